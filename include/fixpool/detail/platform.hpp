@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSL-1.0
+// What differs between compilers and build modes: every #if of the library is here. The lowest layer.
+#pragma once
+
+#include <fixpool/version.hpp>
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+
+#if defined(__has_feature)
+#define FIXPOOL_HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define FIXPOOL_HAS_FEATURE(feature) 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || FIXPOOL_HAS_FEATURE(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#define FIXPOOL_ABI_SUFFIX _asan
+#define FIXPOOL_POISON(address, size) __asan_poison_memory_region(address, size)
+#define FIXPOOL_UNPOISON(address, size) __asan_unpoison_memory_region(address, size)
+#elif FIXPOOL_HAS_FEATURE(memory_sanitizer)
+#include <sanitizer/msan_interface.h>
+#define FIXPOOL_ABI_SUFFIX _msan
+#define FIXPOOL_POISON(address, size) __msan_poison(address, size)
+#define FIXPOOL_UNPOISON(address, size) __msan_allocated_memory(address, size)
+#else
+#define FIXPOOL_ABI_SUFFIX
+#define FIXPOOL_POISON(address, size) (static_cast<void>(address), static_cast<void>(size))
+#define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
+#endif
+
+// The inline namespace: the version and the sanitizer, so that translation units which differ in them
+// cannot be mixed up.
+#define FIXPOOL_JOIN_EXPANDED(major, minor, suffix) v##major##_##minor##suffix
+#define FIXPOOL_JOIN(major, minor, suffix) FIXPOOL_JOIN_EXPANDED(major, minor, suffix)
+#define FIXPOOL_ABI FIXPOOL_JOIN(FIXPOOL_VERSION_MAJOR, FIXPOOL_VERSION_MINOR, FIXPOOL_ABI_SUFFIX)
+
+// Keeps what is rare out of the caller's instruction stream.
+#if defined(_MSC_VER)
+#define FIXPOOL_COLD __declspec(noinline)
+#else
+#define FIXPOOL_COLD [[gnu::noinline, gnu::cold]]
+#endif
+
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define FIXPOOL_THROW(exception) throw exception
+#else
+#define FIXPOOL_THROW(exception) (std::fprintf(stderr, "%s\n", (exception).what()), std::abort())
+#endif
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// The one place that throws. Where exceptions are off it prints the text and aborts.
+template <class Exception> [[noreturn]] FIXPOOL_COLD void raise(const Exception& exception) {
+    FIXPOOL_THROW(exception);
+}
+
+/// Tells the sanitizer that nobody may touch these bytes (ASan), or that they hold no value (MSan).
+inline void poison(const void* address, std::size_t size) noexcept { FIXPOOL_POISON(address, size); }
+
+/// Tells the sanitizer that these bytes may be used (ASan), and hold no value yet (MSan).
+inline void unpoison(const void* address, std::size_t size) noexcept { FIXPOOL_UNPOISON(address, size); }
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSL-1.0
+// The whole core: raw, typed and shared pools. Includes only.
+#pragma once
+
+#include <fixpool/arena.hpp>
+#include <fixpool/block.hpp>
+#include <fixpool/checking.hpp>
+#include <fixpool/layout.hpp>
+#include <fixpool/memory_pool.hpp>
+#include <fixpool/shared_pool.hpp>
+#include <fixpool/stats.hpp>
+#include <fixpool/typed_pool.hpp>
+#include <fixpool/version.hpp>
+#include <fixpool/violation.hpp>

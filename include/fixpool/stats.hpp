@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSL-1.0
+// pool_stats: a pool's counters, read at one moment.
+#pragma once
+
+#include <fixpool/detail/platform.hpp>
+
+#include <cstddef>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+/// What `stats()` of every pool returns: a copy, which does not change any more.
+struct pool_stats {
+    std::size_t total_blocks = 0;    // blocks: the pool's capacity
+    std::size_t in_use = 0;          // blocks that are out now
+    std::size_t peak_in_use = 0;     // blocks: the most that were out at once since construction or the last reset
+    std::size_t block_size = 0;      // bytes usable in a block
+    std::size_t stride = 0;          // bytes from one block to the next
+    std::size_t arena_bytes = 0;     // bytes: the blocks and all that is kept about them, what `required_bytes` says
+    std::size_t metadata_bytes = 0;  // bytes: arena_bytes - total_blocks * stride
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI

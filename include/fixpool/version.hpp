@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSL-1.0
+// The library's version, told here and nowhere else: CMake reads it from these lines.
+#pragma once
+
+#define FIXPOOL_VERSION_MAJOR 0
+#define FIXPOOL_VERSION_MINOR 1
+#define FIXPOOL_VERSION_PATCH 0
