@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <fixpool/arena.hpp>
+#include <fixpool/memory_pool.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+#include "heap.hpp"
+
+using fixpool::arena;
+using fixpool::checking;
+using fixpool::pool_layout;
+using unchecked_pool = fixpool::basic_memory_pool<checking::unchecked>;
+
+static_assert(std::is_nothrow_move_constructible_v<arena>);
+static_assert(!std::is_copy_constructible_v<arena>);
+static_assert(noexcept(arena::heap()));
+static_assert(noexcept(arena::borrow({})));
+
+namespace {
+
+bool is_within(const void* block, std::size_t size, std::span<const std::byte> bytes) {
+    const auto first = reinterpret_cast<std::uintptr_t>(block);
+    const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data());
+    return first >= begin && first + size <= begin + bytes.size();
+}
+
+template <class Pool> std::string refusal(pool_layout layout, std::span<std::byte> bytes) {
+    try {
+        const Pool pool(layout, arena::borrow(bytes));
+    } catch (const std::length_error& error) {
+        return error.what();
+    }
+    return "accepted";
+}
+
+std::string needs(std::size_t needed, std::size_t has) {
+    return "fixpool: the pool needs a buffer of " + std::to_string(needed) + " bytes, this one has " +
+           std::to_string(has);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("every byte of the heap goes back to where it came from", "[arena]", unchecked_pool,
+                   fixpool::memory_pool) {
+    for (const std::size_t alignment : {0, 1, 8, 16, 64, 4096}) {
+        const heap::usage before = heap::in_use();
+        {
+            TestType pool({24, 10, alignment});
+            CHECK(heap::in_use().blocks == before.blocks + 1);
+            CHECK(heap::in_use().bytes == before.bytes + TestType::required_bytes({24, 10, alignment}));
+            pool.deallocate(pool.allocate());
+        }
+        CHECK(heap::in_use() == before);
+    }
+}
+
+TEMPLATE_TEST_CASE("a pool without memory is a bad_alloc, and nothing leaks", "[arena]", unchecked_pool,
+                   fixpool::memory_pool) {
+    const heap::usage before = heap::in_use();
+    bool thrown = false;
+    {
+        const heap::failure no_memory(0, true);
+        try {
+            const TestType pool({64, 16});
+        } catch (const std::bad_alloc&) {
+            thrown = true;
+        }
+    }
+    CHECK(thrown);
+    CHECK(heap::in_use() == before);
+}
+
+TEMPLATE_TEST_CASE("a pool on a borrowed buffer allocates nothing and stays inside it", "[arena]", unchecked_pool,
+                   fixpool::memory_pool) {
+    constexpr pool_layout layout{48, 10};
+    alignas(std::max_align_t) std::array<std::byte, TestType::required_bytes(layout)> buffer;
+    const std::size_t allocations = heap::allocations();
+    TestType pool(layout, arena::borrow(buffer));
+    std::array<void*, 10> blocks{};
+    for (void*& block : blocks) block = pool.allocate();
+    const bool all_within =
+        std::all_of(blocks.begin(), blocks.end(), [&](void* b) { return is_within(b, 48, buffer); });
+    for (void* const block : blocks) pool.deallocate(block);
+    CHECK(heap::allocations() == allocations);
+    CHECK(all_within);
+}
+
+TEMPLATE_TEST_CASE("an aligned buffer of required_bytes is enough, one byte less is refused with the number needed",
+                   "[arena]", unchecked_pool, fixpool::memory_pool) {
+    for (const std::size_t alignment : {1, 2, 4, 8, 16, 64, 4096}) {
+        for (const std::size_t block_size : {1, 3, 8, 24, 100}) {
+            const pool_layout layout{block_size, 5, alignment};
+            const std::size_t required = TestType::required_bytes(layout);
+            std::vector<std::byte> storage(required + 2 * 4096);
+            const auto address = reinterpret_cast<std::uintptr_t>(storage.data());
+            const std::size_t multiple = alignment < 8 ? 8 : alignment;
+            std::byte* const aligned = storage.data() + (multiple - address % multiple) % multiple;
+            CHECK(refusal<TestType>(layout, {aligned, required}) == "accepted");
+            CHECK(refusal<TestType>(layout, {aligned, required - 1}) == needs(required, required - 1));
+            CHECK(refusal<TestType>(layout, {aligned + 1, required + multiple - 1}) == "accepted");
+            CHECK(refusal<TestType>(layout, {aligned + 1, required + multiple - 2}) ==
+                  needs(required + multiple - 1, required + multiple - 2));
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("no buffer at all is refused with the number needed", "[arena]", unchecked_pool,
+                   fixpool::memory_pool) {
+    CHECK(refusal<TestType>({64, 16}, {}) == needs(TestType::required_bytes({64, 16}), 0));
+    std::array<std::byte, 1> tiny{};
+    alignas(64) std::array<std::byte, 8> small{};
+    CHECK(refusal<TestType>({64, 16}, tiny) != "accepted");
+    CHECK(refusal<TestType>({64, 16, 64}, std::span(small).subspan(1)) != "accepted");  // smaller than its padding
+}
+
+TEST_CASE("a borrowed buffer is written only where the pool says it is", "[arena]") {
+    constexpr pool_layout layout{16, 4};
+    constexpr std::size_t required = fixpool::memory_pool::required_bytes(layout);
+    alignas(16) std::array<std::byte, required + 32> buffer;
+    buffer.fill(std::byte{0x5a});
+    {
+        fixpool::memory_pool pool(layout, arena::borrow(std::span(buffer).subspan(16, required)));
+        std::array<void*, 4> blocks{};
+        CHECK(pool.try_allocate_bulk(blocks));
+        pool.deallocate_bulk(blocks);
+    }
+    const auto is_untouched = [](std::byte b) { return b == std::byte{0x5a}; };
+    CHECK(std::all_of(buffer.begin(), buffer.begin() + 16, is_untouched));
+    CHECK(std::all_of(buffer.end() - 16, buffer.end(), is_untouched));
+}
+
+TEST_CASE("a borrowed buffer can be used again after its pool", "[arena]") {
+    constexpr pool_layout layout{32, 4};
+    alignas(16) std::array<std::byte, fixpool::memory_pool::required_bytes(layout)> buffer;
+    for (int turn = 0; turn < 3; ++turn) {
+        fixpool::memory_pool pool(layout, arena::borrow(buffer));
+        CHECK(pool.in_use() == 0);
+        void* const block = pool.allocate();
+        CHECK(block == buffer.data());
+        CHECK(pool.owns(block));
+        pool.deallocate(block);
+    }
+    buffer.fill(std::byte{1});  // all of it is the caller's again
+    CHECK(buffer.back() == std::byte{1});
+}
+
+TEST_CASE("an arena moves before a pool takes it over", "[arena]") {
+    const heap::usage before = heap::in_use();
+    {
+        arena first = arena::heap();
+        arena second = std::move(first);
+        fixpool::memory_pool pool({8, 2}, std::move(second));
+        pool.deallocate(pool.allocate());
+        CHECK(heap::in_use().blocks == before.blocks + 1);
+    }
+    CHECK(heap::in_use() == before);
+    { const arena unused = arena::heap(); }
+    CHECK(heap::in_use() == before);
+}

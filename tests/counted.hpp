@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSL-1.0
+// counted: a type that counts its lives. Constructed and destroyed balance, and nobody is destroyed twice.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <stdexcept>
+
+class counted {
+public:
+    explicit counted(int v = 0) : value(v) {
+        if (throws_at > 0 && --throws_at == 0) throw std::runtime_error("counted");
+        ++constructed;
+    }
+    counted(const counted&) = delete;
+    counted& operator=(const counted&) = delete;
+    ~counted() {
+        if (alive_ != alive_mark) ++destroyed_twice;
+        alive_ = 0;
+        ++destroyed;
+    }
+
+    static void start(int throw_at = 0) {
+        constructed = destroyed = destroyed_twice = 0;
+        throws_at = throw_at;
+    }
+
+    int value;
+
+    inline static std::atomic<int> constructed = 0;
+    inline static std::atomic<int> destroyed = 0;
+    inline static std::atomic<int> destroyed_twice = 0;
+    inline static int throws_at = 0;  // the constructor call that throws, counted from 1; 0: none
+
+private:
+    static constexpr std::uint32_t alive_mark = 0xa11fe;
+    volatile std::uint32_t alive_ = alive_mark;
+};

@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <fixpool/shared_pool.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+#include "counted.hpp"
+#include "heap.hpp"
+#include "violations.hpp"
+
+using fixpool::checking;
+using fixpool::shared_block;
+using fixpool::shared_pool;
+using fixpool::violation_kind;
+
+template <class Pool, class Block> static constexpr bool keeps_contract() {
+    static_assert(std::is_nothrow_copy_constructible_v<Pool> && std::is_nothrow_copy_assignable_v<Pool>);
+    static_assert(std::is_nothrow_move_constructible_v<Pool> && std::is_nothrow_move_assignable_v<Pool>);
+    static_assert(!std::is_default_constructible_v<Pool> && !std::is_convertible_v<std::size_t, Pool>);
+    static_assert(noexcept(std::declval<const Pool&>().adopt(nullptr)));
+    static_assert(
+        noexcept(std::declval<const Pool&>().total_blocks())&& noexcept(std::declval<const Pool&>().available()));
+    static_assert(noexcept(std::declval<const Pool&>().in_use())&& noexcept(std::declval<const Pool&>().peak_in_use()));
+    static_assert(noexcept(std::declval<const Pool&>().block_size())&& noexcept(std::declval<const Pool&>().stride()));
+    static_assert(noexcept(std::declval<const Pool&>().alignment())&& noexcept(std::declval<const Pool&>().stats()));
+
+    static_assert(sizeof(Block) == 2 * sizeof(void*));
+    static_assert(!std::is_copy_constructible_v<Block> && !std::is_copy_assignable_v<Block>);
+    static_assert(std::is_nothrow_default_constructible_v<Block>);
+    static_assert(std::is_nothrow_move_constructible_v<Block> && std::is_nothrow_move_assignable_v<Block>);
+    static_assert(std::is_nothrow_swappable_v<Block> && std::is_nothrow_destructible_v<Block>);
+    static_assert(noexcept(std::declval<Block&>().reset())&& noexcept(std::declval<Block&>().release()));
+    static_assert(!std::is_convertible_v<Block, bool> && std::is_constructible_v<bool, Block>);
+    return true;
+}
+static_assert(keeps_contract<shared_pool<int>, shared_block<int>>());
+static_assert(keeps_contract<shared_pool<int, checking::unchecked>, shared_block<int, checking::unchecked>>());
+
+struct parent {};
+struct child : parent {};
+static_assert(!std::is_constructible_v<shared_block<parent>, shared_block<child>>);
+
+struct not_there_yet;
+struct names_it {
+    shared_block<not_there_yet>* block = nullptr;
+};
+struct chain_link {
+    int value = 0;
+    shared_block<chain_link> next;
+};
+
+namespace {
+
+constexpr std::size_t threads_at_once = 10;
+
+/// Runs work(0), work(1), ... each on a thread of its own, and waits for all of them.
+template <class Work> void on_threads(std::size_t count, const Work& work) {
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < count; ++i) threads.emplace_back([&work, i] { work(i); });
+    for (std::thread& thread : threads) thread.join();
+}
+
+/// A shorter stress where every step is dear, as under Valgrind.
+std::size_t turns(std::size_t usual) { return std::getenv("FIXPOOL_TEST_LENGTH") != nullptr ? usual / 50 : usual; }
+
+}  // namespace
+
+TEMPLATE_TEST_CASE_SIG("a shared_pool of ten int has ten", "[shared_pool]", ((checking C), C), checking::unchecked,
+                       checking::checked) {
+    const shared_pool<int, C> pool(10);
+    CHECK(pool.total_blocks() == 10);
+    CHECK(pool.available() == 10);
+    const auto number = pool.allocate(42);
+    CHECK(*number == 42);
+    CHECK(pool.available() == 9);
+    CHECK(pool.in_use() == 1);
+    CHECK(pool.peak_in_use() == 1);
+    CHECK(pool.block_size() == sizeof(int));
+    CHECK(pool.stride() == sizeof(int));
+    CHECK(pool.alignment() == alignof(int));
+    CHECK(pool.stats().arena_bytes == pool.required_bytes(10));
+}
+
+TEMPLATE_TEST_CASE_SIG("ten threads take ten blocks each: all hundred succeed, none is left, all come back",
+                       "[shared_pool][threads]", ((checking C), C), checking::unchecked, checking::checked) {
+    const shared_pool<std::uint64_t, C> pool(100);
+    std::array<std::vector<shared_block<std::uint64_t, C>>, threads_at_once> held;
+    on_threads(threads_at_once, [&](std::size_t me) {
+        for (std::uint64_t i = 0; i < 10; ++i) held[me].push_back(pool.allocate(10 * me + i));
+    });
+    CHECK(pool.available() == 0);
+    CHECK(pool.try_allocate() == nullptr);
+    std::vector<std::uint64_t> values;
+    for (const auto& blocks : held)
+        for (const auto& b : blocks) values.push_back(*b);
+    std::vector<std::uint64_t> expected(100);
+    std::iota(expected.begin(), expected.end(), std::uint64_t{0});
+    CHECK(values == expected);
+    on_threads(threads_at_once, [&](std::size_t me) { held[me].clear(); });
+    CHECK(pool.available() == 100);
+    CHECK(pool.peak_in_use() == 100);
+}
+
+TEST_CASE("a shared block stays valid after another thread's copy of the pool has died", "[shared_pool][threads]") {
+    shared_pool<std::string> pool(4);
+    shared_block<std::string> text;
+    std::thread thread([copy = pool, &text]() { text = copy.allocate("made elsewhere"); });
+    thread.join();
+    *text += ", used here";
+    CHECK(*text == "made elsewhere, used here");
+    CHECK(pool.in_use() == 1);
+    text.reset();
+    CHECK(pool.available() == 4);
+}
+
+TEMPLATE_TEST_CASE_SIG("a shared block stays valid after the last copy of the pool has died", "[shared_pool][threads]",
+                       ((checking C), C), checking::unchecked, checking::checked) {
+    const heap::usage before = heap::in_use();
+    {
+        shared_block<std::string, C> text;
+        shared_block<std::string, C> other;
+        {
+            const shared_pool<std::string, C> pool(4);
+            text = pool.allocate("a text that is too long for the small string buffer");
+            other = pool.allocate("other");
+        }
+        other.reset();
+        *text += "!";
+        CHECK(text->back() == '!');
+        CHECK(heap::in_use().blocks > before.blocks);
+        std::thread thread([last = std::move(text)]() mutable { last.reset(); });  // and dies on another thread
+        thread.join();
+    }
+    CHECK(heap::in_use() == before);
+}
+
+TEST_CASE("the pool dies with its last copy when no block is out", "[shared_pool]") {
+    const heap::usage before = heap::in_use();
+    {
+        const shared_pool<int> pool(4);
+        const shared_pool<int> copy(pool);  // NOLINT(performance-unnecessary-copy-initialization)
+        for (int turn = 0; turn < 3; ++turn) {
+            const auto first = copy.allocate(1);
+            const auto second = pool.allocate(2);
+        }
+        CHECK(heap::in_use().blocks == before.blocks + 2);  // the state and the arena
+    }
+    CHECK(heap::in_use() == before);
+}
+
+TEST_CASE("a copy is the same pool, and a moved-from pool is still a pool", "[shared_pool]") {
+    shared_pool<int> pool(2);
+    shared_pool<int> copy = pool;
+    const auto number = pool.allocate(1);
+    CHECK(copy.available() == 1);
+    shared_pool<int> moved = std::move(pool);
+    CHECK(pool.available() == 1);
+    CHECK(moved.available() == 1);
+    shared_pool<int> other(5);
+    other = std::move(moved);
+    CHECK(other.total_blocks() == 2);
+    CHECK(moved.total_blocks() == 2);
+    auto& same = other;
+    other = same;
+    CHECK(other.available() == 1);
+}
+
+TEMPLATE_TEST_CASE_SIG("an exhausted shared pool leaves the arguments untouched", "[shared_pool]", ((checking C), C),
+                       checking::unchecked, checking::checked) {
+    const shared_pool<std::unique_ptr<int>, C> pool(1);
+    const auto taken = pool.allocate(std::make_unique<int>(1));
+    auto argument = std::make_unique<int>(2);
+    CHECK(pool.try_allocate(std::move(argument)) == nullptr);
+    CHECK_THROWS_AS(pool.allocate(std::move(argument)), fixpool::pool_exhausted);
+    CHECK(pool.try_allocate_at({}, std::move(argument)) == nullptr);
+    CHECK_THROWS_AS(pool.allocate_at({}, std::move(argument)), fixpool::pool_exhausted);
+    REQUIRE(argument != nullptr);
+    CHECK(*argument == 2);
+}
+
+TEST_CASE("an exhausted shared pool says its name", "[shared_pool]") {
+    const shared_pool<int> pool(1, {.name = "jobs"});
+    const auto taken = pool.allocate_at({}, 1);
+    CHECK(pool.try_allocate_at({}, 1) == nullptr);
+    std::string text;
+    try {
+        (void)pool.allocate(2);
+    } catch (const fixpool::pool_exhausted& error) {
+        text = error.what();
+    }
+    CHECK(text == "fixpool: all 1 blocks are in use in pool \"jobs\"");
+}
+
+TEMPLATE_TEST_CASE_SIG("a constructor that throws gives the shared block back and lets the pool die", "[shared_pool]",
+                       ((checking C), C), checking::unchecked, checking::checked) {
+    const heap::usage before = heap::in_use();
+    {
+        counted::start(2);
+        const shared_pool<counted, C> pool(2);
+        const auto first = pool.allocate(1);
+        CHECK_THROWS_AS(pool.allocate(2), std::runtime_error);
+        CHECK(pool.available() == 1);
+        const auto second = pool.allocate(3);
+        CHECK(pool.available() == 0);
+        counted::start(1);
+    }
+    {
+        counted::start(1);
+        const shared_pool<counted, C> pool(2);
+        CHECK_THROWS_AS(pool.try_allocate(1), std::runtime_error);  // the first and only block
+        CHECK(pool.available() == 2);
+    }
+    counted::start();
+    CHECK(heap::in_use() == before);
+}
+
+TEST_CASE("a block whose constructor has thrown is not live", "[shared_pool]") {
+    struct tells_address {
+        explicit tells_address(tells_address** out) {
+            *out = this;
+            throw std::runtime_error("no");
+        }
+    };
+    recorded_violations violations;
+    const shared_pool<tells_address> pool(1);
+    tells_address* half_built = nullptr;
+    CHECK_THROWS(pool.allocate(&half_built));
+    CHECK(pool.adopt(half_built) == nullptr);
+    CHECK(violations.count() == 1);
+}
+
+TEST_CASE("when memory fails anywhere in the construction, nothing is left behind", "[shared_pool]") {
+    const heap::usage before = heap::in_use();
+    for (const bool for_ever : {false, true}) {
+        bool happened = true;
+        std::size_t refusals = 0;
+        for (std::size_t nth = 0; happened && nth < 10; ++nth) {
+            bool refused = false;
+            {
+                const heap::failure failure(nth, for_ever);
+                try {
+                    const shared_pool<int> pool(10);
+                } catch (const std::bad_alloc&) {
+                    refused = true;
+                }
+                happened = failure.happened();
+            }
+            CHECK(refused == happened);
+            refusals += refused ? 1 : 0;
+            CHECK(heap::in_use() == before);
+        }
+        CHECK(refusals == 2);  // the state and the arena
+    }
+}
+
+TEST_CASE("a shared block moves, swaps, and is empty afterwards", "[shared_block]") {
+    counted::start();
+    const shared_pool<counted> pool(3);
+    {
+        auto first = pool.allocate(1);
+        auto second = std::move(first);
+        CHECK(first == nullptr);
+        CHECK_FALSE(first);
+        CHECK(first.get() == nullptr);
+        CHECK((*second).value == 1);
+        auto& same = second;
+        second = std::move(same);
+        REQUIRE(second);
+        swap(second, same);
+        auto third = pool.allocate(3);
+        swap(second, third);
+        CHECK(second->value == 3);
+        second.swap(third);
+        third = std::move(second);
+        CHECK(third->value == 1);
+        CHECK(counted::destroyed == 1);
+        third.reset();
+        third.reset();
+        first.reset();
+    }
+    CHECK(counted::destroyed == 2);
+    CHECK(counted::destroyed_twice == 0);
+    CHECK(pool.available() == 3);
+    CHECK(names_it{}.block == nullptr);
+}
+
+TEST_CASE("a released shared object keeps the pool alive until it is adopted and gone", "[shared_block]") {
+    const heap::usage before = heap::in_use();
+    {
+        std::optional<shared_pool<int>> pool(std::in_place, 2u);
+        int* const object = pool->allocate(4).release();
+        CHECK(pool->in_use() == 1);
+        const auto owner = pool->adopt(object);
+        CHECK(*owner == 4);
+        CHECK(pool->adopt(nullptr) == nullptr);
+        pool.reset();
+        CHECK(*owner == 4);
+        CHECK(heap::in_use().blocks > before.blocks);
+    }
+    CHECK(heap::in_use() == before);
+}
+
+TEST_CASE("adopting what is no live object of the shared pool is reported once", "[shared_pool]") {
+    recorded_violations violations;
+    const shared_pool<std::uint64_t> pool(4, {.name = "numbers"});
+    auto owner = pool.allocate(1u);
+    std::uint64_t* const released = owner.get();
+    owner.reset();
+    std::uint64_t foreign = 0;
+    const auto refused_as = [&](std::uint64_t* object) {
+        CHECK(pool.adopt(object) == nullptr);
+        REQUIRE(violations.count() == 1);
+        CHECK(std::string(violations.last().pool_name) == "numbers");
+        return violations.last().kind;
+    };
+    CHECK(refused_as(released) == violation_kind::double_free);
+    CHECK(refused_as(released + 1) == violation_kind::not_allocated);
+    CHECK(refused_as(&foreign) == violation_kind::foreign_pointer);
+    CHECK(pool.available() == 4);
+}
+
+TEST_CASE("unchecked adoption by a shared pool works and checks nothing", "[shared_pool]") {
+    const shared_pool<int, checking::unchecked> pool(2);
+    int* const object = pool.allocate(4).release();
+    CHECK(*pool.adopt(object) == 4);
+    CHECK(pool.in_use() == 0);
+}
+
+TEST_CASE("of two handles released at once one wins and the other is a double free", "[shared_pool][threads]") {
+    recorded_violations violations;
+    const shared_pool<counted> pool(2);
+    const std::size_t rounds = turns(500);
+    counted::start();
+    for (std::size_t round = 0; round < rounds; ++round) {
+        std::array<shared_block<counted>, 2> handles;
+        handles[0] = pool.allocate(1);
+        handles[1] = pool.adopt(handles[0].get());
+        on_threads(2, [&](std::size_t me) { handles[me].reset(); });
+    }
+    CHECK(violations.count() == rounds);
+    CHECK(violations.last().kind == violation_kind::double_free);
+    CHECK(counted::destroyed == static_cast<int>(rounds));
+    CHECK(counted::destroyed_twice == 0);
+    const auto first = pool.allocate(1);
+    const auto second = pool.allocate(2);
+    CHECK(first.get() != second.get());
+}
+
+namespace {
+
+/// Uses its pool wherever it can: a lock that were held then would be a deadlock.
+struct sociable {
+    explicit sociable(shared_pool<sociable> p, int guests) : pool(p) {
+        if (guests > 0) guest = p.try_allocate(p, guests - 1);
+    }
+    ~sociable() {
+        in_use_at_death = pool.in_use();
+        guest.reset();
+        if (guest_wanted) {
+            guest_wanted = false;
+            const auto late = pool.try_allocate(pool, 0);
+        }
+    }
+    shared_pool<sociable> pool;
+    shared_block<sociable> guest;
+    bool guest_wanted = false;
+    inline static std::atomic<std::size_t> in_use_at_death = 0;
+};
+
+}  // namespace
+
+TEST_CASE("constructors and destructors use the shared pool: no lock is held", "[shared_pool]") {
+    const heap::usage before = heap::in_use();
+    {
+        const shared_pool<sociable> pool(4);
+        auto host = pool.allocate(pool, 2);
+        CHECK(pool.in_use() == 3);
+        host->guest_wanted = true;
+        host->guest->guest_wanted = true;
+        host.reset();
+        CHECK(pool.in_use() == 0);
+        auto lone = pool.allocate(pool, 0);
+        lone.reset();
+        CHECK(sociable::in_use_at_death == 1);  // until its destructor has returned
+    }
+    CHECK(heap::in_use() == before);
+}
+
+TEST_CASE("an object that holds the last copy of its own pool dies with it", "[shared_pool]") {
+    const heap::usage before = heap::in_use();
+    {
+        std::optional<shared_pool<sociable>> pool(std::in_place, 2u);
+        auto host = pool->allocate(*pool, 1);
+        pool.reset();
+        host.reset();  // its destructor drops the last shared_pool while the block is still out
+    }
+    CHECK(heap::in_use() == before);
+}
+
+TEST_CASE("a constructor may end the very shared_pool object that it was called through", "[shared_pool]") {
+    struct ends_pool {
+        explicit ends_pool(std::optional<shared_pool<ends_pool>>& p, bool does_throw) {
+            p.reset();
+            if (does_throw) throw std::runtime_error("no");
+        }
+        int value = 6;
+    };
+    const heap::usage before = heap::in_use();
+    for (const bool does_throw : {false, true}) {
+        std::optional<shared_pool<ends_pool>> pool(std::in_place, 2u);
+        try {
+            const auto survivor = pool->allocate(pool, does_throw);
+            CHECK(survivor->value == 6);
+        } catch (const std::runtime_error&) {
+            CHECK(does_throw);
+        }
+    }
+    CHECK(heap::in_use() == before);
+}
+
+namespace {
+const shared_pool<int>* pool_of_handler = nullptr;
+std::size_t in_use_in_handler = 99;
+void use_the_pool(const fixpool::violation&) {
+    in_use_in_handler = pool_of_handler->in_use();
+    pool_of_handler->allocate(1).reset();
+}
+}  // namespace
+
+TEST_CASE("the violation handler may use the shared pool: no lock is held", "[shared_pool]") {
+    const shared_pool<int> pool(3);
+    pool_of_handler = &pool;
+    auto owner = pool.allocate(1);
+    auto impostor = pool.adopt(owner.get());
+    owner.reset();
+    const fixpool::violation_handler previous = fixpool::set_violation_handler(&use_the_pool);
+    impostor.reset();
+    CHECK(in_use_in_handler == 0);
+    int foreign = 0;
+    in_use_in_handler = 99;
+    CHECK(pool.adopt(&foreign) == nullptr);
+    CHECK(in_use_in_handler == 0);
+    fixpool::set_violation_handler(previous);
+}
+
+TEST_CASE("a shared pool on a borrowed buffer", "[shared_pool]") {
+    alignas(8) std::array<std::byte, shared_pool<int>::required_bytes(4)> buffer;
+    const shared_pool<int> pool(4, fixpool::arena::borrow(buffer));
+    CHECK(static_cast<void*>(pool.allocate(1).get()) == buffer.data());
+    CHECK_THROWS_AS((shared_pool<int>(5, fixpool::arena::borrow(buffer))), std::length_error);
+    CHECK_THROWS_AS(shared_pool<int>(0), std::invalid_argument);
+}
+
+TEST_CASE("linked shared blocks", "[shared_block]") {
+    const shared_pool<chain_link> pool(3);
+    auto first = pool.allocate();
+    first->next = pool.allocate();
+    first->next->next = pool.allocate();
+    first->next->next->value = 3;
+    CHECK(pool.available() == 0);
+    first.reset();
+    CHECK(pool.available() == 3);
+}
+
+TEMPLATE_TEST_CASE_SIG("more threads than blocks: never more than all are out, and each is its holder's alone",
+                       "[shared_pool][threads]", ((checking C), C), checking::unchecked, checking::checked) {
+    const shared_pool<std::uint64_t, C> pool(4);
+    std::atomic<int> out = 0;
+    std::array<std::size_t, 8> too_many{};
+    std::array<std::size_t, 8> disturbed{};
+    std::array<std::size_t, 8> successes{};
+    const std::size_t rounds = turns(5000);
+    on_threads(8, [&](std::size_t me) {
+        for (std::size_t round = 0; round < rounds; ++round) {
+            auto b = pool.try_allocate(me << 32 | round);
+            if (!b) continue;
+            ++successes[me];
+            if (++out > 4) ++too_many[me];
+            if (*b != (me << 32 | round)) ++disturbed[me];
+            --out;
+        }
+    });
+    CHECK(std::accumulate(too_many.begin(), too_many.end(), std::size_t{0}) == 0);
+    CHECK(std::accumulate(disturbed.begin(), disturbed.end(), std::size_t{0}) == 0);
+    CHECK(std::accumulate(successes.begin(), successes.end(), std::size_t{0}) > 0);
+    CHECK(pool.available() == 4);
+    CHECK(pool.peak_in_use() <= 4);
+}
+
+TEST_CASE("one thread allocates and another releases", "[shared_pool][threads]") {
+    counted::start();
+    const shared_pool<counted> pool(16);
+    std::mutex mutex;
+    std::vector<shared_block<counted>> queue;
+    const std::size_t total = turns(10000);
+    std::size_t consumed = 0;
+    long long sum = 0;
+    std::thread consumer([&] {
+        while (consumed < total) {
+            std::vector<shared_block<counted>> batch;
+            {
+                const std::lock_guard lock(mutex);
+                batch.swap(queue);
+            }
+            for (const auto& b : batch) sum += b->value;
+            consumed += batch.size();
+            if (batch.empty()) std::this_thread::yield();
+        }
+    });
+    for (std::size_t made = 0; made < total;) {
+        auto b = pool.try_allocate(1);
+        if (!b) {
+            std::this_thread::yield();
+            continue;
+        }
+        ++made;
+        const std::lock_guard lock(mutex);
+        queue.push_back(std::move(b));
+    }
+    consumer.join();
+    CHECK(sum == static_cast<long long>(total));
+    CHECK(pool.available() == 16);
+    CHECK(counted::destroyed == static_cast<int>(total));
+    CHECK(counted::destroyed_twice == 0);
+}
+
+TEST_CASE("the last copies and the last blocks die on many threads at once", "[shared_pool][threads]") {
+    const heap::usage before = heap::in_use();
+    const std::size_t rounds = turns(300);
+    for (std::size_t round = 0; round < rounds; ++round) {
+        std::array<std::optional<shared_pool<std::string>>, 4> copies;
+        std::array<shared_block<std::string>, 4> blocks;
+        copies[0].emplace(4u);
+        for (std::size_t i = 1; i < 4; ++i) copies[i] = copies[0];
+        for (std::size_t i = 0; i < 4; ++i) blocks[i] = copies[i]->allocate("a string that needs memory of its own");
+        on_threads(4, [&](std::size_t me) {
+            if ((me + round) % 2 == 0) {
+                copies[me].reset();
+                blocks[me].reset();
+            } else {
+                blocks[me].reset();
+                copies[me].reset();
+            }
+        });
+    }
+    CHECK(heap::in_use() == before);
+}
+
+TEST_CASE("a thread that exits leaves nothing behind", "[shared_pool][threads]") {
+    const shared_pool<int> pool(10);
+    for (int turn = 0; turn < 20; ++turn) {
+        std::thread thread([&pool] {
+            std::vector<shared_block<int>> blocks;
+            while (auto b = pool.try_allocate(1)) blocks.push_back(std::move(b));
+        });
+        thread.join();
+        REQUIRE(pool.available() == 10);
+    }
+}
+
+namespace {
+struct at_thread_exit {
+    shared_block<std::string> block;
+};
+}  // namespace
+
+TEST_CASE("a thread_local block is released when its thread ends", "[shared_pool][threads]") {
+    const shared_pool<std::string> pool(2);
+    std::thread thread([&pool] {
+        thread_local at_thread_exit late;
+        late.block = pool.allocate("until the end");
+    });
+    thread.join();
+    CHECK(pool.available() == 2);
+}
+
+TEST_CASE("counters are read while other threads use the pool", "[shared_pool][threads]") {
+    const shared_pool<int> pool(8);
+    std::atomic<bool> is_done = false;
+    std::size_t wrong = 0;
+    std::thread reader([&] {
+        while (!is_done) {
+            const fixpool::pool_stats s = pool.stats();
+            if (s.in_use > 8 || s.peak_in_use > 8 || s.in_use > s.peak_in_use || pool.available() > 8) ++wrong;
+        }
+    });
+    on_threads(2, [&](std::size_t) {
+        for (std::size_t i = 0; i < turns(5000); ++i) const auto b = pool.try_allocate(1);
+    });
+    is_done = true;
+    reader.join();
+    CHECK(wrong == 0);
+    CHECK(pool.in_use() == 0);
+}

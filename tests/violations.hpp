@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+// recorded_violations: while one lives, violations are kept instead of ending the program.
+#pragma once
+
+#include <fixpool/violation.hpp>
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+class recorded_violations {
+public:
+    recorded_violations() : previous_(fixpool::set_violation_handler(&record)) { list().clear(); }
+    recorded_violations(const recorded_violations&) = delete;
+    recorded_violations& operator=(const recorded_violations&) = delete;
+    ~recorded_violations() { fixpool::set_violation_handler(previous_); }
+
+    /// How many there were since the last call, or since the beginning.
+    std::size_t count() {
+        const std::size_t news = list().size() - seen_;
+        seen_ = list().size();
+        return news;
+    }
+    /// Requires: there was one.
+    const fixpool::violation& last() const { return list().back(); }
+
+private:
+    static void record(const fixpool::violation& v) {
+        const std::lock_guard lock(mutex());
+        list().push_back(v);
+    }
+    static std::vector<fixpool::violation>& list() {
+        static std::vector<fixpool::violation> all;
+        return all;
+    }
+    static std::mutex& mutex() {
+        static std::mutex one;
+        return one;
+    }
+
+    fixpool::violation_handler previous_;
+    std::size_t seen_ = 0;
+};
