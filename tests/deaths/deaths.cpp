@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSL-1.0
+// Misuse with the default handler, one case a process: how it ends and what it says is checked from outside.
+#include <fixpool/fixpool.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace {
+
+using fixpool::memory_pool;
+using fixpool::shared_block;
+using fixpool::shared_pool;
+using fixpool::typed_pool;
+using fixpool::violation;
+
+void* shifted(void* block, std::size_t bytes) { return static_cast<std::byte*>(block) + bytes; }
+
+void double_free() {
+    memory_pool pool({64, 64}, {.name = "connections"});
+    void* blocks[18];
+    for (void*& block : blocks) block = pool.allocate();
+    pool.deallocate(blocks[17]);
+    pool.deallocate(blocks[17]);
+}
+
+void double_free_without_name() {
+    memory_pool pool({64, 4});
+    void* const block = pool.allocate();
+    pool.deallocate(block);
+    pool.deallocate(block);
+}
+
+void not_allocated() {
+    memory_pool pool({64, 4}, {.name = "connections"});
+    pool.deallocate(shifted(pool.allocate(), 2 * 64));
+}
+
+void foreign_pointer() {
+    memory_pool pool({64, 4}, {.name = "connections"});
+    int local = 0;
+    pool.deallocate(&local);
+}
+
+void misaligned_pointer() {
+    memory_pool pool({64, 4}, {.name = "connections"});
+    pool.deallocate(shifted(pool.allocate(), 8));
+}
+
+void leak() {
+    {
+        memory_pool pool({64, 8}, {.name = "connections"});
+        for (int i = 0; i < 4; ++i) (void)pool.allocate();
+        void* const fifth = pool.allocate();
+        pool.deallocate(fifth);
+    }
+    std::puts("still here");
+}
+
+void typed_pool_dies_first() {
+    std::optional<typed_pool<int>> pool(std::in_place, 4u, fixpool::pool_options{.name = "numbers"});
+    const auto first = pool->allocate(1);
+    const auto second = pool->allocate(2);
+    pool.reset();
+    std::puts("never here");
+}
+
+void report_and_return(const violation& v) { std::printf("told of %s\n", fixpool::detail::describe(v).c_str()); }
+
+void typed_pool_dies_first_with_handler() {
+    fixpool::set_violation_handler(&report_and_return);
+    typed_pool_dies_first();
+}
+
+void throw_from_handler(const violation&) { throw 1; }
+
+void handler_throws() {
+    fixpool::set_violation_handler(&throw_from_handler);
+    try {
+        double_free();
+    } catch (int) {
+        std::puts("never here");
+    }
+}
+
+void adopt_of_released() {
+    typed_pool<int> pool(4, {.name = "numbers"});
+    auto number = pool.allocate(1);
+    int* const object = number.get();
+    number.reset();
+    (void)pool.adopt(object);
+}
+
+void second_handle() {
+    const shared_pool<std::string> pool(4, {.name = "texts"});
+    auto text = pool.allocate("text");
+    auto impostor = pool.adopt(text.get());
+    text.reset();
+    impostor.reset();
+}
+
+// Static lifetime: the pool is destroyed before the handle that was made before it.
+std::optional<fixpool::block<int>> early_handle;
+std::optional<shared_block<std::string>> early_shared_handle;
+
+void static_typed_pool() {
+    static typed_pool<int> pool(4, {.name = "static numbers"});
+    early_handle = pool.allocate(1);
+}
+
+void static_typed_pool_never_destroyed() {
+    static auto& pool = *new typed_pool<int>(4, {.name = "static numbers"});
+    early_handle = pool.allocate(1);
+    std::puts("all is well");
+}
+
+void static_shared_pool() {
+    static const shared_pool<std::string> pool(4, {.name = "static texts"});
+    early_shared_handle = pool.allocate("outlives its pool");
+    std::puts("all is well");
+}
+
+void exit_in_thread() {
+    const shared_pool<std::string> pool(4);
+    std::thread([&pool] {
+        const auto text = pool.allocate("not released");
+        std::puts("leaving");
+        std::fflush(stdout);
+        std::_Exit(0);
+    }).join();
+}
+
+void out_of_blocks() {
+    memory_pool pool({64, 1}, {.name = "connections"});
+    void* const block = pool.allocate();
+    try {
+        (void)pool.allocate();
+    } catch (const std::bad_alloc& error) {
+        std::puts(error.what());
+    }
+    pool.deallocate(block);
+}
+
+struct test_case {
+    const char* name;
+    void (*run)();
+};
+constexpr test_case cases[] = {
+    {"double_free", double_free},
+    {"double_free_without_name", double_free_without_name},
+    {"not_allocated", not_allocated},
+    {"foreign_pointer", foreign_pointer},
+    {"misaligned_pointer", misaligned_pointer},
+    {"leak", leak},
+    {"typed_pool_dies_first", typed_pool_dies_first},
+    {"typed_pool_dies_first_with_handler", typed_pool_dies_first_with_handler},
+    {"handler_throws", handler_throws},
+    {"adopt_of_released", adopt_of_released},
+    {"second_handle", second_handle},
+    {"static_typed_pool", static_typed_pool},
+    {"static_typed_pool_never_destroyed", static_typed_pool_never_destroyed},
+    {"static_shared_pool", static_shared_pool},
+    {"exit_in_thread", exit_in_thread},
+    {"out_of_blocks", out_of_blocks},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    for (const test_case& c : cases) {
+        if (argc == 2 && std::strcmp(c.name, argv[1]) == 0) {
+            c.run();
+            return 0;
+        }
+    }
+    std::fputs("usage: deaths CASE\n", stderr);
+    return 2;
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSL-1.0
+// Built with -fno-exceptions -fno-rtti: what would be thrown is printed, and the program aborts.
+#include <fixpool/fixpool.hpp>
+
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+
+int main(int argc, char** argv) {
+    const char* const wish = argc == 2 ? argv[1] : "";
+    if (std::strcmp(wish, "exhausted") == 0) {
+        fixpool::memory_pool pool({64, 1}, {.name = "connections"});
+        void* const block = pool.allocate();
+        (void)pool.allocate();
+        pool.deallocate(block);
+    }
+    if (std::strcmp(wish, "bad_layout") == 0) fixpool::memory_pool pool({0, 1});
+    if (std::strcmp(wish, "small_buffer") == 0) {
+        alignas(8) static std::byte buffer[100];
+        fixpool::memory_pool pool({64, 2}, fixpool::arena::borrow(buffer));
+    }
+    fixpool::typed_pool<int> numbers(1);
+    const auto number = numbers.allocate(42);
+    const fixpool::shared_pool<int> shared(1);
+    const auto other = shared.try_allocate(1);
+    std::printf("%d, %zu left\n", *number, numbers.try_allocate(1) ? numbers.available() : 0);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSL-1.0
+// Seeded bugs, one case a process: the sanitizer that this is built with must report them, and not report "none".
+#include <fixpool/fixpool.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace {
+
+volatile int sink = 0;
+
+struct pools {
+    fixpool::memory_pool checked{{64, 4}};
+    fixpool::basic_memory_pool<fixpool::checking::unchecked> unchecked{{64, 4}};
+};
+
+template <class Pool> void run(const char* bug, Pool& pool) {
+    auto* const first = static_cast<unsigned char*>(pool.allocate());
+    auto* const second = static_cast<unsigned char*>(pool.allocate());
+    std::memset(first, 1, 64);
+    std::memset(second, 1, 64);
+    const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
+
+    if (is("uninitialised_read") && static_cast<unsigned char*>(pool.allocate())[5] == 7) sink = sink + 1;
+    pool.deallocate(second);
+    if (is("write_after_free")) second[0] = 1;
+    if (is("write_after_free_at_the_end")) second[63] = 1;
+    if (is("read_after_free") && second[8] == 7) sink = sink + 1;
+    if (is("overflow")) first[64] = 1;
+    if (is("overflow_by_8")) first[71] = 1;
+    auto* const fresh = static_cast<unsigned char*>(pool.allocate());
+    if (is("uninitialised_after_reuse") && fresh[5] == 7) sink = sink + 1;
+    if (is("overflow_into_guard")) {
+        (void)pool.allocate();
+        static_cast<unsigned char*>(pool.allocate())[64] = 1;
+    }
+    if (is("use_after_reset")) {
+        pool.reset();
+        first[0] = 1;
+    }
+    pool.reset();
+}
+
+/// Block of 10 bytes in a stride of 16: the bytes between belong to nobody.
+void overflow_into_padding() {
+    fixpool::memory_pool pool({10, 4, 8});
+    static_cast<unsigned char*>(pool.allocate())[10] = 1;
+}
+
+void use_after_block() {
+    fixpool::typed_pool<int> pool(4);
+    auto number = pool.allocate(1);
+    const int* const object = number.get();
+    number.reset();
+    sink = *object;
+}
+
+void release_after_pool() {
+    fixpool::memory_pool* volatile pool = new fixpool::memory_pool({64, 4});  // volatile: g++ sees the bug, too
+    void* const block = pool->allocate();
+    pool->deallocate(block);
+    delete pool;
+    pool->deallocate(block);
+}
+
+/// Nothing to report: odd sizes, every byte used, reuse, a borrowed buffer that is used again afterwards.
+void none() {
+    alignas(16) static std::byte buffer[1000];
+    for (const std::size_t size : {1, 3, 5, 8, 13, 24}) {
+        {
+            fixpool::memory_pool pool({size, 9, 1}, fixpool::arena::borrow(buffer));
+            void* blocks[9];
+            for (int turn = 0; turn < 3; ++turn) {
+                for (void*& block : blocks) {
+                    block = pool.allocate();
+                    std::memset(block, turn, size);
+                }
+                for (int i = 0; i < 9; i += 2) pool.deallocate(blocks[i]);
+                for (int i = 1; i < 9; i += 2) std::memset(blocks[i], 3, size);
+                for (int i = 1; i < 9; i += 2) pool.deallocate(blocks[i]);
+            }
+        }
+        std::memset(buffer, 1, sizeof buffer);
+    }
+    const fixpool::shared_pool<int> shared(4);
+    sink = *shared.allocate(4);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 3) return 2;
+    const char* const bug = argv[1];
+    if (std::strcmp(bug, "none") == 0) none();
+    if (std::strcmp(bug, "overflow_into_padding") == 0) overflow_into_padding();
+    if (std::strcmp(bug, "use_after_block") == 0) use_after_block();
+    if (std::strcmp(bug, "release_after_pool") == 0) release_after_pool();
+    pools both;
+    if (std::strcmp(argv[2], "checked") == 0) {
+        run(bug, both.checked);
+    } else {
+        run(bug, both.unchecked);
+    }
+    std::puts("done");
+}
