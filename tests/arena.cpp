@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <new>
 #include <span>
@@ -21,6 +22,7 @@ using fixpool::arena;
 using fixpool::checking;
 using fixpool::pool_layout;
 using unchecked_pool = fixpool::basic_memory_pool<checking::unchecked>;
+using sizes = std::initializer_list<std::size_t>;
 
 static_assert(std::is_nothrow_move_constructible_v<arena>);
 static_assert(!std::is_copy_constructible_v<arena>);
@@ -53,7 +55,7 @@ std::string needs(std::size_t needed, std::size_t has) {
 
 TEMPLATE_TEST_CASE("every byte of the heap goes back to where it came from", "[arena]", unchecked_pool,
                    fixpool::memory_pool) {
-    for (const std::size_t alignment : {0, 1, 8, 16, 64, 4096}) {
+    for (const std::size_t alignment : sizes{0, 1, 8, 16, 64, 4096}) {
         const heap::usage before = heap::in_use();
         {
             TestType pool({24, 10, alignment});
@@ -98,8 +100,8 @@ TEMPLATE_TEST_CASE("a pool on a borrowed buffer allocates nothing and stays insi
 
 TEMPLATE_TEST_CASE("an aligned buffer of required_bytes is enough, one byte less is refused with the number needed",
                    "[arena]", unchecked_pool, fixpool::memory_pool) {
-    for (const std::size_t alignment : {1, 2, 4, 8, 16, 64, 4096}) {
-        for (const std::size_t block_size : {1, 3, 8, 24, 100}) {
+    for (const std::size_t alignment : sizes{1, 2, 4, 8, 16, 64, 4096}) {
+        for (const std::size_t block_size : sizes{1, 3, 8, 24, 100}) {
             const pool_layout layout{block_size, 5, alignment};
             const std::size_t required = TestType::required_bytes(layout);
             std::vector<std::byte> storage(required + 2 * 4096);

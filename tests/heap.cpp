@@ -91,3 +91,18 @@ void operator delete(void* block, std::size_t, std::align_val_t alignment) noexc
 void operator delete(void* block, std::align_val_t alignment, const std::nothrow_t&) noexcept {
     release(block, static_cast<std::size_t>(alignment));
 }
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+    return or_throw(allocate(size, static_cast<std::size_t>(alignment)));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete[](void* block, std::align_val_t alignment) noexcept {
+    release(block, static_cast<std::size_t>(alignment));
+}
+void operator delete[](void* block, std::size_t, std::align_val_t alignment) noexcept {
+    release(block, static_cast<std::size_t>(alignment));
+}
+void operator delete[](void* block, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    release(block, static_cast<std::size_t>(alignment));
+}

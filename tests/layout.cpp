@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -14,6 +15,7 @@
 using fixpool::checking;
 using fixpool::pool_layout;
 using unchecked_pool = fixpool::basic_memory_pool<checking::unchecked>;
+using sizes = std::initializer_list<std::size_t>;
 
 namespace {
 
@@ -79,7 +81,7 @@ TEMPLATE_TEST_CASE("a size, a count or an alignment that cannot be is an invalid
 
 TEMPLATE_TEST_CASE("sizes beyond PTRDIFF_MAX are a length error before any memory is asked for", "[layout]",
                    unchecked_pool, fixpool::memory_pool) {
-    for (const std::size_t size : {std::size_t{1}, std::size_t{64}, std::size_t{4096}}) {
+    for (const std::size_t size : sizes{std::size_t{1}, std::size_t{64}, std::size_t{4096}}) {
         for (const std::size_t count :
              {size_max, size_max / size, size_max / size + 1, size_max / size - 1, half / size})
             if (count > 0) refuses<std::length_error, TestType>({size, count});
@@ -96,7 +98,7 @@ TEMPLATE_TEST_CASE("sizes beyond PTRDIFF_MAX are a length error before any memor
 }
 
 TEST_CASE("the largest pool that required_bytes admits is within PTRDIFF_MAX", "[layout]") {
-    for (const std::size_t count : {std::size_t{1}, std::size_t{2}, std::size_t{1000}}) {
+    for (const std::size_t count : sizes{std::size_t{1}, std::size_t{2}, std::size_t{1000}}) {
         const std::size_t block_size = (half - 64) / count - 8;
         CHECK(fixpool::memory_pool::required_bytes({block_size, count, 1}) <= half);
         CHECK(fixpool::memory_pool::required_bytes({block_size, count, 1}) >= block_size * count);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <set>
 #include <string>
@@ -20,6 +21,7 @@ using fixpool::pool_exhausted;
 using fixpool::release_status;
 using fixpool::violation_kind;
 using unchecked_pool = fixpool::basic_memory_pool<checking::unchecked>;
+using sizes = std::initializer_list<std::size_t>;
 
 namespace {
 
@@ -157,8 +159,8 @@ TEST_CASE("exhaustion says how many blocks of which pool are in use", "[memory_p
 
 TEMPLATE_TEST_CASE("every block has its size and alignment, and overlaps no other", "[memory_pool]", unchecked_pool,
                    memory_pool) {
-    for (const std::size_t alignment : {0, 1, 2, 4, 8, 16, 64, 4096, 65536}) {
-        for (const std::size_t size : {1, 2, 3, 7, 8, 24, 40, 64, 1000}) {
+    for (const std::size_t alignment : sizes{0, 1, 2, 4, 8, 16, 64, 4096, 65536}) {
+        for (const std::size_t size : sizes{1, 2, 3, 7, 8, 24, 40, 64, 1000}) {
             TestType pool({size, 5, alignment});
             const std::vector<void*> blocks = take_all(pool);
             bool is_right = blocks.size() == 5 && pool.stride() % pool.alignment() == 0 && pool.block_size() == size;
@@ -253,7 +255,7 @@ TEST_CASE("a block from before a reset was not handed out since", "[memory_pool]
 
 TEST_CASE("a double free is a violation and then a no-op", "[memory_pool]") {
     recorded_violations violations;
-    for (const std::size_t count : {1, 2, 64}) {
+    for (const std::size_t count : sizes{1, 2, 64}) {
         memory_pool pool({64, count}, {.name = "connections"});
         void* const block = pool.allocate();
         pool.deallocate(block);
@@ -320,7 +322,7 @@ TEST_CASE("a block that was never handed out is not allocated", "[memory_pool]")
 
 TEST_CASE("a pointer into a block is misaligned", "[memory_pool]") {
     recorded_violations violations;
-    for (const std::size_t stride : {2, 24, 40, 64}) {
+    for (const std::size_t stride : sizes{2, 24, 40, 64}) {
         memory_pool pool({stride, 4});
         void* const first = pool.allocate();
         void* const second = pool.allocate();
@@ -478,7 +480,7 @@ TEST_CASE("a pool that dies with live blocks reports one leak, and its memory go
     {
         memory_pool pool({64, 8}, {.name = "leaky"});
         const std::vector<void*> blocks = take_all(pool);
-        for (const std::size_t i : {0, 1, 3, 5, 6}) pool.deallocate(blocks[i]);
+        for (const std::size_t i : sizes{0, 1, 3, 5, 6}) pool.deallocate(blocks[i]);
         third = blocks[2];
     }
     REQUIRE(violations.count() == 1);
@@ -540,7 +542,7 @@ TEMPLATE_TEST_CASE("a write after free changes neither what is handed out next n
 TEMPLATE_TEST_CASE("an overflow of the last block by 8 bytes reaches no metadata", "[memory_pool]", unchecked_pool,
                    memory_pool) {
     recorded_violations violations;
-    for (const std::size_t size : {1, 3, 8, 24, 64}) {
+    for (const std::size_t size : sizes{1, 3, 8, 24, 64}) {
         TestType pool({size, 3});
         const std::vector<void*> blocks = take_all(pool);
         std::memset(offset(blocks[2], static_cast<std::ptrdiff_t>(size)), 0xff, 8);
@@ -555,7 +557,7 @@ TEMPLATE_TEST_CASE("an overflow of the last block by 8 bytes reaches no metadata
 
 TEMPLATE_TEST_CASE("a pool of 65,536 blocks and one more has all of them", "[memory_pool]", unchecked_pool,
                    memory_pool) {
-    for (const std::size_t count : {65535, 65536, 65537}) {
+    for (const std::size_t count : sizes{65535, 65536, 65537}) {
         TestType pool({16, count});
         const std::vector<void*> blocks = take_all(pool);
         CHECK(blocks.size() == count);

@@ -5,6 +5,7 @@
 #include "catch.hpp"
 
 using fixpool::checking;
+using sizes = std::initializer_list<std::size_t>;
 
 TEMPLATE_TEST_CASE("stats say what the members say", "[stats]", fixpool::basic_memory_pool<checking::unchecked>,
                    fixpool::memory_pool) {
@@ -25,8 +26,8 @@ TEMPLATE_TEST_CASE("stats say what the members say", "[stats]", fixpool::basic_m
 }
 
 TEST_CASE("metadata are at most 5 bytes a block checked, a pointer unchecked, and 64 a pool", "[stats]") {
-    for (const std::size_t block_size : {1, 2, 3, 7, 8, 24, 64, 4096}) {
-        for (const std::size_t count : {1, 2, 3, 10, 1000}) {
+    for (const std::size_t block_size : sizes{1, 2, 3, 7, 8, 24, 64, 4096}) {
+        for (const std::size_t count : sizes{1, 2, 3, 10, 1000}) {
             const fixpool::memory_pool checked({block_size, count});
             const fixpool::basic_memory_pool<checking::unchecked> unchecked({block_size, count});
             CHECK(checked.stats().metadata_bytes <= 5 * count + 64);

@@ -131,7 +131,7 @@ TEMPLATE_TEST_CASE_SIG("every byte of a typed_pool goes back to where it came fr
     const heap::usage before = heap::in_use();
     {
         typed_pool<std::string, C> pool(4);
-        const auto text = pool.allocate(1000, 'x');
+        const auto text = pool.allocate(1000u, 'x');
         CHECK(heap::in_use().blocks == before.blocks + 2);
     }
     CHECK(heap::in_use() == before);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <new>
 #include <vector>
@@ -16,6 +17,7 @@ using fixpool::detail::block_state;
 using fixpool::detail::checked_geometry;
 using fixpool::detail::free_list;
 using fixpool::detail::geometry;
+using sizes = std::initializer_list<std::size_t>;
 
 namespace {
 
@@ -79,7 +81,7 @@ TEST_CASE("a block that is carved again after a reset is not live, whatever it w
 
 // Every address, byte by byte, from two strides before the first block to two strides behind the last one.
 TEST_CASE("exactly the blocks' first bytes are blocks, for any stride", "[free_list]") {
-    for (const std::size_t stride : {1, 2, 3, 5, 7, 8, 12, 16, 24, 40, 48, 64, 96, 100, 127, 1000, 1003}) {
+    for (const std::size_t stride : sizes{1, 2, 3, 5, 7, 8, 12, 16, 24, 40, 48, 64, 96, 100, 127, 1000, 1003}) {
         const std::size_t count = 9;
         const std::size_t handed_out = 6;
         list_on_heap<checking::checked> on_heap({stride, count, 1});
@@ -121,7 +123,7 @@ TEST_CASE("the index of a large and odd stride is right", "[free_list]") {
 }
 
 TEST_CASE("the guard keeps what follows the blocks at least 16 bytes away", "[free_list]") {
-    for (const std::size_t size : {1, 3, 8, 64}) {
+    for (const std::size_t size : sizes{1, 3, 8, 64}) {
         const geometry g = checked_geometry({size, 5}, free_list<checking::checked>::metadata_size);
         CHECK(free_list<checking::checked>::arena_bytes(g) >= g.blocks_bytes() + 16 + 6 * 4 + 5);
         const geometry h = checked_geometry({size, 5}, free_list<checking::unchecked>::metadata_size);

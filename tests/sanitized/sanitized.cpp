@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <new>
 
 namespace {
+
+using sizes = std::initializer_list<std::size_t>;
 
 volatile int sink = 0;
 
@@ -68,7 +71,7 @@ void release_after_pool() {
 /// Nothing to report: odd sizes, every byte used, reuse, a borrowed buffer that is used again afterwards.
 void none() {
     alignas(16) static std::byte buffer[1000];
-    for (const std::size_t size : {1, 3, 5, 8, 13, 24}) {
+    for (const std::size_t size : sizes{1, 3, 5, 8, 13, 24}) {
         {
             fixpool::memory_pool pool({size, 9, 1}, fixpool::arena::borrow(buffer));
             void* blocks[9];
