@@ -27,15 +27,15 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
     static_assert(!std::is_array_v<T>, "fixpool: T is an array: pool a std::array or a struct that holds it");
     static_assert(!std::is_const_v<T> && !std::is_volatile_v<T>,
                   "fixpool: T is const or volatile: pool the plain type");
-    if constexpr (std::is_object_v<T> && !std::is_array_v<T>) {
-        static_assert(complete<T>, "fixpool: T is incomplete: define it before a pool of it is built");
-        if constexpr (complete<T>) {
-            static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
-            static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
-            return {sizeof(T), block_count, alignof(T)};
-        }
+    static_assert(!std::is_object_v<T> || complete<T>,
+                  "fixpool: T is incomplete: define it before a pool of it is built");
+    if constexpr (std::is_object_v<T> && !std::is_array_v<T> && complete<T>) {
+        static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
+        static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
+        return {sizeof(T), block_count, alignof(T)};
+    } else {
+        return {};  // never: something was asserted
     }
-    return {};
 }
 
 /// An object made of `args` at `where`: by parentheses where they construct, else by braces (aggregates,

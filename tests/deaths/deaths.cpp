@@ -18,6 +18,10 @@ using fixpool::shared_pool;
 using fixpool::typed_pool;
 using fixpool::violation;
 
+struct number {
+    int value;
+};
+
 void* shifted(void* block, std::size_t bytes) { return static_cast<std::byte*>(block) + bytes; }
 
 void double_free() {
@@ -62,7 +66,7 @@ void leak() {
 }
 
 void typed_pool_dies_first() {
-    std::optional<typed_pool<int>> pool(std::in_place, 4u, fixpool::pool_options{.name = "numbers"});
+    std::optional<typed_pool<number>> pool(std::in_place, 4u, fixpool::pool_options{.name = "numbers"});
     const auto first = pool->allocate(1);
     const auto second = pool->allocate(2);
     pool.reset();
@@ -88,10 +92,10 @@ void handler_throws() {
 }
 
 void adopt_of_released() {
-    typed_pool<int> pool(4, {.name = "numbers"});
-    auto number = pool.allocate(1);
-    int* const object = number.get();
-    number.reset();
+    typed_pool<number> pool(4, {.name = "numbers"});
+    auto owner = pool.allocate(1);
+    number* const object = owner.get();
+    owner.reset();
     (void)pool.adopt(object);
 }
 
@@ -104,16 +108,16 @@ void second_handle() {
 }
 
 // Static lifetime: the pool is destroyed before the handle that was made before it.
-std::optional<fixpool::block<int>> early_handle;
+std::optional<fixpool::block<number>> early_handle;
 std::optional<shared_block<std::string>> early_shared_handle;
 
 void static_typed_pool() {
-    static typed_pool<int> pool(4, {.name = "static numbers"});
+    static typed_pool<number> pool(4, {.name = "static numbers"});
     early_handle = pool.allocate(1);
 }
 
 void static_typed_pool_never_destroyed() {
-    static auto& pool = *new typed_pool<int>(4, {.name = "static numbers"});
+    static auto& pool = *new typed_pool<number>(4, {.name = "static numbers"});
     early_handle = pool.allocate(1);
     std::puts("all is well");
 }

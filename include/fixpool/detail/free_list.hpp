@@ -19,9 +19,6 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 /// written, nor read.
 enum class block_state : unsigned char { out_of_use, live };
 
-constexpr std::uint32_t none_of(std::uint32_t) noexcept { return ~std::uint32_t{0}; }
-constexpr std::byte* none_of(std::byte*) noexcept { return nullptr; }
-
 /// Hands out blocks of one arena, last in first out, and takes them back. O(1) in everything but
 /// `for_each_live`.
 ///
@@ -39,7 +36,9 @@ public:
 
     /// How a block is known between take and put: by its index where that is needed, else by its address.
     using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;
-    static constexpr entry none = none_of(entry{});
+    static constexpr entry none =
+        std::conditional_t<is_checked, std::integral_constant<std::uint32_t, ~std::uint32_t{0}>,
+                           std::integral_constant<std::byte*, nullptr>>::value;
 
     static constexpr std::size_t arena_alignment = 8;  // bytes, at least; the blocks may want more
     static constexpr std::size_t guard_size = 16;      // bytes
