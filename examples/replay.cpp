@@ -171,6 +171,7 @@ int main(int argc, char** argv) {
         std::vector<trace> traces;
         for (int i = 1; i < argc; ++i) traces.push_back(load_trace(argv[i]));
         std::vector<result> results;
+        results.reserve(traces.size());
         for (const trace& t : traces) results.push_back(replay(t));
         print(traces, results);
     } catch (const std::exception& error) {

@@ -42,6 +42,7 @@ void counts_around_a_scope() {
     print_counts("before:");
     {
         std::vector<fixpool::block<point>> blocks;
+        blocks.reserve(3);
         for (int i = 0; i < 3; ++i) blocks.push_back(pool.allocate(i, i));
         print_counts("inside:");
     }

@@ -104,7 +104,7 @@ TEMPLATE_TEST_CASE("an aligned buffer of required_bytes is enough, one byte less
         for (const std::size_t block_size : sizes{1, 3, 8, 24, 100}) {
             const pool_layout layout{block_size, 5, alignment};
             const std::size_t required = TestType::required_bytes(layout);
-            std::vector<std::byte> storage(required + 2 * 4096);
+            std::vector<std::byte> storage(required + 8192);
             const auto address = reinterpret_cast<std::uintptr_t>(storage.data());
             const std::size_t multiple = alignment < 8 ? 8 : alignment;
             std::byte* const aligned = storage.data() + (multiple - address % multiple) % multiple;

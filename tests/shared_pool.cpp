@@ -454,6 +454,7 @@ TEST_CASE("the violation handler may use the shared pool: no lock is held", "[sh
     CHECK(pool.adopt(&foreign) == nullptr);
     CHECK(in_use_in_handler == 0);
     fixpool::set_violation_handler(previous);
+    pool_of_handler = nullptr;
 }
 
 TEST_CASE("a shared pool on a borrowed buffer", "[shared_pool]") {

@@ -438,7 +438,6 @@ struct own_new {
     int value = 5;
     static void* operator new(std::size_t) = delete;
     static void* operator new(std::size_t, void*) = delete;
-    static void operator delete(void*) {}
 };
 struct greedy {
     template <class... Args> explicit greedy(Args&&...) : count(sizeof...(Args)) {}
