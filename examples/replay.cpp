@@ -9,9 +9,9 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <new>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -85,12 +85,13 @@ double median(std::vector<double> values) {
 
 struct result {
     double system_ns, checked_ns, unchecked_ns;  // medians, an operation
+    double checked_ratio, unchecked_ratio;       // to operator new: medians of what each turn's neighbours say
     fixpool::pool_stats stats;                   // of the checked pool, after all of it
 };
 
 /// Rounds in which each contender has its turn, in turning order; a pass to warm up is not counted.
 result replay(const trace& t) {
-    constexpr int rounds = 9;
+    constexpr int rounds = 15;
     constexpr std::size_t operations_a_turn = 400'000;
     const std::size_t passes = operations_a_turn / t.records.size() + 1;
 
@@ -114,7 +115,13 @@ result replay(const trace& t) {
         }
     }
     std::fprintf(stderr, "\r%-22s\r", "");
-    return {median(times[0]), median(times[1]), median(times[2]), checked->stats()};
+    const auto ratio_to_system = [&times](const std::vector<double>& ns) {
+        std::vector<double> ratios(ns.size());
+        std::transform(ns.begin(), ns.end(), times[0].begin(), ratios.begin(), std::divides<>());
+        return median(ratios);
+    };
+    return {median(times[0]),          median(times[1]),          median(times[2]),
+            ratio_to_system(times[1]), ratio_to_system(times[2]), checked->stats()};
 }
 
 /// 1234567 as 1,234,567.
@@ -135,13 +142,11 @@ void print(const std::vector<trace>& traces, const std::vector<result>& results)
         const result& r = results[i];
         const double reused =
             100.0 * (1 - static_cast<double>(r.stats.peak_in_use) / static_cast<double>(t.allocations));
-        const double checked = r.checked_ns / r.system_ns;
-        const double unchecked = r.unchecked_ns / r.system_ns;
         std::printf("%-14s %10s   %5.1f %%  | %13.2f  %7.2f  %9.2f | %9.2f  %9.2f\n", t.name.c_str(),
-                    grouped(t.records.size()).c_str(), reused, r.system_ns, r.checked_ns, r.unchecked_ns, checked,
-                    unchecked);
-        checked_logs += std::log(checked);
-        unchecked_logs += std::log(unchecked);
+                    grouped(t.records.size()).c_str(), reused, r.system_ns, r.checked_ns, r.unchecked_ns,
+                    r.checked_ratio, r.unchecked_ratio);
+        checked_logs += std::log(r.checked_ratio);
+        unchecked_logs += std::log(r.unchecked_ratio);
     }
     const auto count = static_cast<double>(traces.size());
     std::printf("%-36s | %32s | %9.2f  %9.2f\n\n", "geometric mean", "", std::exp(checked_logs / count),

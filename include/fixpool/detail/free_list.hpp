@@ -72,11 +72,17 @@ public:
     [[nodiscard]] entry take() noexcept {
         entry* const top = top_;
         entry taken = *top;
-        if (taken == none) [[unlikely]] {
-            taken = carve();
-            if (taken == none) return none;
-        } else {
+        if (taken != none) [[likely]] {
             top_ = top - 1;
+        } else {  // carve; here and not in a function: what is called stores more, and cold blocks wait for stores
+            if (carved_ == total_) return none;
+            if constexpr (is_checked) {
+                taken = carved_;
+                states_[taken] = block_state::out_of_use;
+            } else {
+                taken = base_ + carved_ * stride_;
+            }
+            ++carved_;
         }
         unpoison(address(taken), block_size_);
         return taken;
@@ -183,18 +189,6 @@ private:
         const std::uintptr_t offset = offset_of(address);
         if (inverse_ == 1) return std::rotr(offset, shift_);  // a power of two: the branch is cheaper than the product
         return std::rotr(offset * inverse_, shift_);
-    }
-
-    /// The lowest block that was never handed out, `none` when there is none.
-    [[nodiscard]] FIXPOOL_COLD entry carve() noexcept {
-        if (carved_ == total_) return none;
-        const std::uint32_t index = carved_++;
-        if constexpr (is_checked) {
-            states_[index] = block_state::out_of_use;
-            return index;
-        } else {
-            return base_ + index * stride_;
-        }
     }
 
     struct no_states {};

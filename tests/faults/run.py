@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Plants the faults of faults.txt into copies of the headers, one at a time, and expects that a test fails for each.
+
+The tests that are nearest to the header come first, the whole suite comes last. The compiler is CXX, or g++.
+"""
+import argparse
+import html
+import os
+import pathlib
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+WORKERS = 2
+TIMEOUT = 20  # seconds a test; the longest takes half a second
+MEMORY = 4 << 20  # KiB of address space for a test file run alone: a loop that collects blocks for ever ends early
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = ROOT / "build" / "faults"
+
+# A header's tests, before all others: those of the same name, and where a fault of it shows, too.
+NEAREST = {
+    "block.hpp": ["block", "typed_pool"],
+    "detail/free_list.hpp": ["detail/free_list", "memory_pool"],
+    "memory_pool.hpp": ["memory_pool", "arena", "stats"],
+    "version.hpp": [],
+}
+
+# Each file of tests as a program of its own, and in one target the programs that are run in many processes.
+ALONE = """
+add_library(alone OBJECT EXCLUDE_FROM_ALL heap.cpp)
+target_link_libraries(alone PRIVATE fixpool::fixpool Catch2::Catch2WithMain)
+target_precompile_headers(alone PRIVATE catch.hpp)
+set_target_properties(alone PROPERTIES CXX_EXTENSIONS OFF)
+foreach(name IN ITEMS arena block detail/free_list detail/platform layout memory_pool shared_pool stats typed_pool violation)
+    string(MAKE_C_IDENTIFIER "alone_${name}" target)
+    add_executable(${target} EXCLUDE_FROM_ALL ${name}.cpp)
+    target_link_libraries(${target} PRIVATE alone fixpool::fixpool Catch2::Catch2WithMain)
+    target_precompile_headers(${target} REUSE_FROM alone)
+    set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+endforeach()
+add_executable(alone_under_tsan EXCLUDE_FROM_ALL shared_pool.cpp heap.cpp)
+target_link_libraries(alone_under_tsan PRIVATE fixpool::fixpool Catch2::Catch2WithMain)
+target_compile_options(alone_under_tsan PRIVATE -fsanitize=thread)
+target_link_options(alone_under_tsan PRIVATE -fsanitize=thread)
+set_target_properties(alone_under_tsan PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+get_property(deaths DIRECTORY deaths PROPERTY BUILDSYSTEM_TARGETS)
+get_property(sanitized DIRECTORY sanitized PROPERTY BUILDSYSTEM_TARGETS)
+add_custom_target(processes DEPENDS ${deaths} ${sanitized})
+"""
+PROCESSES = "^(death: |without exceptions: |[a-z]+ sanitizer: )"
+
+
+class Broken(Exception):
+    """What is no verdict on the tests: a fault that does not fit its header, or does not compile."""
+
+
+class Fault:
+    """`changes` are pairs of texts: the one in the header, and the one in its place."""
+
+    def __init__(self, header, what, changes):
+        self.header, self.what, self.changes = header, what, changes
+
+    def planted_in(self, text):
+        places = []
+        for old, new in self.changes:
+            if text.count(old) != 1:
+                raise Broken(f"this stands {text.count(old)} times in {self.header}, not once: {old}")
+            places.append((text.index(old), old, new))
+        for start, old, new in sorted(places, reverse=True):
+            text = text[:start] + new + text[start + len(old):]
+        return text
+
+
+def read_faults(path):
+    faults = []
+    for paragraph in path.read_text().split("\n\n"):
+        lines = [line for line in paragraph.splitlines() if not line.startswith("#")]
+        if not lines:
+            continue
+        header, what = lines[0].split(": ", 1)
+        changes = []
+        last = ""
+        for line in lines[1:]:
+            sign, text = line[0], line[2:]
+            if sign + last in ("-", "-+"):
+                changes.append(([], []))
+            changes[-1]["-+".index(sign)].append(text)
+            last = sign
+        faults.append(Fault(header, what, [("\n".join(old), "\n".join(new)) for old, new in changes]))
+    return faults
+
+
+def run(command, timeout=None, **options):
+    """The exit status, None for one that was killed after `timeout` seconds, and what was printed."""
+    try:
+        done = subprocess.run(command, timeout=timeout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+        return done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as expired:
+        return None, (expired.stdout or b"").decode(errors="replace")
+
+
+class Tree:
+    """A copy of the sources and a build of it. What is asked of it says which test failed, or None."""
+
+    def __init__(self, name):
+        self.sources, self.build = BUILD / name / "sources", BUILD / name / "build"
+        shutil.rmtree(BUILD / name, ignore_errors=True)
+        for part in ("include", "cmake", "tests"):
+            shutil.copytree(ROOT / part, self.sources / part)
+        shutil.copy(ROOT / "CMakeLists.txt", self.sources)
+        with open(self.sources / "tests" / "CMakeLists.txt", "a") as lists:
+            lists.write(ALONE)
+        # Without warnings: what a fault makes useless is no error.
+        status, printed = run(["cmake", "-S", self.sources, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
+                               "-DCMAKE_CXX_COMPILER=" + os.environ.get("CXX", "g++"), "-DCMAKE_CXX_FLAGS_DEBUG=-O0 -w",
+                               "-DFIXPOOL_BUILD_EXAMPLES=OFF"])
+        if status != 0:
+            raise Broken(printed)
+
+    def write(self, header, text):
+        (self.sources / "include" / "fixpool" / header).write_text(text)
+
+    def made(self, target, jobs=1):
+        """Builds `target`; what failed is a static_assert of ours, or an error."""
+        status, printed = run(["cmake", "--build", self.build, "--target", target, "--", f"-j{jobs}"])
+        if status == 0:
+            return None
+        refusal = re.search(r"/(tests|include)/(\S+?):(\d+):.*static.assert.*", printed)
+        if refusal is None:
+            raise Broken("does not compile:\n" + printed)
+        return f"static_assert in {refusal[2]}, line {refusal[3]}"
+
+    def alone(self, name):
+        target = "alone_" + re.sub(r"\W", "_", name)
+        limit = "" if name == "under_tsan" else f"ulimit -v {MEMORY} && "
+        refusal = self.made(target)
+        if refusal is not None:
+            return refusal
+        status, printed = run(["sh", "-c", limit + 'exec "$0" "$@"', self.build / target, "--abort", "-r", "xml", "~[huge]"],
+                              TIMEOUT)
+        tests = re.findall('<TestCase name="([^"]*)"', printed)
+        if status == 0:
+            return None
+        if not tests:
+            raise Broken(f"{target} does not start:\n{printed}")
+        if "ThreadSanitizer" in printed:
+            return "ThreadSanitizer in " + html.unescape(tests[-1])
+        return ("hangs: " if status is None else "") + html.unescape(tests[-1])
+
+    def by_ctest(self, target, *options, jobs=1):
+        refusal = self.made(target, jobs)
+        if refusal is not None:
+            return refusal
+        status, printed = run(["ctest", "--stop-on-failure", "--timeout", str(TIMEOUT), f"-j{jobs}", *options], cwd=self.build)
+        if status == 0:
+            return None
+        failed = re.search(r" Test +#\d+: (.*?) \.*\*\*\*(\S+)", printed)
+        if failed is None:
+            raise Broken("ctest fails:\n" + printed)
+        return ("hangs: " if failed[2] == "Timeout" else "") + failed[1]
+
+    def whole_suite(self, jobs=1):
+        return self.by_ctest("all", jobs=jobs)
+
+    def failing_test(self, header):
+        for name in NEAREST.get(header, [header.removesuffix(".hpp")]):
+            if (test := self.alone(name)) is not None:
+                return test
+        if header == "shared_pool.hpp" and (test := self.alone("under_tsan")) is not None:
+            return test
+        if (test := self.by_ctest("processes", "-R", PROCESSES)) is not None:
+            return test
+        return self.whole_suite()
+
+    def try_out(self, fault):
+        good = (ROOT / "include" / "fixpool" / fault.header).read_text()
+        try:
+            self.write(fault.header, fault.planted_in(good))
+            return self.failing_test(fault.header)
+        finally:
+            self.write(fault.header, good)  # newer than all that was built from the fault
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--list", action="store_true", help="print the faults and plant none")
+    options.add_argument("--only", metavar="TEXT", default="", help="the faults whose header or words contain TEXT")
+    wish = options.parse_args()
+    started = time.monotonic()
+    faults = [f for f in read_faults(HERE / "faults.txt") if wish.only in f"{f.header}: {f.what}"]
+    for fault in faults:
+        fault.planted_in((ROOT / "include" / "fixpool" / fault.header).read_text())
+        if wish.list:
+            print(f"{fault.header}: {fault.what}")
+    if wish.list:
+        return 0
+
+    os.environ["FIXPOOL_TEST_LENGTH"] = "4"
+    os.environ["TSAN_OPTIONS"] = "halt_on_error=1"
+    trees = queue.SimpleQueue()
+    for worker in range(WORKERS):
+        trees.put(Tree(str(worker)))
+    tree = trees.get()
+    failed = tree.whole_suite(jobs=WORKERS) or tree.alone("under_tsan")
+    trees.put(tree)
+    if failed is not None:
+        raise Broken("without any fault there fails: " + failed)
+    print(f"without a fault every test passes ({time.monotonic() - started:.0f} s)", flush=True)
+
+    count = {"found": 0, "not found": 0, "broken": 0}
+    printing = threading.Lock()
+
+    def try_out(fault):
+        tree = trees.get()
+        try:
+            test = tree.try_out(fault)
+            end, verdict = ("not found", "NOT FOUND") if test is None else ("found", f"found by: {test}")
+        except Broken as why:
+            end, verdict = "broken", f"BROKEN: {why}"
+        finally:
+            trees.put(tree)
+        with printing:
+            count[end] += 1
+            print(f"{sum(count.values())}/{len(faults)} {fault.header}: {fault.what}: {verdict}", flush=True)
+
+    with ThreadPoolExecutor(WORKERS) as workers:
+        list(workers.map(try_out, faults))
+    print(f"{len(faults)} faults, " + ", ".join(f"{n} {end}" for end, n in count.items() if n > 0 or end != "broken") +
+          f" ({time.monotonic() - started:.0f} s)")
+    return 0 if count["found"] == len(faults) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Broken as why:
+        sys.exit(f"run.py: {why}")
