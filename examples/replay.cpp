@@ -102,8 +102,9 @@ result replay(const trace& t) {
     std::vector<void*> slots(t.slots);
     std::vector<double> times[3];
 
+    std::fprintf(stderr, "replaying %-16s", t.name.c_str());
     for (int round = 0; round <= rounds; ++round) {
-        std::fprintf(stderr, "\r%-16s %3d %%", t.name.c_str(), 100 * round / rounds);
+        std::fputc('.', stderr);
         for (int turn = 0; turn < 3; ++turn) {
             const int contender = (round + turn) % 3;
             for (std::size_t pass = 0; pass < (round == 0 ? 1 : passes); ++pass) {
@@ -114,7 +115,7 @@ result replay(const trace& t) {
             }
         }
     }
-    std::fprintf(stderr, "\r%-22s\r", "");
+    std::fputc('\n', stderr);
     const auto ratio_to_system = [&times](const std::vector<double>& ns) {
         std::vector<double> ratios(ns.size());
         std::transform(ns.begin(), ns.end(), times[0].begin(), ratios.begin(), std::divides<>());
@@ -134,7 +135,7 @@ std::string grouped(std::size_t number) {
 void print(const std::vector<trace>& traces, const std::vector<result>& results) {
     double checked_logs = 0;
     double unchecked_logs = 0;
-    std::puts("                                     |    ns per operation, median      | ratio to operator new");
+    std::puts("\n                                     |    ns per operation, median      | ratio to operator new");
     std::puts("trace          operations   reused   |  operator new  checked  unchecked |   checked  unchecked");
     std::puts("-------------------------------------+----------------------------------+----------------------");
     for (std::size_t i = 0; i < traces.size(); ++i) {
