@@ -63,7 +63,10 @@ TEST_CASE("what is known of the sites ends a report", "[violation]") {
           "fixpool: double free of block 0x7f40 (1 of 2) in pool \"p\"; allocated at net.cpp:88");
     v.released_at = site{nullptr, 0, nullptr, at(0x1234)};
     CHECK(std::string(fixpool::detail::describe(v).c_str()) ==
-          "fixpool: double free of block 0x7f40 (1 of 2) in pool \"p\"; allocated at net.cpp:88; released at 0x1234");
+          "fixpool: double free of block 0x7f40 (1 of 2) in pool \"p\"; allocated at net.cpp:88, released at 0x1234");
+    v.allocated_at = site::unknown();
+    CHECK(std::string(fixpool::detail::describe(v).c_str()) ==
+          "fixpool: double free of block 0x7f40 (1 of 2) in pool \"p\"; released at 0x1234");
 }
 
 TEST_CASE("a report that is too long is cut short, at any length", "[violation]") {
@@ -103,7 +106,7 @@ TEST_CASE("what is not known of a violation is empty", "[violation]") {
     CHECK(v.released_at.line == 0);
 }
 
-TEST_CASE("setting a handler returns the one before, never nullptr; nullptr restores the default", "[violation]") {
+TEST_CASE("setting a handler returns the one before, never nullptr, and nullptr restores the default", "[violation]") {
     const fixpool::violation_handler original = fixpool::set_violation_handler(nullptr);
     REQUIRE(original != nullptr);
     CHECK(fixpool::set_violation_handler(&do_nothing) == original);  // the default, at first

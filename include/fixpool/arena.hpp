@@ -17,8 +17,8 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 template <checking C> class basic_memory_pool;
 
-/// Where a pool gets its bytes from: said when the pool is built, and of no cost later. The pool takes it
-/// over.
+/// Where a pool gets its bytes from: said when the pool is built, and of no cost later. The
+/// pool takes it over.
 class arena {
 public:
     /// Bytes from `operator new`, fetched when the pool is built and given back when it dies.
@@ -33,8 +33,8 @@ public:
         return result;
     }
 
-    /// The caller's bytes. They outlive the pool, and no two pools share them. A pool on them allocates
-    /// nothing.
+    /// The caller's bytes. They outlive the pool, and no two pools share them. A pool
+    /// on them allocates nothing.
     [[nodiscard]] static arena borrow(std::span<std::byte> bytes) noexcept { return {bytes.data(), bytes.size()}; }
 
     arena(arena&& other) noexcept : arena(std::as_const(other)) { other.give_back_ = nullptr; }
@@ -50,8 +50,8 @@ private:
     arena(const arena&) noexcept = default;
 
     /// `size` bytes at a multiple of `alignment`, valid until the arena dies. Called once.
-    /// Throws: std::bad_alloc when there is no memory, std::length_error when a borrowed buffer is too
-    /// small.
+    /// Throws: std::bad_alloc when there is no memory, std::length_error when a borrowed
+    /// buffer is too small.
     [[nodiscard]] std::byte* acquire(std::size_t size, std::size_t alignment) {
         if (fetch_ != nullptr) {
             bytes_ = fetch_(size, alignment);
@@ -71,8 +71,9 @@ private:
         detail::raise(std::length_error(text));
     }
 
-    // Borrowed: both functions are nullptr. Owned: bytes_ is nullptr until acquire, which give_back_ takes, too.
-    // Reached by pointer, so that a program whose pools are all borrowed does not link operator new.
+    // Borrowed: both functions are nullptr. Owned: bytes_ is nullptr until acquire, which
+    // give_back_ takes, too. Reached by pointer, so that a program whose pools are all borrowed
+    // does not link operator new.
     std::byte* bytes_;
     std::size_t size_;           // bytes, of a borrowed buffer
     std::size_t alignment_ = 0;  // bytes, of an owned one

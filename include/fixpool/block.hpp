@@ -15,8 +15,8 @@ template <class T, checking C> class typed_pool;
 namespace detail {
 
 /// An object and the owner it goes back to; what block and shared_block are made of.
-// Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back. Otherwise owner_ means
-// nothing.
+// Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back.
+// Otherwise owner_ means nothing.
 template <class T, class Owner> class handle {
 public:
     handle() noexcept = default;
@@ -61,10 +61,10 @@ private:
 
 }  // namespace detail
 
-/// Owns one T in a typed_pool, as a unique_ptr would: destroys it and gives its block back. Empty by
-/// default and after a move. The pool outlives its blocks. The handle is empty already when the destructor
-/// of T runs, and the block counts as in use until that has returned. T may be incomplete where a block is
-/// only named, stored or declared.
+/// Owns one T in a typed_pool, as a unique_ptr would: destroys it and gives its block back. Empty
+/// by default and after a move. The pool outlives its blocks. The handle is empty already when the
+/// destructor of T runs, and the block counts as in use until that has returned. T may be
+/// incomplete where a block is only named, stored or declared.
 /// Thread safety: that of its pool.
 template <class T, checking C = checking::checked> class block {
 public:
@@ -80,8 +80,8 @@ public:
     /// Destroys the object and gives the block back; of an empty block nothing.
     void reset() noexcept { handle_.reset(); }
 
-    /// Gives up the object, which stays alive and in its block until the pool's `adopt` takes it back.
-    /// nullptr when empty.
+    /// Gives up the object, which stays alive and in its block until the pool's `adopt` takes it
+    /// back. nullptr when empty.
     [[nodiscard]] T* release() noexcept { return handle_.release(); }
 
     void swap(block& other) noexcept { handle_.swap(other.handle_); }

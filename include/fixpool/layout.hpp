@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// pool_layout: the size, number and alignment of a pool's blocks; and what it comes to in bytes, the
-// arithmetic checked.
+// pool_layout: the size, number and alignment of a pool's blocks; and what it comes to in
+// bytes, the arithmetic checked.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
@@ -12,14 +12,15 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What a pool is asked for. Nothing is checked here: the pool's constructor and `required_bytes` do.
+/// What a pool is asked for. Nothing is checked here: the pool's constructor
+/// and `required_bytes` do.
 struct pool_layout {
     std::size_t block_size;     // bytes usable in each block, at least 1
     std::size_t block_count;    // blocks, 1 to 2^32 - 2
     std::size_t alignment = 0;  // bytes, a power of two; 0: the largest that divides block_size, up to max_align_t's
 
-    /// As many whole blocks of `block_size` bytes as fit into `total_size` bytes: maybe 0, which no pool
-    /// takes.
+    /// As many whole blocks of `block_size` bytes as fit into `total_size` bytes: maybe 0,
+    /// which no pool takes.
     [[nodiscard]] static constexpr pool_layout from_total_size(std::size_t total_size,
                                                                std::size_t block_size) noexcept {
         return {block_size, block_size == 0 ? 0 : total_size / block_size};
@@ -31,13 +32,13 @@ namespace detail {
 inline constexpr std::size_t max_bytes = PTRDIFF_MAX - 64;  // of the blocks and their metadata; 64 are for the rest
 inline constexpr std::size_t max_blocks = 0xffff'fffe;      // an index is 32 bits, and one value of it means "none"
 
-/// The smallest multiple of `step`, a power of two, that is not below `n`. Requires: n + step - 1 does not
-/// wrap.
+/// The smallest multiple of `step`, a power of two, that is not below `n`. Requires: n + step -
+/// 1 does not wrap.
 constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return (n + step - 1) & ~(step - 1); }
 
 /// A pool_layout that has been found good.
-// Invariant: stride % alignment == 0, block_size <= stride, block_count * (stride + metadata a block) <=
-// max_bytes
+// Invariant: stride % alignment == 0, block_size <= stride, block_count * (stride + metadata
+// a block) <= max_bytes
 struct geometry {
     std::size_t block_size;   // bytes
     std::size_t block_count;  // blocks

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// memory_pool: raw blocks of one size from one arena. Stands on the free list, and carries the contract.
+// memory_pool: raw blocks of one size from one arena. Stands on the free list,
+// and carries the contract.
 #pragma once
 
 #include <fixpool/arena.hpp>
@@ -46,9 +47,10 @@ private:
     detail::text_line text_;
 };
 
-/// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The
-/// block given back last is handed out first. Nothing is written into free blocks, and construction takes
-/// O(1) whatever the size. The levels of checking are described in checking.hpp.
+/// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of
+/// `alignment()`. The block given back last is handed out first. Nothing is written into
+/// free blocks, and construction takes O(1) whatever the size. The levels of checking
+/// are described in checking.hpp.
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
 template <checking C = checking::checked> class basic_memory_pool {
@@ -58,38 +60,38 @@ template <checking C = checking::checked> class basic_memory_pool {
 
 public:
     /// A pool on memory from `operator new`.
-    /// Throws: std::invalid_argument for a size or count of 0 or an alignment that is not a power of two;
-    /// std::length_error for sizes that come to more than PTRDIFF_MAX, or more than 2^32 - 2 blocks;
-    /// std::bad_alloc when there is no memory.
+    /// Throws: std::invalid_argument for a size or count of 0 or an alignment that is not a power
+    /// of two; std::length_error for sizes that come to more than PTRDIFF_MAX, or more than 2^32 -
+    /// 2 blocks; std::bad_alloc when there is no memory.
     explicit basic_memory_pool(pool_layout layout, pool_options options = {})
         : basic_memory_pool(layout, arena::heap(), options) {}
 
     /// A pool on `memory`, which it takes over.
-    /// Throws: as above, and std::length_error for a borrowed buffer that is too small, saying what is
-    /// needed.
+    /// Throws: as above, and std::length_error for a borrowed buffer that is too small,
+    /// saying what is needed.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
         : basic_memory_pool(detail::checked_geometry(layout, free_list::metadata_size), std::move(memory), options) {}
 
     basic_memory_pool(const basic_memory_pool&) = delete;
     basic_memory_pool& operator=(const basic_memory_pool&) = delete;
 
-    /// Blocks that are still allocated are reported as one `leak`, unless unchecked; their memory is gone
-    /// all the same.
+    /// Blocks that are still allocated are reported as one `leak`, unless unchecked; their memory
+    /// is gone all the same.
     ~basic_memory_pool() {
         if constexpr (C != checking::unchecked)
             if (in_use() != 0) report_live_blocks(violation_kind::leak);
     }
 
     /// Bytes that a pool of this layout takes of its arena: the blocks and this level's metadata. A
-    /// borrowed buffer needs exactly so many if it starts at a multiple of the larger of the alignment and
-    /// 8; else what aligning it costs more.
+    /// borrowed buffer needs exactly so many if it starts at a multiple of the larger of the
+    /// alignment and 8; else what aligning it costs more.
     /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
         return free_list::arena_bytes(detail::checked_geometry(layout, free_list::metadata_size));
     }
 
-    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back
-    /// with `deallocate`.
+    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give
+    /// it back with `deallocate`.
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
     [[nodiscard]] void* allocate() {
@@ -106,8 +108,8 @@ public:
         return list_.address(taken);
     }
 
-    /// Takes a block back. nullptr is a no-op. Any other pointer than a live block's start is a violation,
-    /// and then a no-op; unchecked: undefined.
+    /// Takes a block back. nullptr is a no-op. Any other pointer than a live block's start is a
+    /// violation, and then a no-op; unchecked: undefined.
     /// Complexity: O(1).
     void deallocate(void* block) noexcept {
         const entry claimed = list_.claim(block);
@@ -147,7 +149,8 @@ public:
         return list_.is_live(block);
     }
 
-    /// fn(void*) for every live block, in address order. Requires: fn neither allocates nor releases.
+    /// fn(void*) for every live block, in address order. Requires: fn
+    /// neither allocates nor releases.
     /// Complexity: O(peak_in_use()).
     template <class Fn> void for_each_allocated(Fn&& fn) const requires(C != checking::unchecked) {
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
@@ -196,8 +199,8 @@ private:
         return violation_at(list_.misuse_of(block), block);
     }
 
-    /// Reports `block` unless it is nullptr, which any pool takes, and all that an unchecked one ever
-    /// finds.
+    /// Reports `block` unless it is nullptr, which any pool takes, and all that an
+    /// unchecked one ever finds.
     FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* block) const noexcept {
         if constexpr (C != checking::unchecked)
             if (block != nullptr) detail::report(misuse_of(block));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// shared_pool: a typed pool for many threads, which lives as long as any of its copies or any of its
-// blocks.
+// shared_pool: a typed pool for many threads, which lives as long as any of its copies or
+// any of its blocks.
 #pragma once
 
 #include <fixpool/typed_pool.hpp>
@@ -18,9 +18,10 @@ template <class T, checking C> class shared_pool;
 
 namespace detail {
 
-/// What the copies of a shared_pool share. No user code runs, and no handler is called, while the mutex is
-/// held.
-// Invariant, under the mutex: keep_alive_ is this state itself if pool_.in_use() > 0, otherwise empty.
+/// What the copies of a shared_pool share. No user code runs, and no handler is called, while
+/// the mutex is held.
+// Invariant, under the mutex: keep_alive_ is this state itself if pool_.in_use()
+// > 0, otherwise empty.
 template <class T, checking C> class shared_state {
     using free_list = detail::free_list<C>;
 
@@ -29,8 +30,8 @@ public:
 
     shared_state(pool_layout layout, arena memory, pool_options options) : pool_(layout, std::move(memory), options) {}
 
-    /// A T made of `args`, or nullptr when all blocks are in use. `self` is this state, and may be gone
-    /// when T's constructor has run: that may end the very shared_pool it belongs to.
+    /// A T made of `args`, or nullptr when all blocks are in use. `self` is this state, and may be
+    /// gone when T's constructor has run: that may end the very shared_pool it belongs to.
     template <class... Args> [[nodiscard]] T* try_construct(const std::shared_ptr<shared_state>& self, Args&&... args) {
         const entry taken = take(self);
         if (taken == free_list::none) return nullptr;
@@ -42,8 +43,8 @@ public:
 
     [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
 
-    /// Puts back a block whose object is gone. The last one may end this state: nothing is touched after
-    /// the unlocking.
+    /// Puts back a block whose object is gone. The last one may end this state: nothing is
+    /// touched after the unlocking.
     void put_back(entry block) noexcept {
         std::shared_ptr<shared_state> last;  // dropped after the mutex is unlocked
         const std::lock_guard lock(mutex_);
@@ -109,10 +110,11 @@ private:
 
 }  // namespace detail
 
-/// Owns one T in a shared_pool, as block does in a typed_pool; and every live one owns the pool too, which
-/// stays after its last shared_pool is gone. An object that holds a shared_pool or a shared_block of its
-/// own pool may keep itself alive for ever, as with shared_ptr.
-/// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another thread, and die there.
+/// Owns one T in a shared_pool, as block does in a typed_pool; and every live one owns the pool
+/// too, which stays after its last shared_pool is gone. An object that holds a shared_pool or a
+/// shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
+/// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another
+/// thread, and die there.
 template <class T, checking C = checking::checked> class shared_block {
 public:
     shared_block() noexcept = default;
@@ -127,8 +129,8 @@ public:
     /// Destroys the object and gives the block back; of an empty block nothing.
     void reset() noexcept { handle_.reset(); }
 
-    /// Gives up the object, which stays alive, keeps the pool alive, and waits for `adopt`. nullptr when
-    /// empty.
+    /// Gives up the object, which stays alive, keeps the pool alive, and waits for
+    /// `adopt`. nullptr when empty.
     [[nodiscard]] T* release() noexcept { return handle_.release(); }
 
     void swap(shared_block& other) noexcept { handle_.swap(other.handle_); }
@@ -143,12 +145,12 @@ private:
     detail::handle<T, detail::shared_state<T, C>> handle_;
 };
 
-/// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool, and so is
-/// what is left after a move: it is never empty. Its capacity is exact: `try_allocate` is empty only when
-/// every block was out. T's constructor and destructor run outside the pool's lock, and may use this very
-/// pool.
-/// Thread safety: every member from any thread, at the same time; assigning to one shared_pool object is
-/// not among them.
+/// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool,
+/// and so is what is left after a move: it is never empty. Its capacity is exact: `try_allocate` is
+/// empty only when every block was out. T's constructor and destructor run outside the pool's lock,
+/// and may use this very pool.
+/// Thread safety: every member from any thread, at the same time; assigning to one shared_pool
+/// object is not among them.
 template <class T, checking C = checking::checked> class shared_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
     using state = detail::shared_state<T, C>;
@@ -158,7 +160,8 @@ public:
     explicit shared_pool(std::size_t block_count, pool_options options = {})
         : shared_pool(block_count, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over; a borrowed buffer must outlive the last block as well.
+    /// A pool on `memory`, which it takes over; a borrowed buffer must outlive the
+    /// last block as well.
     /// Throws: as the constructors of memory_pool.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
         : state_(std::make_shared<state>(detail::layout_for<T>(block_count), std::move(memory), options)) {}
@@ -173,8 +176,8 @@ public:
     }
 
     /// A T made of `args`.
-    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block
-    /// is back.
+    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then
+    /// the block is back.
     /// Complexity: O(1), and T's constructor.
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
         shared_block<T, C> made = try_allocate(std::forward<Args>(args)...);
@@ -189,8 +192,8 @@ public:
         return {owner, object};
     }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line: kept in
-    /// debug level.
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line:
+    /// kept in debug level.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
         return allocate(std::forward<Args>(args)...);
@@ -200,14 +203,16 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `shared_block::release` gave up; nullptr gives an empty block. Any other pointer
-    /// than to a live object of this pool is a violation, it is not touched, and the block is empty.
+    /// Takes back what `shared_block::release` gave up; nullptr gives an empty block. Any
+    /// other pointer than to a live object of this pool is a violation, it is not touched, and
+    /// the block is empty.
     [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept {
         if (object == nullptr || !state_->admit(object)) return {};
         return {state_.get(), object};
     }
 
-    // Counts are those of one moment, which has passed when they are read while other threads use the pool.
+    // Counts are those of one moment, which has passed when they are read while other
+    // threads use the pool.
     [[nodiscard]] std::size_t total_blocks() const noexcept { return stats().total_blocks; }
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }

@@ -38,8 +38,8 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
     }
 }
 
-/// An object made of `args` at `where`: by parentheses where they construct, else by braces (aggregates,
-/// before clang 16).
+/// An object made of `args` at `where`: by parentheses where they construct, else by braces
+/// (aggregates, before clang 16).
 template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&... args) {
     if constexpr (std::is_constructible_v<T, Args...>) {
         return ::new (where) T(std::forward<Args>(args)...);
@@ -50,9 +50,10 @@ template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&
 
 }  // namespace detail
 
-/// A pool of `total_blocks()` objects of type T, which are constructed in place and owned by a block<T>. T
-/// need be neither copyable nor movable; its constructor and destructor may use this very pool. The pool
-/// outlives its blocks: they know its address, so it is neither copied nor moved.
+/// A pool of `total_blocks()` objects of type T, which are constructed in place and owned
+/// by a block<T>. T need be neither copyable nor movable; its constructor and destructor
+/// may use this very pool. The pool outlives its blocks: they know its address, so it is
+/// neither copied nor moved.
 /// Thread safety: one thread at a time.
 template <class T, checking C = checking::checked> class typed_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
@@ -70,8 +71,8 @@ public:
     typed_pool(const typed_pool&) = delete;
     typed_pool& operator=(const typed_pool&) = delete;
 
-    /// Requires: every object is gone. Where one is not, its handle dangles: a violation after which the
-    /// program ends, whatever the handler does; unchecked: undefined.
+    /// Requires: every object is gone. Where one is not, its handle dangles: a violation after
+    /// which the program ends, whatever the handler does; unchecked: undefined.
     ~typed_pool() {
         if constexpr (C != checking::unchecked) {
             if (in_use() != 0) {
@@ -87,8 +88,8 @@ public:
     }
 
     /// A T made of `args`.
-    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block
-    /// is back.
+    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then
+    /// the block is back.
     /// Complexity: O(1), and T's constructor.
     template <class... Args> [[nodiscard]] block<T, C> allocate(Args&&... args) {
         block<T, C> made = try_allocate(std::forward<Args>(args)...);
@@ -107,8 +108,8 @@ public:
         return {*this, object};
     }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line: kept in
-    /// debug level.
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line:
+    /// kept in debug level.
     template <class... Args> [[nodiscard]] block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) {
         return allocate(std::forward<Args>(args)...);
     }
@@ -116,8 +117,9 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `block::release` gave up; nullptr gives an empty block. Any other pointer than to a
-    /// live object of this pool is a violation, it is not touched, and the block is empty.
+    /// Takes back what `block::release` gave up; nullptr gives an empty block. Any other
+    /// pointer than to a live object of this pool is a violation, it is not touched, and
+    /// the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if constexpr (C != checking::unchecked) {
@@ -129,8 +131,8 @@ public:
         return {*this, object};
     }
 
-    /// fn(T&) for every object whose constructor has finished and whose destructor has not begun, in
-    /// address order.
+    /// fn(T&) for every object whose constructor has finished and whose destructor has not
+    /// begun, in address order.
     /// Requires: fn neither allocates nor releases. Complexity: O(peak_in_use()).
     template <class Fn> void for_each(Fn&& fn) requires(C != checking::unchecked) {
         pool_.list_.for_each_live([&fn](std::byte* object) { fn(*std::launder(reinterpret_cast<T*>(object))); });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// violation: what is known of a misuse, and the handler that is told. One handler for the whole program.
+// violation: what is known of a misuse, and the handler that is told. One handler
+// for the whole program.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
@@ -25,8 +26,8 @@ enum class violation_kind : unsigned char {
     corrupted_pool,                   // debug level
 };
 
-/// A place in the source, or a code address. `site{}` is the place where it is written; `allocate_at({},
-/// ...)` passes it on.
+/// A place in the source, or a code address. `site{}` is the place where it is written;
+/// `allocate_at({}, ...)` passes it on.
 struct site {
     const char* file;
     unsigned line;
@@ -44,26 +45,25 @@ struct site {
 /// All that is known of a misuse. What is not known is 0, nullptr or empty.
 struct violation {
     violation_kind kind;
-    const void* pool;       // the memory_pool or typed_pool; of a shared_pool, what its copies share
-    const char* pool_name;  // as in pool_options
-    const void* address;    // the offending pointer, or the block's start
-    std::size_t
-        index;  // of the block, from 0; for a misaligned pointer the block it points into; for a leak the lowest
+    const void* pool;          // the memory_pool or typed_pool; of a shared_pool, what its copies share
+    const char* pool_name;     // as in pool_options
+    const void* address;       // the offending pointer, or the block's start
+    std::size_t index;         // of the block, from 0: the one pointed into, of a leak the lowest
     std::size_t total_blocks;  // blocks of that pool
     std::size_t live_blocks;   // blocks of that pool that are out
     site allocated_at = site::unknown();
     site released_at = site::unknown();
 };
 
-/// Told of a violation while the pool is still unchanged and no lock is held: it may use the pool. When it
-/// returns, a wrong release has been a no-op. It is called from noexcept functions: one that throws ends in
-/// std::terminate.
+/// Told of a violation while the pool is still unchanged and no lock is held: it may use the pool.
+/// When it returns, a wrong release has been a no-op. It is called from noexcept functions: one
+/// that throws ends in std::terminate.
 using violation_handler = void (*)(const violation&);
 
 namespace detail {
 
-/// One line of text in a fixed buffer: it needs no memory, and reaches standard error in one write. Cut
-/// short when full.
+/// One line of text in a fixed buffer: it needs no memory, and reaches standard error in one write.
+/// Cut short when full.
 class text_line {
 public:
     text_line& add(const char* text) noexcept { return grown_by(std::snprintf(text_ + length_, room(), "%s", text)); }
@@ -119,11 +119,13 @@ inline text_line describe(const violation& v) noexcept {
     const bool is_named = v.pool_name != nullptr && *v.pool_name != 0;
     line.add(is_named ? " in pool \"" : " in pool ");
     is_named ? line.add(v.pool_name).add("\"") : line.add(v.pool);
-    return line.add("; allocated at ", v.allocated_at).add("; released at ", v.released_at);
+    const bool is_allocation_known = v.allocated_at.file != nullptr || v.allocated_at.address != nullptr;
+    line.add("; allocated at ", v.allocated_at);
+    return line.add(is_allocation_known ? ", released at " : "; released at ", v.released_at);
 }
 
-/// The default handler: prints to standard error and aborts; after a leak, which harms nobody any more, it
-/// goes on.
+/// The default handler: prints to standard error and aborts; after a leak, which harms nobody any
+/// more, it goes on.
 inline void print_and_abort(const violation& v) noexcept {
     std::fprintf(stderr, "%s\n", describe(v).c_str());
     if (v.kind != violation_kind::leak) std::abort();
@@ -136,8 +138,9 @@ FIXPOOL_COLD inline void report(const violation& v) noexcept { current_handler.l
 
 }  // namespace detail
 
-/// Makes `handler` the one that is told of every violation from now on; nullptr restores the default one,
-/// which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
+/// Makes `handler` the one that is told of every violation from now on; nullptr restores
+/// the default one, which prints a line to standard error and aborts. Returns the
+/// previous handler, never nullptr.
 /// Thread safety: any thread, at any time.
 inline violation_handler set_violation_handler(violation_handler handler) noexcept {
     return detail::current_handler.exchange(handler == nullptr ? &detail::print_and_abort : handler,

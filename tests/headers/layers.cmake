@@ -1,6 +1,7 @@
 # Checks every #include of the library against the layers in include/fixpool/README.md: a header includes only headers that
 # stand lower. Prints the size of each header and of all.
 cmake_minimum_required(VERSION 3.21)
+get_filename_component(INCLUDE "${INCLUDE}" ABSOLUTE)
 file(STRINGS "${INCLUDE}/fixpool/README.md" table REGEX "^\\| [0-9]+ \\|")
 foreach(row IN LISTS table)
     string(REGEX MATCH "^\\| ([0-9]+) \\|" ignored "${row}")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// free_list: which blocks of the arena are free, and which block an address is. The mechanism under every
-// pool.
+// free_list: which blocks of the arena are free, and which block an address is. The
+// mechanism under every pool.
 #pragma once
 
 #include <fixpool/checking.hpp>
@@ -15,26 +15,27 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What a checked level knows of a block that was handed out at least once. Of the others nothing is
-/// written, nor read.
+/// What a checked level knows of a block that was handed out at least once. Of the others nothing
+/// is written, nor read.
 enum class block_state : unsigned char { out_of_use, live };
 
-/// Hands out blocks of one arena, last in first out, and takes them back. O(1) in everything but
-/// `for_each_live`.
+/// Hands out blocks of one arena, last in first out, and takes them back. O(1)
+/// in everything but `for_each_live`.
 ///
-/// The arena, from its start: the blocks; a guard that keeps a small overflow of the last one off what
-/// follows; the free list, a stack of `entry` above one that says "none"; and where misuse is checked a
-/// block_state for each block. Nothing is kept inside the blocks: a link in a cold block is a cache miss
-/// that the next pop waits for, and a write after free could change what is handed out next. Blocks are
-/// carved, lowest first, only when the stack is empty, so that construction touches one entry, and the
-/// arena is touched as it is used.
-// Invariant: live + being constructed or destroyed + free == carved_ <= total_   (blocks; free == top_ -
-// bottom_)
+/// The arena, from its start: the blocks; a guard that keeps a small overflow of the last one off
+/// what follows; the free list, a stack of `entry` above one that says "none"; and where misuse is
+/// checked a block_state for each block. Nothing is kept inside the blocks: a link in a cold block
+/// is a cache miss that the next pop waits for, and a write after free could change what is handed
+/// out next. Blocks are carved, lowest first, only when the stack is empty, so that construction
+/// touches one entry, and the arena is touched as it is used.
+// Invariant: live + being constructed or destroyed + free == carved_ <= total_   (blocks)
+//            free == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
 
-    /// How a block is known between take and put: by its index where that is needed, else by its address.
+    /// How a block is known between take and put: by its index where that is needed,
+    /// else by its address.
     using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;
     static constexpr entry none =
         std::conditional_t<is_checked, std::integral_constant<std::uint32_t, ~std::uint32_t{0}>,
@@ -101,8 +102,8 @@ public:
         if constexpr (is_checked) states_[block] = state;
     }
 
-    /// The block at `address`, live no longer, if it was; otherwise `none`, and nothing has changed.
-    /// Unchecked: the block.
+    /// The block at `address`, live no longer, if it was; otherwise `none`, and nothing has
+    /// changed. Unchecked: the block.
     [[nodiscard]] entry claim(void* address) noexcept {
         if constexpr (is_checked) {
             const std::size_t index = index_of(address);
@@ -138,14 +139,15 @@ public:
         return violation_kind::foreign_pointer;
     }
 
-    /// The block that `address` points to or into; 0 for an address outside the blocks. Takes a division.
+    /// The block that `address` points to or into; 0 for an address outside the
+    /// blocks. Takes a division.
     [[nodiscard]] std::size_t enclosing_index(const void* address) const noexcept {
         const std::size_t index = offset_of(address) / stride_;
         return index < total_ ? index : 0;
     }
 
-    /// fn(address) for every live block, in address order. Complexity: a load for each block that was ever
-    /// handed out.
+    /// fn(address) for every live block, in address order. Complexity: a load for each block that
+    /// was ever handed out.
     template <class Fn> void for_each_live(Fn&& fn) const {
         for (std::uint32_t index = 0; index < carved_; ++index)
             if (states_[index] == block_state::live) fn(address(index));
@@ -166,8 +168,9 @@ private:
         return round_up(g.blocks_bytes() + guard_size, alignof(entry));
     }
 
-    /// The number whose product with `odd` is 1, modulo 2^bits: Newton's iteration, which doubles the
-    /// correct bits (Hacker's Delight, 10-16). `odd` is its own inverse to 3 bits; 5 steps make 96.
+    /// The number whose product with `odd` is 1, modulo 2^bits: Newton's iteration, which
+    /// doubles the correct bits (Hacker's Delight, 10-16). `odd` is its own inverse to 3 bits;
+    /// 5 steps make 96.
     static constexpr std::uintptr_t inverse_of_odd(std::uintptr_t odd) noexcept {
         std::uintptr_t inverse = odd;
         for (int step = 0; step < 5; ++step) inverse *= 2 - odd * inverse;
@@ -179,12 +182,12 @@ private:
         return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
     }
 
-    /// The index of the block that starts at `address`; for any other address a number that is at least
-    /// total_.
-    // offset * inverse is index << shift exactly for offset == index * stride, since multiplying by an odd
-    // number permutes the integers modulo 2^bits. A bit that is set below shift is rotated to the top: the
-    // result is then at least 2^(bits - shift), which is above total_, since total_ << shift <= 2^(bits -
-    // 1).
+    /// The index of the block that starts at `address`; for any other address a number that
+    /// is at least total_.
+    // offset * inverse is index << shift exactly for offset == index * stride, since multiplying by
+    // an odd number permutes the integers modulo 2^bits. A bit that is set below shift is rotated
+    // to the top: the result is then at least 2^(bits - shift), which is above total_, since total_
+    // << shift <= 2^(bits - 1).
     [[nodiscard]] std::uintptr_t index_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
         if (inverse_ == 1) return std::rotr(offset, shift_);  // a power of two: the branch is cheaper than the product

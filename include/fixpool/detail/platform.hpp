@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What differs between compilers and build modes: every #if of the library is here. The lowest layer.
+// What differs between compilers and build modes: every #if of the library is
+// here. The lowest layer.
 #pragma once
 
 #include <fixpool/version.hpp>
@@ -30,8 +31,8 @@
 #define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #endif
 
-// The inline namespace: the version and the sanitizer, so that translation units which differ in them
-// cannot be mixed up.
+// The inline namespace: the version and the sanitizer, so that translation units which differ in
+// them cannot be mixed up.
 #define FIXPOOL_JOIN_EXPANDED(major, minor, suffix) v##major##_##minor##suffix
 #define FIXPOOL_JOIN(major, minor, suffix) FIXPOOL_JOIN_EXPANDED(major, minor, suffix)
 #define FIXPOOL_ABI FIXPOOL_JOIN(FIXPOOL_VERSION_MAJOR, FIXPOOL_VERSION_MINOR, FIXPOOL_ABI_SUFFIX)
