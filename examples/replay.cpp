@@ -90,8 +90,7 @@ struct result {
 };
 
 /// Rounds in which each contender has its turn, in turning order; a pass to warm up is not counted.
-result replay(const trace& t) {
-    constexpr int rounds = 15;
+result replay(const trace& t, int rounds) {
     constexpr std::size_t operations_a_turn = 400'000;
     const std::size_t passes = operations_a_turn / t.records.size() + 1;
 
@@ -169,16 +168,22 @@ void print(const std::vector<trace>& traces, const std::vector<result>& results)
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 2) {
-        std::fputs("usage: replay PROGRAM-BLOCKSIZE.trace ...\n", stderr);
+    std::vector<std::string> files(argv + 1, argv + argc);
+    int rounds = 15;
+    if (!files.empty() && files[0] == "--once") {
+        rounds = 1;
+        files.erase(files.begin());
+    }
+    if (files.empty()) {
+        std::fputs("usage: replay [--once] PROGRAM-BLOCKSIZE.trace ...\n", stderr);
         return 1;
     }
     try {
         std::vector<trace> traces;
-        for (int i = 1; i < argc; ++i) traces.push_back(load_trace(argv[i]));
+        for (const std::string& file : files) traces.push_back(load_trace(file));
         std::vector<result> results;
         results.reserve(traces.size());
-        for (const trace& t : traces) results.push_back(replay(t));
+        for (const trace& t : traces) results.push_back(replay(t, rounds));
         print(traces, results);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "replay: %s\n", error.what());
