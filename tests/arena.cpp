@@ -126,6 +126,14 @@ TEMPLATE_TEST_CASE("no buffer at all is refused with the number needed", "[arena
     CHECK(refusal<TestType>({64, 16, 64}, std::span(small).subspan(1)) != "accepted");  // smaller than its padding
 }
 
+TEMPLATE_TEST_CASE("blocks are aligned in a buffer that is not", "[arena]", unchecked_pool, fixpool::memory_pool) {
+    alignas(64) std::array<std::byte, 1000> buffer;
+    TestType pool({64, 4, 64}, arena::borrow(std::span(buffer).subspan(1)));
+    void* const block = pool.allocate();
+    CHECK(block == buffer.data() + 64);
+    pool.deallocate(block);
+}
+
 TEST_CASE("a borrowed buffer is written only where the pool says it is", "[arena]") {
     constexpr pool_layout layout{16, 4};
     constexpr std::size_t required = fixpool::memory_pool::required_bytes(layout);
@@ -169,4 +177,14 @@ TEST_CASE("an arena moves before a pool takes it over", "[arena]") {
     CHECK(heap::in_use() == before);
     { const arena unused = arena::heap(); }
     CHECK(heap::in_use() == before);
+}
+
+TEST_CASE("an arena that was moved from is a buffer of no bytes", "[arena]") {
+    arena heap = arena::heap();
+    alignas(16) std::array<std::byte, 1000> buffer;
+    arena borrowed = arena::borrow(buffer);
+    const fixpool::memory_pool first({8, 2}, std::move(heap));
+    const fixpool::memory_pool second({8, 2}, std::move(borrowed));
+    CHECK_THROWS_AS(fixpool::memory_pool({8, 2}, std::move(heap)), std::length_error);
+    CHECK_THROWS_AS(fixpool::memory_pool({8, 2}, std::move(borrowed)), std::length_error);
 }

@@ -167,6 +167,21 @@ TEST_CASE("a block that resets itself in the destructor of its object does it on
     CHECK(violations.count() == 0);
 }
 
+TEST_CASE("a block is empty already when the destructor of its object runs", "[block]") {
+    struct witness {
+        block<witness>* handle = nullptr;
+        bool* was_empty = nullptr;
+        ~witness() { *was_empty = *handle == nullptr; }
+    };
+    typed_pool<witness> pool(1);
+    bool was_empty = false;
+    block<witness> handle = pool.allocate();
+    handle->handle = &handle;
+    handle->was_empty = &was_empty;
+    handle.reset();
+    CHECK(was_empty);
+}
+
 TEST_CASE("a released block cannot be released again", "[block]") {
     recorded_violations violations;
     typed_pool<int> pool(2);

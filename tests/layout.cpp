@@ -106,6 +106,15 @@ TEST_CASE("the largest pool that required_bytes admits is within PTRDIFF_MAX", "
     }
 }
 
+TEST_CASE("the largest block is the largest that keeps the pool within PTRDIFF_MAX", "[layout]") {
+    const std::size_t checked_most = half - 64 - 5;  // a state and an index a block; 64 for what a pool has once
+    const std::size_t unchecked_most = half - 64 - sizeof(void*);
+    CHECK(fixpool::memory_pool::required_bytes({checked_most, 1, 1}) <= half);
+    CHECK(unchecked_pool::required_bytes({unchecked_most, 1, 1}) <= half);
+    refuses<std::length_error, fixpool::memory_pool>({checked_most + 1, 1, 1});
+    refuses<std::length_error, unchecked_pool>({unchecked_most + 1, 1, 1});
+}
+
 TEST_CASE("a pool has at most 2^32 - 2 blocks", "[layout]") {
     if constexpr (sizeof(std::size_t) > 4) {
         const std::size_t most = 0xffff'fffe;

@@ -12,6 +12,10 @@
 #include <type_traits>
 #include <vector>
 
+#if defined(__unix__)
+#include <sys/mman.h>
+#endif
+
 #include "catch.hpp"
 #include "violations.hpp"
 
@@ -238,6 +242,16 @@ TEMPLATE_TEST_CASE("reset frees every block and starts the peak anew", "[memory_
     CHECK(take_all(pool).size() == 3);
     pool.reset();
     CHECK(is_consistent(pool));
+}
+
+TEMPLATE_TEST_CASE("reset forgets which blocks were free", "[memory_pool]", unchecked_pool, memory_pool) {
+    TestType pool({64, 4});
+    const std::vector<void*> blocks = take_all(pool);
+    pool.deallocate(blocks[2]);
+    pool.reset();
+    CHECK(pool.available() == 4);
+    CHECK(take_all(pool) == blocks);
+    pool.reset();
 }
 
 TEST_CASE("a block from before a reset was not handed out since", "[memory_pool]") {
@@ -554,6 +568,60 @@ TEMPLATE_TEST_CASE("an overflow of the last block by 8 bytes reaches no metadata
     }
     CHECK(violations.count() == 0);
 }
+#if defined(__unix__)
+namespace {
+/// Address space that takes no memory until it is written.
+struct reserved_bytes {
+    explicit reserved_bytes(std::size_t n)
+        : size(n),
+          start(::mmap(nullptr, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {}
+    reserved_bytes(const reserved_bytes&) = delete;
+    reserved_bytes& operator=(const reserved_bytes&) = delete;
+    ~reserved_bytes() { ::munmap(start, size); }
+    fixpool::arena lend() { return fixpool::arena::borrow({static_cast<std::byte*>(start), size}); }
+    std::size_t size;
+    void* start;
+};
+}  // namespace
+
+TEST_CASE("a pool of 8 GiB is built at once, and its first and last blocks are right", "[memory_pool]") {
+    if constexpr (sizeof(void*) == 8) {
+        constexpr fixpool::pool_layout layout{1 << 20, 8192};
+        reserved_bytes bytes(memory_pool::required_bytes(layout));
+        REQUIRE(bytes.start != MAP_FAILED);
+        memory_pool pool(layout, bytes.lend());
+        void* const first = pool.allocate();
+        void* const second = pool.allocate();
+        CHECK(second == offset(first, 1 << 20));
+        CHECK(pool.try_deallocate(offset(first, std::ptrdiff_t{8191} << 20)) == release_status::not_allocated);
+        CHECK(pool.try_deallocate(offset(first, std::ptrdiff_t{8192} << 20)) == release_status::foreign_pointer);
+        CHECK(pool.try_deallocate(offset(first, (std::ptrdiff_t{5000} << 20) + 4)) ==
+              release_status::misaligned_pointer);
+        pool.deallocate(first);
+        pool.deallocate(second);
+    }
+}
+
+TEST_CASE("a pool of 2^32 - 2 blocks", "[memory_pool]") {
+    if constexpr (sizeof(void*) == 8) {
+        constexpr std::ptrdiff_t most = 0xffff'fffe;
+        constexpr fixpool::pool_layout layout{3, static_cast<std::size_t>(most)};
+        reserved_bytes bytes(memory_pool::required_bytes(layout));
+        REQUIRE(bytes.start != MAP_FAILED);
+        memory_pool pool(layout, bytes.lend());
+        CHECK(pool.available() == static_cast<std::size_t>(most));
+        void* const first = pool.allocate();
+        void* const second = pool.allocate();
+        CHECK(second == offset(first, 3));
+        CHECK(pool.try_deallocate(offset(first, 3 * (most - 1))) == release_status::not_allocated);
+        CHECK(pool.try_deallocate(offset(first, 3 * most)) == release_status::foreign_pointer);
+        CHECK(pool.try_deallocate(offset(first, 3 * most - 1)) == release_status::misaligned_pointer);
+        pool.deallocate(first);
+        pool.deallocate(second);
+        CHECK(pool.in_use() == 0);
+    }
+}
+#endif
 #endif
 
 TEMPLATE_TEST_CASE("a pool of 65,536 blocks and one more has all of them", "[memory_pool]", unchecked_pool,
@@ -568,18 +636,17 @@ TEMPLATE_TEST_CASE("a pool of 65,536 blocks and one more has all of them", "[mem
     }
 }
 
-// Sanitizers and Valgrind keep shadows of what is only reserved, or refuse such sizes.
-TEST_CASE("a pool of 8 GiB is built at once, and its first blocks are right", "[memory_pool][huge]") {
-    if constexpr (sizeof(void*) == 8) {
-        memory_pool pool({1 << 20, 8192});
-        void* const first = pool.allocate();
-        void* const second = pool.allocate();
-        CHECK(second == offset(first, 1 << 20));
-        CHECK(pool.try_deallocate(offset(first, std::ptrdiff_t{8191} << 20)) == release_status::not_allocated);
-        CHECK(pool.try_deallocate(offset(first, std::ptrdiff_t{8192} << 20)) == release_status::foreign_pointer);
-        CHECK(pool.try_deallocate(offset(first, (std::ptrdiff_t{5000} << 20) + 4)) ==
-              release_status::misaligned_pointer);
-        pool.deallocate(first);
-        pool.deallocate(second);
-    }
+TEST_CASE("a pool takes a layout, an arena and options in braces", "[memory_pool]") {
+    memory_pool first({64, 16}, fixpool::arena::heap(), {.name = "first"});
+    memory_pool second({.block_size = 64, .block_count = 16, .alignment = 64}, fixpool::arena::heap(), {});
+    memory_pool third{{.block_size = 64, .block_count = 16}};
+    CHECK(first.total_blocks() + second.total_blocks() + third.total_blocks() == 48);
+}
+
+TEST_CASE("a bulk release takes the blocks back in their order", "[memory_pool]") {
+    memory_pool pool({64, 3});
+    const std::vector<void*> blocks = take_all(pool);
+    pool.deallocate_bulk(blocks);
+    CHECK(pool.allocate() == blocks[2]);  // the last one back
+    pool.reset();
 }

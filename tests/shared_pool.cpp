@@ -66,10 +66,17 @@ namespace {
 
 constexpr std::size_t threads_at_once = 10;
 
-/// Runs work(0), work(1), ... each on a thread of its own, and waits for all of them.
+/// Runs work(0), work(1), ... each on a thread of its own, none before all are there, and waits for all of them.
 template <class Work> void on_threads(std::size_t count, const Work& work) {
     std::vector<std::thread> threads;
-    for (std::size_t i = 0; i < count; ++i) threads.emplace_back([&work, i] { work(i); });
+    std::atomic<std::size_t> missing = count;
+    for (std::size_t i = 0; i < count; ++i) {
+        threads.emplace_back([&work, &missing, i] {
+            --missing;
+            while (missing > 0) std::this_thread::yield();
+            work(i);
+        });
+    }
     for (std::thread& thread : threads) thread.join();
 }
 
@@ -138,9 +145,9 @@ TEMPLATE_TEST_CASE_SIG("a shared block stays valid after the last copy of the po
             other = pool.allocate("other");
         }
         other.reset();
+        CHECK(heap::in_use().blocks == before.blocks + 3);  // the state, the arena and the text
         *text += "!";
         CHECK(text->back() == '!');
-        CHECK(heap::in_use().blocks > before.blocks);
         std::thread thread([last = std::move(text)]() mutable { last.reset(); });  // and dies on another thread
         thread.join();
     }
@@ -606,4 +613,77 @@ TEST_CASE("counters are read while other threads use the pool", "[shared_pool][t
     reader.join();
     CHECK(wrong == 0);
     CHECK(pool.in_use() == 0);
+}
+
+TEST_CASE("an object that is being constructed cannot be adopted from its shared pool", "[shared_pool]") {
+    struct self {
+        self(const shared_pool<self>& pool, bool does_throw) {
+            pool.adopt(this).reset();
+            if (does_throw) throw std::runtime_error("no");
+        }
+    };
+    recorded_violations violations;
+    const shared_pool<self> pool(2);
+    CHECK_THROWS(pool.allocate(pool, true));
+    CHECK(violations.count() == 1);
+    CHECK(pool.in_use() == 0);
+    const auto object = pool.allocate(pool, false);
+    CHECK(violations.count() == 1);
+    CHECK(pool.in_use() == 1);
+}
+
+TEST_CASE("an object that holds its own pool lives until the cycle is broken", "[shared_pool]") {
+    struct cyclic {
+        shared_pool<cyclic> pool;
+        shared_block<cyclic> self;
+    };
+    const heap::usage before = heap::in_use();
+    cyclic* object = nullptr;
+    {
+        const shared_pool<cyclic> pool(1);
+        auto owner = pool.allocate(pool, shared_block<cyclic>());
+        object = owner.get();
+        object->self = std::move(owner);
+    }
+    CHECK(object->pool.in_use() == 1);  // nobody else holds it any more
+    { const auto last = std::move(object->self); }
+    CHECK(heap::in_use() == before);
+}
+
+TEST_CASE("threads whose objects use the pool in constructors and destructors", "[shared_pool][threads]") {
+    const heap::usage before = heap::in_use();
+    {
+        const shared_pool<sociable> pool(6);
+        on_threads(4, [&](std::size_t me) {
+            for (std::size_t turn = 0; turn < turns(1000); ++turn) {
+                auto host = pool.try_allocate(pool, 2);
+                if (host) host->guest_wanted = (turn + me) % 2 == 0;
+            }
+        });
+        CHECK(pool.available() == 6);
+    }
+    CHECK(heap::in_use() == before);
+}
+
+TEST_CASE("adoption and its misuse are exact while other threads use the pool", "[shared_pool][threads]") {
+    recorded_violations violations;
+    const shared_pool<std::uint64_t> pool(8);
+    const std::size_t rounds = turns(2000);
+    std::array<std::size_t, 4> wrong{};
+    std::array<std::size_t, 4> misused{};
+    on_threads(4, [&](std::size_t me) {
+        std::uint64_t foreign = 0;
+        for (std::size_t round = 0; round < rounds; ++round) {
+            auto b = pool.try_allocate(round);
+            if (!b) continue;
+            std::uint64_t* const object = b.release();
+            if (pool.adopt(&foreign) != nullptr) ++wrong[me];
+            ++misused[me];
+            b = pool.adopt(object);
+            if (b == nullptr || *b != round) ++wrong[me];
+        }
+    });
+    CHECK(wrong == std::array<std::size_t, 4>{});
+    CHECK(violations.count() == std::accumulate(misused.begin(), misused.end(), std::size_t{0}));
+    CHECK(pool.available() == 8);
 }

@@ -535,3 +535,51 @@ TEMPLATE_TEST_CASE_SIG("every kind of type can be pooled", "[typed_pool]", ((che
         CHECK(greedies.allocate(1, "two", 3.0)->count == 3);
     }
 }
+
+namespace {
+
+struct linked {
+    int value;
+    block<linked> next;
+};
+
+}  // namespace
+
+TEST_CASE("an object that is being constructed cannot be adopted", "[typed_pool]") {
+    struct self {
+        self(typed_pool<self>& pool, bool does_throw) {
+            pool.adopt(this).reset();
+            if (does_throw) throw std::runtime_error("no");
+        }
+    };
+    recorded_violations violations;
+    typed_pool<self> pool(2);
+    CHECK_THROWS(pool.allocate(pool, true));
+    CHECK(violations.count() == 1);
+    CHECK(pool.in_use() == 0);
+    const auto object = pool.allocate(pool, false);
+    CHECK(violations.count() == 1);
+    CHECK(pool.in_use() == 1);
+}
+
+TEST_CASE("a destructor that allocates meets a full pool: its own block is not back yet", "[typed_pool]") {
+    struct hopeful {
+        typed_pool<hopeful>* pool = nullptr;
+        bool* was_full = nullptr;
+        ~hopeful() {
+            if (was_full != nullptr) *was_full = pool->try_allocate() == nullptr;
+        }
+    };
+    typed_pool<hopeful> pool(1);
+    bool was_full = false;
+    pool.allocate(&pool, &was_full).reset();
+    CHECK(was_full);
+    CHECK(pool.available() == 1);
+}
+
+TEST_CASE("an aggregate may be given fewer values than it has members", "[typed_pool]") {
+    typed_pool<linked> pool(2);
+    const auto first = pool.allocate(1);
+    CHECK(first->value == 1);
+    CHECK(first->next == nullptr);
+}

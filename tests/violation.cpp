@@ -139,3 +139,4 @@ TEST_CASE("handlers are set from many threads at once", "[violation]") {
 static_assert(noexcept(fixpool::set_violation_handler(nullptr)));
 static_assert(std::is_trivially_copyable_v<violation>);
 static_assert(std::is_trivially_copyable_v<site>);
+static_assert(!std::is_convertible_v<const char*, site>);  // allocate_at("text") means text as an argument

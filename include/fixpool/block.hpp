@@ -3,7 +3,6 @@
 #pragma once
 
 #include <fixpool/checking.hpp>
-#include <fixpool/detail/platform.hpp>
 
 #include <cstddef>
 #include <utility>

@@ -56,13 +56,14 @@ constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_siz
     if (layout.alignment != 0 && !std::has_single_bit(layout.alignment))
         raise(std::invalid_argument("fixpool: alignment is not a power of two"));
     if (layout.block_count > max_blocks) raise(std::length_error("fixpool: block_count is above 2^32 - 2"));
-    if (layout.block_size > max_bytes) raise(std::length_error("fixpool: block_size is above PTRDIFF_MAX"));
+    if (layout.block_size > max_bytes)
+        raise(std::length_error("fixpool: block_size is too large: the pool would exceed PTRDIFF_MAX bytes"));
 
     const std::size_t lowest_bit = layout.block_size & (0 - layout.block_size);
     const std::size_t natural = lowest_bit < alignof(std::max_align_t) ? lowest_bit : alignof(std::max_align_t);
     const std::size_t alignment = layout.alignment == 0 ? natural : layout.alignment;
     const std::size_t stride = round_up(layout.block_size, alignment);
-    if (stride > max_bytes || layout.block_count > max_bytes / (stride + metadata_size))
+    if (layout.block_count > max_bytes / (stride + metadata_size))
         raise(std::length_error("fixpool: the blocks and their metadata come to more than PTRDIFF_MAX bytes"));
     return {layout.block_size, layout.block_count, alignment, stride};
 }

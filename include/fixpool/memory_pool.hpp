@@ -70,7 +70,7 @@ public:
     /// Throws: as above, and std::length_error for a borrowed buffer that is too small,
     /// saying what is needed.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
-        : basic_memory_pool(detail::checked_geometry(layout, free_list::metadata_size), std::move(memory), options) {}
+        : basic_memory_pool(std::move(memory), detail::checked_geometry(layout, free_list::metadata_size), options) {}
 
     basic_memory_pool(const basic_memory_pool&) = delete;
     basic_memory_pool& operator=(const basic_memory_pool&) = delete;
@@ -160,17 +160,17 @@ public:
     /// Complexity: O(1).
     void reset() noexcept { list_.reset(); }
 
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return geometry_.block_count; }
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.peak_out(); }  // blocks, since the last reset
-    [[nodiscard]] std::size_t block_size() const noexcept { return geometry_.block_size; }  // bytes
-    [[nodiscard]] std::size_t stride() const noexcept { return geometry_.stride; }          // bytes
-    [[nodiscard]] std::size_t alignment() const noexcept { return geometry_.alignment; }    // bytes
+    [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }  // bytes
+    [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }          // bytes
+    [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }    // bytes
 
     [[nodiscard]] pool_stats stats() const noexcept {
-        const std::size_t bytes = free_list::arena_bytes(geometry_);
-        const std::size_t metadata = bytes - geometry_.blocks_bytes();
+        const std::size_t bytes = free_list::arena_bytes(list_.layout());
+        const std::size_t metadata = bytes - list_.layout().blocks_bytes();
         return {total_blocks(), in_use(), peak_in_use(), block_size(), stride(), bytes, metadata};
     }
 
@@ -178,15 +178,12 @@ private:
     template <class T, checking D> friend class typed_pool;
     template <class T, checking D> friend class detail::shared_state;
 
-    basic_memory_pool(const detail::geometry& g, arena memory, pool_options options)
+    basic_memory_pool(arena&& memory, const detail::geometry& g, pool_options options)
         : arena_(std::move(memory)),
-          geometry_(g),
-          list_(arena_.acquire(free_list::arena_bytes(g), arena_alignment(g)), g),
+          list_(arena_.acquire(free_list::arena_bytes(g),
+                               g.alignment < free_list::arena_alignment ? free_list::arena_alignment : g.alignment),
+                g),
           name_(options.name == nullptr ? "" : options.name) {}
-
-    static constexpr std::size_t arena_alignment(const detail::geometry& g) noexcept {
-        return g.alignment < free_list::arena_alignment ? free_list::arena_alignment : g.alignment;
-    }
 
     [[noreturn]] FIXPOOL_COLD void raise_exhausted() const { detail::raise(pool_exhausted(name_, total_blocks())); }
 
@@ -194,16 +191,11 @@ private:
         return {kind, this, name_, address, list_.enclosing_index(address), total_blocks(), in_use()};
     }
 
-    /// What releasing `block` is called. Requires: no live block starts there.
-    [[nodiscard]] violation misuse_of(const void* block) const noexcept {
-        return violation_at(list_.misuse_of(block), block);
-    }
-
     /// Reports `block` unless it is nullptr, which any pool takes, and all that an
     /// unchecked one ever finds.
     FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* block) const noexcept {
         if constexpr (C != checking::unchecked)
-            if (block != nullptr) detail::report(misuse_of(block));
+            if (block != nullptr) detail::report(violation_at(list_.misuse_of(block), block));
     }
 
     FIXPOOL_COLD void report_live_blocks(violation_kind kind) const noexcept {
@@ -215,7 +207,6 @@ private:
     }
 
     arena arena_;
-    detail::geometry geometry_;
     free_list list_;
     const char* name_;  // never nullptr
 };

@@ -5,10 +5,8 @@
 
 #include <fixpool/typed_pool.hpp>
 
-#include <cstddef>
 #include <memory>
 #include <mutex>
-#include <type_traits>
 #include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI {
@@ -38,6 +36,10 @@ public:
         block_lease<shared_state> lease(*this, taken);
         T* const object = construct<T>(pool_.list_.address(taken), std::forward<Args>(args)...);
         lease.keep();
+        if constexpr (free_list::is_checked) {
+            const std::lock_guard lock(mutex_);
+            pool_.list_.mark(taken, block_state::live);  // not before: nobody adopts half an object
+        }
         return object;
     }
 
@@ -48,7 +50,6 @@ public:
     void put_back(entry block) noexcept {
         std::shared_ptr<shared_state> last;  // dropped after the mutex is unlocked
         const std::lock_guard lock(mutex_);
-        pool_.list_.mark(block, block_state::out_of_use);
         pool_.list_.put(block);
         if (pool_.in_use() == 0) last = std::move(keep_alive_);
     }
@@ -62,7 +63,7 @@ public:
 
     /// Whether `object` is live; reports it where it is not.
     [[nodiscard]] bool admit([[maybe_unused]] const T* object) noexcept {
-        if constexpr (C != checking::unchecked) {
+        if constexpr (free_list::is_checked) {
             std::unique_lock lock(mutex_);
             if (!pool_.owns(object)) {
                 report_misuse(object, lock);
@@ -81,24 +82,25 @@ private:
     [[nodiscard]] entry take(const std::shared_ptr<shared_state>& self) noexcept {
         const std::lock_guard lock(mutex_);
         const entry taken = pool_.list_.take();
-        if (taken == free_list::none) return taken;
-        pool_.list_.mark(taken, block_state::live);
-        if (pool_.in_use() == 1) keep_alive_ = self;
+        if (taken != free_list::none && pool_.in_use() == 1) keep_alive_ = self;
         return taken;
     }
 
     /// The live block at `object`, live no longer; reports and returns `none` where there is none.
     [[nodiscard]] entry claim(T* object) noexcept {
-        std::unique_lock lock(mutex_);
-        const entry claimed = pool_.list_.claim(object);
-        if constexpr (C != checking::unchecked)
+        if constexpr (!free_list::is_checked) {
+            return pool_.list_.claim(object);
+        } else {
+            std::unique_lock lock(mutex_);
+            const entry claimed = pool_.list_.claim(object);
             if (claimed == free_list::none) report_misuse(object, lock);
-        return claimed;
+            return claimed;
+        }
     }
 
     /// What is reported is read under the lock, and told after it.
     FIXPOOL_COLD void report_misuse(const void* object, std::unique_lock<std::mutex>& lock) const noexcept {
-        const violation misuse = pool_.misuse_of(object);
+        const violation misuse = pool_.violation_at(pool_.list_.misuse_of(object), object);
         lock.unlock();
         detail::report(misuse);
     }
@@ -203,9 +205,9 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `shared_block::release` gave up; nullptr gives an empty block. Any
-    /// other pointer than to a live object of this pool is a violation, it is not touched, and
-    /// the block is empty.
+    /// Takes back what `shared_block::release` gave up, which no other handle owns (a second one
+    /// keeps nothing alive); nullptr gives an empty block. Any other pointer than to a live object
+    /// of this pool is a violation, it is not touched, and the block is empty.
     [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept {
         if (object == nullptr || !state_->admit(object)) return {};
         return {state_.get(), object};

@@ -6,8 +6,6 @@
 #include <fixpool/memory_pool.hpp>
 
 #include <cstddef>
-#include <cstdlib>
-#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -38,6 +36,7 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
     }
 }
 
+FIXPOOL_CALLERS_BEGIN
 /// An object made of `args` at `where`: by parentheses where they construct, else by braces
 /// (aggregates, before clang 16).
 template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&... args) {
@@ -47,6 +46,7 @@ template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&
         return ::new (where) T{std::forward<Args>(args)...};
     }
 }
+FIXPOOL_CALLERS_END
 
 }  // namespace detail
 
@@ -117,9 +117,9 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `block::release` gave up; nullptr gives an empty block. Any other
-    /// pointer than to a live object of this pool is a violation, it is not touched, and
-    /// the block is empty.
+    /// Takes back what `block::release` gave up, which no other handle owns; nullptr gives an empty
+    /// block. Any other pointer than to a live object of this pool is a violation, it is not
+    /// touched, and the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if constexpr (C != checking::unchecked) {

@@ -8,8 +8,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
@@ -29,13 +27,18 @@ enum class violation_kind : unsigned char {
 /// A place in the source, or a code address. `site{}` is the place where it is written;
 /// `allocate_at({}, ...)` passes it on.
 struct site {
+    struct here {};
+
     const char* file;
     unsigned line;
     const char* function;
     const void* address;
 
-    constexpr site(const char* in_file = __builtin_FILE(), unsigned at_line = __builtin_LINE(),
-                   const char* in_function = __builtin_FUNCTION(), const void* at_address = nullptr) noexcept
+    constexpr site(here = {}, const char* in_file = __builtin_FILE(), unsigned at_line = __builtin_LINE(),
+                   const char* in_function = __builtin_FUNCTION()) noexcept
+        : site(in_file, at_line, in_function) {}
+    constexpr site(const char* in_file, unsigned at_line, const char* in_function,
+                   const void* at_address = nullptr) noexcept
         : file(in_file), line(at_line), function(in_function), address(at_address) {}
 
     /// No place at all.

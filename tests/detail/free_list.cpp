@@ -131,6 +131,16 @@ TEST_CASE("the guard keeps what follows the blocks at least 16 bytes away", "[fr
     }
 }
 
+TEMPLATE_TEST_CASE("the stack is aligned for its entries, whatever the blocks' size", "[free_list]",
+                   free_list<checking::unchecked>, free_list<checking::checked>) {
+    using entry = typename TestType::entry;
+    for (const std::size_t size : sizes{1, 3, 7, 100}) {
+        const geometry g = checked_geometry({size, 5}, TestType::metadata_size);
+        const std::size_t stack = TestType::arena_bytes(g) - sizeof(entry) - 5 * TestType::metadata_size;
+        CHECK(stack % alignof(entry) == 0);
+    }
+}
+
 TEST_CASE("for_each_live visits live blocks only, in address order", "[free_list]") {
     list_on_heap<checking::checked> on_heap({32, 5});
     auto& list = on_heap.list;

@@ -68,6 +68,37 @@ void release_after_pool() {
     pool->deallocate(block);
 }
 
+void underflow() {
+    fixpool::memory_pool pool({64, 4});
+    static_cast<unsigned char*>(pool.allocate())[-1] = 1;
+}
+
+void underflow_into_free_block() {
+    fixpool::memory_pool pool({64, 4});
+    void* const first = pool.allocate();
+    auto* const second = static_cast<unsigned char*>(pool.allocate());
+    pool.deallocate(first);
+    second[-1] = 1;
+}
+
+/// A constructor that leaves its address behind and throws.
+void half_built() {
+    struct leaves_address {
+        explicit leaves_address(leaves_address** out) {
+            *out = this;
+            throw 1;
+        }
+        int value = 1;
+    };
+    fixpool::typed_pool<leaves_address> pool(4);
+    leaves_address* left = nullptr;
+    try {
+        (void)pool.allocate(&left);
+    } catch (int) {
+        sink = left->value;
+    }
+}
+
 /// Nothing to report: odd sizes, every byte used, reuse, a borrowed buffer that is used again afterwards.
 void none() {
     alignas(16) static std::byte buffer[1000];
@@ -100,6 +131,9 @@ int main(int argc, char** argv) {
     if (std::strcmp(bug, "overflow_into_padding") == 0) overflow_into_padding();
     if (std::strcmp(bug, "use_after_block") == 0) use_after_block();
     if (std::strcmp(bug, "release_after_pool") == 0) release_after_pool();
+    if (std::strcmp(bug, "underflow") == 0) underflow();
+    if (std::strcmp(bug, "underflow_into_free_block") == 0) underflow_into_free_block();
+    if (std::strcmp(bug, "half_built") == 0) half_built();
     pools both;
     if (std::strcmp(argv[2], "checked") == 0) {
         run(bug, both.checked);

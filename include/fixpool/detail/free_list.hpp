@@ -28,8 +28,8 @@ enum class block_state : unsigned char { out_of_use, live };
 /// is a cache miss that the next pop waits for, and a write after free could change what is handed
 /// out next. Blocks are carved, lowest first, only when the stack is empty, so that construction
 /// touches one entry, and the arena is touched as it is used.
-// Invariant: live + being constructed or destroyed + free == carved_ <= total_   (blocks)
-//            free == top_ - bottom_
+// Invariant: live + being constructed or destroyed + free == carved_ <= total()   (blocks) free
+// == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
@@ -52,22 +52,18 @@ public:
 
     /// Requires: `base` is aligned for the blocks and for `entry`, and has arena_bytes(g) bytes.
     free_list(std::byte* base, const geometry& g) noexcept
-        : base_(base),
-          stride_(g.stride),
+        : layout_(g),
+          base_(base),
           inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
           shift_(std::countr_zero(g.stride)),
-          total_(static_cast<std::uint32_t>(g.block_count)),
-          block_size_(g.block_size),
           bottom_(::new (static_cast<void*>(base + stack_offset(g))) entry[g.block_count + 1]),
           top_(bottom_) {
         void* const after_stack = bottom_ + g.block_count + 1;
         if constexpr (is_checked) states_ = ::new (after_stack) block_state[g.block_count];
         *bottom_ = none;
-        poison(base_, total_ * stride_ + guard_size);
+        poison(base_, layout_.blocks_bytes() + guard_size);
     }
-    free_list(const free_list&) = delete;
-    free_list& operator=(const free_list&) = delete;
-    ~free_list() { unpoison(base_, total_ * stride_ + guard_size); }
+    ~free_list() { unpoison(base_, layout_.blocks_bytes() + guard_size); }
 
     /// A free block, which is now out but not yet live; `none` when there is none.
     [[nodiscard]] entry take() noexcept {
@@ -76,22 +72,22 @@ public:
         if (taken != none) [[likely]] {
             top_ = top - 1;
         } else {  // carve; here and not in a function: what is called stores more, and cold blocks wait for stores
-            if (carved_ == total_) return none;
+            if (carved_ == total()) return none;
             if constexpr (is_checked) {
                 taken = carved_;
                 states_[taken] = block_state::out_of_use;
             } else {
-                taken = base_ + carved_ * stride_;
+                taken = base_ + carved_ * layout_.stride;
             }
             ++carved_;
         }
-        unpoison(address(taken), block_size_);
+        unpoison(address(taken), layout_.block_size);
         return taken;
     }
 
     /// Takes a block back that is out and not live: it is the next one to be taken.
     void put(entry back) noexcept {
-        poison(address(back), stride_);
+        poison(address(back), layout_.stride);
         entry* const top = top_ + 1;
         top_ = top;
         *top = back;
@@ -124,7 +120,7 @@ public:
 
     [[nodiscard]] std::byte* address(entry block) const noexcept {
         if constexpr (is_checked) {
-            return base_ + block * stride_;
+            return base_ + block * layout_.stride;
         } else {
             return block;
         }
@@ -134,16 +130,16 @@ public:
     [[nodiscard]] violation_kind misuse_of(const void* address) const noexcept {
         const std::size_t index = index_of(address);
         if (index < carved_) return violation_kind::double_free;
-        if (index < total_) return violation_kind::not_allocated;
-        if (offset_of(address) < total_ * stride_) return violation_kind::misaligned_pointer;
+        if (index < total()) return violation_kind::not_allocated;
+        if (offset_of(address) < layout_.blocks_bytes()) return violation_kind::misaligned_pointer;
         return violation_kind::foreign_pointer;
     }
 
     /// The block that `address` points to or into; 0 for an address outside the
     /// blocks. Takes a division.
     [[nodiscard]] std::size_t enclosing_index(const void* address) const noexcept {
-        const std::size_t index = offset_of(address) / stride_;
-        return index < total_ ? index : 0;
+        const std::size_t index = offset_of(address) / layout_.stride;
+        return index < total() ? index : 0;
     }
 
     /// fn(address) for every live block, in address order. Complexity: a load for each block that
@@ -155,11 +151,13 @@ public:
 
     /// Makes every block free, and none ever handed out.
     void reset() noexcept {
-        poison(base_, carved_ * stride_);
+        poison(base_, carved_ * layout_.stride);
         carved_ = 0;
         top_ = bottom_;
     }
 
+    [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
+    [[nodiscard]] std::size_t total() const noexcept { return layout_.block_count; }
     [[nodiscard]] std::size_t out() const noexcept { return carved_ - static_cast<std::size_t>(top_ - bottom_); }
     [[nodiscard]] std::size_t peak_out() const noexcept { return carved_; }  // a block is carved only when all are out
 
@@ -183,11 +181,11 @@ private:
     }
 
     /// The index of the block that starts at `address`; for any other address a number that
-    /// is at least total_.
+    /// is at least total().
     // offset * inverse is index << shift exactly for offset == index * stride, since multiplying by
     // an odd number permutes the integers modulo 2^bits. A bit that is set below shift is rotated
-    // to the top: the result is then at least 2^(bits - shift), which is above total_, since total_
-    // << shift <= 2^(bits - 1).
+    // to the top: the result is then at least 2^(bits - shift), which is above total(), since
+    // total() << shift <= 2^(bits - 1).
     [[nodiscard]] std::uintptr_t index_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
         if (inverse_ == 1) return std::rotr(offset, shift_);  // a power of two: the branch is cheaper than the product
@@ -196,13 +194,11 @@ private:
 
     struct no_states {};
 
+    geometry layout_;
     std::byte* base_;           // of block 0
-    std::size_t stride_;        // bytes == odd << shift_
-    std::uintptr_t inverse_;    // odd * inverse_ == 1 modulo 2^bits
+    std::uintptr_t inverse_;    // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift_
     int shift_;                 // bits
-    std::uint32_t total_;       // blocks
     std::uint32_t carved_ = 0;  // blocks ever handed out, the lowest: also the peak
-    std::size_t block_size_;    // bytes <= stride_
     entry* bottom_;             // holds `none`
     entry* top_;                // the free block handed out next; bottom_ when there is none but those not carved
     [[no_unique_address]] std::conditional_t<is_checked, block_state*, no_states> states_;

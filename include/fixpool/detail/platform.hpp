@@ -44,6 +44,17 @@
 #define FIXPOOL_COLD [[gnu::noinline, gnu::cold]]
 #endif
 
+// Around what is done with the caller's arguments: how they convert is not for our warnings to say.
+#if defined(__GNUC__)
+#define FIXPOOL_CALLERS_BEGIN                                                                         \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") \
+        _Pragma("GCC diagnostic ignored \"-Wconversion\"") _Pragma("GCC diagnostic ignored \"-Wsign-conversion\"")
+#define FIXPOOL_CALLERS_END _Pragma("GCC diagnostic pop")
+#else
+#define FIXPOOL_CALLERS_BEGIN
+#define FIXPOOL_CALLERS_END
+#endif
+
 #if defined(__cpp_exceptions) || defined(_CPPUNWIND)
 #define FIXPOOL_THROW(exception) throw exception
 #else
