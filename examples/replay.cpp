@@ -2,6 +2,10 @@
 // Replays allocations that real programs made through operator new and two pools, side by side, and prints what each costs.
 #include <fixpool/memory_pool.hpp>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -37,6 +41,17 @@ struct system_allocator {
     [[nodiscard]] std::size_t in_use() const { return out; }
     void reset() {}
 };
+
+/// What glibc's malloc does with free memory at the heap's end depends on what the process released before. This pins it
+/// down: to glibc's initial thresholds, past which memory goes back to the system, or, with `keeps`, to keeping all of it.
+void set_system_policy([[maybe_unused]] bool keeps) {
+#if defined(__GLIBC__)
+    constexpr int initial = 128 * 1024;  // bytes, both
+    constexpr int most = 1 << 30;
+    ::mallopt(M_TRIM_THRESHOLD, keeps ? most : initial);
+    ::mallopt(M_MMAP_THRESHOLD, keeps ? 32 << 20 : initial);
+#endif
+}
 
 /// Hides where a pointer comes from: the pool stays in memory, as in a program, and not in registers.
 template <class T> T* opaque(T* pointer) {
@@ -169,15 +184,17 @@ void print(const std::vector<trace>& traces, const std::vector<result>& results)
 
 int main(int argc, char** argv) {
     std::vector<std::string> files(argv + 1, argv + argc);
-    int rounds = 15;
-    if (!files.empty() && files[0] == "--once") {
-        rounds = 1;
-        files.erase(files.begin());
-    }
+    const int rounds = std::erase(files, "--once") > 0 ? 1 : 15;
+    const bool keeps = std::erase(files, "--keep") > 0;
     if (files.empty()) {
-        std::fputs("usage: replay [--once] PROGRAM-BLOCKSIZE.trace ...\n", stderr);
+        std::fputs(
+            "usage: replay [--once] [--keep] PROGRAM-BLOCKSIZE.trace ...\n"
+            "  --once   one round: a look, not a measurement\n"
+            "  --keep   operator new keeps the memory that is released to it, as the pools do (glibc)\n",
+            stderr);
         return 1;
     }
+    set_system_policy(keeps);
     try {
         std::vector<trace> traces;
         for (const std::string& file : files) traces.push_back(load_trace(file));
@@ -185,6 +202,13 @@ int main(int argc, char** argv) {
         results.reserve(traces.size());
         for (const trace& t : traces) results.push_back(replay(t, rounds));
         print(traces, results);
+#if defined(__GLIBC__)
+        std::puts(
+            keeps
+                ? "operator new kept the memory that was released to it, as the pools do."
+                : "operator new is glibc's as it starts: it gives memory back to the system. --keep lets it keep it.");
+#endif
+        if (std::fflush(stdout) != 0) throw std::runtime_error("standard output cannot be written");
     } catch (const std::exception& error) {
         std::fprintf(stderr, "replay: %s\n", error.what());
         return 1;
