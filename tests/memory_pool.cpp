@@ -156,9 +156,9 @@ TEST_CASE("exhaustion says how many blocks of which pool are in use", "[memory_p
     memory_pool named({64, 1}, {.name = "connections"});
     memory_pool nameless({64, 1});
     memory_pool without_name({64, 1}, {.name = nullptr});
-    CHECK(said_by(named) == "fixpool: all 1 blocks are in use in pool \"connections\"");
-    CHECK(said_by(nameless) == "fixpool: all 1 blocks are in use");
-    CHECK(said_by(without_name) == "fixpool: all 1 blocks are in use");
+    CHECK(said_by(named) == "fixpool: 1 of 1 blocks in use in pool \"connections\"");
+    CHECK(said_by(nameless) == "fixpool: 1 of 1 blocks in use");
+    CHECK(said_by(without_name) == "fixpool: 1 of 1 blocks in use");
 }
 
 TEMPLATE_TEST_CASE("every block has its size and alignment, and overlaps no other", "[memory_pool]", unchecked_pool,

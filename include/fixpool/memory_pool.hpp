@@ -38,7 +38,7 @@ enum class release_status : unsigned char {
 class pool_exhausted : public std::bad_alloc {
 public:
     pool_exhausted(const char* pool_name, std::size_t total_blocks) noexcept {
-        text_.add("fixpool: all ").add(total_blocks).add(" blocks are in use");
+        text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
         if (*pool_name != 0) text_.add(" in pool \"").add(pool_name).add("\"");
     }
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
