@@ -197,6 +197,7 @@ int main(int argc, char** argv) {
     set_system_policy(keeps);
     try {
         std::vector<trace> traces;
+        traces.reserve(files.size());
         for (const std::string& file : files) traces.push_back(load_trace(file));
         std::vector<result> results;
         results.reserve(traces.size());
