@@ -7,7 +7,7 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// How much a pool checks. The level never depends on a macro or on NDEBUG, and never
+/// How much a pool checks. The level is a type, never a macro or a build mode, and never
 /// changes capacity or complexity.
 ///
 /// | level       | catches                                           | costs                    |
