@@ -28,8 +28,8 @@ enum class block_state : unsigned char { out_of_use, live };
 /// is a cache miss that the next pop waits for, and a write after free could change what is handed
 /// out next. Blocks are carved, lowest first, only when the stack is empty, so that construction
 /// touches one entry, and the arena is touched as it is used.
-// Invariant: live + being constructed or destroyed + free == carved_ <= total()   (blocks) free
-// == top_ - bottom_
+// Invariant, in blocks: live + being constructed or destroyed + free == carved_ <= total(),
+// where free == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
