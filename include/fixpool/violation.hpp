@@ -70,9 +70,7 @@ namespace detail {
 class text_line {
 public:
     text_line& add(const char* text) noexcept { return grown_by(std::snprintf(text_ + length_, room(), "%s", text)); }
-    text_line& add(std::size_t number) noexcept {
-        return grown_by(std::snprintf(text_ + length_, room(), "%zu", number));
-    }
+    text_line& add(std::size_t n) noexcept { return grown_by(std::snprintf(text_ + length_, room(), "%zu", n)); }
     text_line& add(const void* address) noexcept {  // not by %p, which every platform writes in its own way
         const auto bits = static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(address));
         return grown_by(std::snprintf(text_ + length_, room(), "0x%llx", bits));

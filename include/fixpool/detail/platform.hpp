@@ -9,6 +9,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#if !defined(__cpp_concepts)
+#error "fixpool needs C++20: compile with -std=c++20, /std:c++20 or later"
+#endif
+
 #if defined(__has_feature)
 #define FIXPOOL_HAS_FEATURE(feature) __has_feature(feature)
 #else
