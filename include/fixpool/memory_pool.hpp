@@ -18,7 +18,7 @@ template <class T, checking C> class typed_pool;
 
 namespace detail {
 template <class T, checking C> class shared_state;
-}
+}  // namespace detail
 
 /// What may be said of a pool beside its layout. Later options are added here, each with a default.
 struct pool_options {
