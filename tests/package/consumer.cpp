@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSL-1.0
+// A program of somebody else's, who came by the library in one of the ways it has: it names every public name once. Built
+// by CMakeLists.txt beside it, by a bare compiler, by Conan and by vcpkg.
+#include <array>
+#include <cstddef>
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include <fixpool/fixpool.hpp>
+
+namespace {
+
+fixpool::violation_kind seen = fixpool::violation_kind::leak;
+
+void remember(const fixpool::violation& v) { seen = v.kind; }
+
+bool raw_pool_works() {
+    constexpr fixpool::pool_layout layout{.block_size = 64, .block_count = 2};
+    alignas(64) static std::array<std::byte, fixpool::memory_pool::required_bytes(layout)> storage;
+    fixpool::memory_pool pool(layout, fixpool::arena::borrow(storage), fixpool::pool_options{.name = "raw"});
+    fixpool::basic_memory_pool<fixpool::checking::unchecked> unchecked(layout);
+    unchecked.deallocate(unchecked.allocate());
+    void* const block = pool.allocate();
+    const fixpool::violation_handler previous = fixpool::set_violation_handler(remember);
+    pool.deallocate(block);
+    pool.deallocate(block);
+    fixpool::set_violation_handler(previous);
+    const fixpool::pool_stats stats = pool.stats();
+    return seen == fixpool::violation_kind::double_free && stats.total_blocks == 2 &&
+           pool.try_deallocate(&pool) == fixpool::release_status::foreign_pointer;
+}
+
+bool typed_pools_work() {
+    fixpool::typed_pool<std::string> pool(1);
+    fixpool::block<std::string> first = pool.allocate_at(fixpool::site{}, "hello");
+    const fixpool::block<std::string> none = pool.try_allocate("nobody");
+    fixpool::shared_block<int> survivor;
+    {
+        const fixpool::shared_pool<int> shared(2);
+        survivor = shared.allocate(42);
+    }
+    return *first == "hello" && none == nullptr && *survivor == 42;
+}
+
+bool exhaustion_is_reported() {
+    fixpool::typed_pool<int> pool(1);
+    const fixpool::block<int> only = pool.allocate(1);
+    try {
+        static_cast<void>(pool.allocate(2));
+    } catch (const fixpool::pool_exhausted& e) {
+        return e.what() != nullptr;
+    }
+    return false;
+}
+
+}  // namespace
+
+int main() {
+    const bool works = raw_pool_works() && typed_pools_work() && exhaustion_is_reported();
+    std::printf("fixpool in a program of %zu bits: %s\n", 8 * sizeof(void*), works ? "all pools work" : "BROKEN");
+    return works ? 0 : 1;
+}
