@@ -7,7 +7,11 @@
 #include <string>
 #include <utility>
 
+#if defined(CONSUMER_VENDORS)
+#include "fixpool.hpp"
+#else
 #include <fixpool/fixpool.hpp>
+#endif
 
 namespace {
 
