@@ -7,7 +7,9 @@
 #include <string>
 #include <utility>
 
-#if defined(CONSUMER_VENDORS)
+#if defined(CONSUMER_IMPORTS)
+import fixpool;
+#elif defined(CONSUMER_VENDORS)
 #include "fixpool.hpp"
 #else
 #include <fixpool/fixpool.hpp>

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSL-1.0
+// The core as a C++20 module: every public name of <fixpool/fixpool.hpp>; macros stay behind.
+module;
+
+#include <fixpool/fixpool.hpp>
+
+export module fixpool;
+
+export namespace fixpool {
+
+using fixpool::arena;
+using fixpool::basic_memory_pool;
+using fixpool::block;
+using fixpool::checking;
+using fixpool::memory_pool;
+using fixpool::pool_exhausted;
+using fixpool::pool_layout;
+using fixpool::pool_options;
+using fixpool::pool_stats;
+using fixpool::release_status;
+using fixpool::set_violation_handler;
+using fixpool::shared_block;
+using fixpool::shared_pool;
+using fixpool::site;
+using fixpool::typed_pool;
+using fixpool::violation;
+using fixpool::violation_handler;
+using fixpool::violation_kind;
+
+}  // namespace fixpool
