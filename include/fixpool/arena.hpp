@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fixpool/checking.hpp>
+#include <fixpool/violation.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -75,10 +76,8 @@ private:
     }
 
     [[noreturn]] FIXPOOL_COLD void raise_too_small(std::size_t needed) const {
-        char text[128];
-        std::snprintf(text, sizeof text, "fixpool: the pool needs a buffer of %zu bytes, this one has %zu", needed,
-                      source_.size);
-        detail::raise(std::length_error(text));
+        auto text = detail::text_line().add("fixpool: the pool needs a buffer of ").add(needed);
+        detail::raise<std::length_error>(text.add(" bytes, this one has ").add(source_.size).c_str());
     }
 
     source source_;

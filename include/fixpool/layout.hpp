@@ -51,20 +51,20 @@ struct geometry {
 /// Checks `layout` for a pool that keeps `metadata_size` bytes a block beside the blocks.
 /// Throws: std::invalid_argument, std::length_error.
 constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_size) {
-    if (layout.block_size == 0) raise(std::invalid_argument("fixpool: block_size is 0, a block has at least 1 byte"));
-    if (layout.block_count == 0) raise(std::invalid_argument("fixpool: block_count is 0, a pool has at least 1 block"));
+    if (layout.block_size == 0) raise<std::invalid_argument>("fixpool: block_size is 0, a block has at least 1 byte");
+    if (layout.block_count == 0) raise<std::invalid_argument>("fixpool: block_count is 0, a pool has at least 1 block");
     if (layout.alignment != 0 && !std::has_single_bit(layout.alignment))
-        raise(std::invalid_argument("fixpool: alignment is not a power of two"));
-    if (layout.block_count > max_blocks) raise(std::length_error("fixpool: block_count is above 2^32 - 2"));
+        raise<std::invalid_argument>("fixpool: alignment is not a power of two");
+    if (layout.block_count > max_blocks) raise<std::length_error>("fixpool: block_count is above 2^32 - 2");
     if (layout.block_size > max_bytes)
-        raise(std::length_error("fixpool: block_size is too large: the pool would exceed PTRDIFF_MAX bytes"));
+        raise<std::length_error>("fixpool: block_size is too large: the pool would exceed PTRDIFF_MAX bytes");
 
     const std::size_t lowest_bit = layout.block_size & (0 - layout.block_size);
     const std::size_t natural = lowest_bit < alignof(std::max_align_t) ? lowest_bit : alignof(std::max_align_t);
     const std::size_t alignment = layout.alignment == 0 ? natural : layout.alignment;
     const std::size_t stride = round_up(layout.block_size, alignment);
     if (layout.block_count > max_bytes / (stride + metadata_size))
-        raise(std::length_error("fixpool: the blocks and their metadata come to more than PTRDIFF_MAX bytes"));
+        raise<std::length_error>("fixpool: the blocks and their metadata come to more than PTRDIFF_MAX bytes");
     return {layout.block_size, layout.block_count, alignment, stride};
 }
 

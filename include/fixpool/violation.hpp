@@ -66,33 +66,34 @@ using violation_handler = void (*)(const violation&);
 namespace detail {
 
 /// One line of text in a fixed buffer: it needs no memory, and reaches standard error in one write.
-/// Cut short when full.
+/// Cut short when full. Not by printf, which is large, and differs between platforms.
 class text_line {
 public:
-    text_line& add(const char* text) noexcept { return grown_by(std::snprintf(text_ + length_, room(), "%s", text)); }
-    text_line& add(std::size_t n) noexcept { return grown_by(std::snprintf(text_ + length_, room(), "%zu", n)); }
-    text_line& add(const void* address) noexcept {  // not by %p, which every platform writes in its own way
-        const auto bits = static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(address));
-        return grown_by(std::snprintf(text_ + length_, room(), "0x%llx", bits));
+    FIXPOOL_COLD text_line& add(const char* text) noexcept {
+        while (*text != 0 && length_ + 2 < sizeof text_) text_[length_++] = *text++;  // room for end(), and a closing 0
+        return *this;
     }
+    text_line& add(std::size_t number) noexcept { return add_digits(number, 10); }
+    text_line& add(const void* p) noexcept { return add("0x").add_digits(reinterpret_cast<std::uintptr_t>(p), 16); }
     /// What is known of a site, after what was done there; nothing where nothing is known.
     text_line& add(const char* deed, const site& where) noexcept {
         if (where.file != nullptr) return add(deed).add(where.file).add(":").add(std::size_t{where.line});
         if (where.address != nullptr) return add(deed).add(where.address);
         return *this;
     }
+    /// With the end of line, even if it was cut short.
+    text_line& end() noexcept { return text_[length_] = '\n', *this; }
     [[nodiscard]] const char* c_str() const noexcept { return text_; }
 
 private:
-    [[nodiscard]] std::size_t room() const noexcept { return sizeof text_ - length_; }  // bytes, the closing 0 included
-    text_line& grown_by(int wanted) noexcept {
-        const auto characters = static_cast<std::size_t>(wanted);
-        length_ += characters < room() ? characters : room() - 1;
-        return *this;
+    FIXPOOL_COLD text_line& add_digits(std::uintptr_t number, unsigned base) noexcept {
+        if (number >= base) add_digits(number / base, base);
+        const char digit[] = {"0123456789abcdef"[number % base], 0};
+        return add(digit);
     }
 
-    char text_[512] = {};
-    std::size_t length_ = 0;  // characters, without the closing 0: below sizeof text_
+    char text_[513] = {};
+    std::size_t length_ = 0;  // characters, without the closing 0: at most sizeof text_ - 2
 };
 
 /// What was done, in the order of violation_kind, up to the number of blocks or the address.
@@ -128,7 +129,7 @@ inline text_line describe(const violation& v) noexcept {
 /// The default handler: prints to standard error and aborts; after a leak, which harms nobody any
 /// more, it goes on.
 inline void print_and_abort(const violation& v) noexcept {
-    std::fprintf(stderr, "%s\n", describe(v).c_str());
+    std::fputs(describe(v).end().c_str(), stderr);
     if (v.kind != violation_kind::leak) std::abort();
 }
 

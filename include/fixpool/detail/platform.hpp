@@ -60,17 +60,20 @@
 #endif
 
 #if defined(__cpp_exceptions) || defined(_CPPUNWIND)
-#define FIXPOOL_THROW(exception) throw exception
+#define FIXPOOL_THROW(exception, text) throw exception
 #else
-#define FIXPOOL_THROW(exception) (std::fprintf(stderr, "%s\n", (exception).what()), std::abort())
+#define FIXPOOL_THROW(exception, text) (std::fputs(text, stderr), std::fputs("\n", stderr), std::abort())
 #endif
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
 /// The one place that throws. Where exceptions are off it prints the text and aborts.
 template <class Exception> [[noreturn]] FIXPOOL_COLD void raise(const Exception& exception) {
-    FIXPOOL_THROW(exception);
+    FIXPOOL_THROW(exception, exception.what());
 }
+/// The same for an E made of `text`, which is not made where exceptions are off: it would want the
+/// heap, and bring much of the standard library into the program.
+template <class E> [[noreturn]] FIXPOOL_COLD void raise(const char* text) { FIXPOOL_THROW(E(text), text); }
 
 /// Tells the sanitizer that nobody may touch these bytes (ASan), or that they hold no value (MSan).
 inline void poison(const void* address, std::size_t size) noexcept { FIXPOOL_POISON(address, size); }
