@@ -16,6 +16,14 @@ std::atomic<std::size_t> fail_at = never;  // the value of `allocated` at which 
 std::atomic<bool> fails_for_ever = false;
 std::atomic<bool> has_failed = false;
 
+#if defined(_WIN32)  // has no std::aligned_alloc
+void* take_aligned(std::size_t alignment, std::size_t size) { return ::_aligned_malloc(size, alignment); }
+void give_aligned(void* block) { ::_aligned_free(block); }
+#else
+void* take_aligned(std::size_t alignment, std::size_t size) { return std::aligned_alloc(alignment, size); }
+void give_aligned(void* block) { std::free(block); }
+#endif
+
 /// The size stands in front of the block, as far ahead of it as the alignment asks.
 std::size_t header_size(std::size_t alignment) {
     return alignment < 2 * sizeof(std::size_t) ? 2 * sizeof(std::size_t) : alignment;
@@ -29,8 +37,7 @@ void* allocate(std::size_t size, std::size_t alignment) noexcept {
     }
     const std::size_t header = header_size(alignment);
     if (size > static_cast<std::size_t>(-1) / 4) return nullptr;
-    auto* const start =
-        static_cast<std::byte*>(std::aligned_alloc(header, (header + size + header - 1) / header * header));
+    auto* const start = static_cast<std::byte*>(take_aligned(header, (header + size + header - 1) / header * header));
     if (start == nullptr) return nullptr;
     ::new (static_cast<void*>(start)) std::size_t(size);
     ++blocks_out;
@@ -43,7 +50,7 @@ void release(void* block, std::size_t alignment) noexcept {
     std::byte* const start = static_cast<std::byte*>(block) - header_size(alignment);
     --blocks_out;
     bytes_out -= *reinterpret_cast<std::size_t*>(start);
-    std::free(start);
+    give_aligned(start);
 }
 
 void* or_throw(void* block) {

@@ -568,16 +568,23 @@ TEMPLATE_TEST_CASE("an overflow of the last block by 8 bytes reaches no metadata
     }
     CHECK(violations.count() == 0);
 }
-#if defined(__unix__)
 namespace {
-/// Address space that takes no memory until it is written.
+/// Address space that takes no memory until it is written, where there is such.
 struct reserved_bytes {
+#if defined(__unix__)
+    static constexpr bool can_be_large = sizeof(void*) == 8;
     explicit reserved_bytes(std::size_t n)
         : size(n),
           start(::mmap(nullptr, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {}
+    ~reserved_bytes() { ::munmap(start, size); }
+    [[nodiscard]] bool are_there() const { return start != MAP_FAILED; }
+#else
+    static constexpr bool can_be_large = false;
+    explicit reserved_bytes(std::size_t n) : size(n), start(nullptr) {}
+    [[nodiscard]] bool are_there() const { return false; }
+#endif
     reserved_bytes(const reserved_bytes&) = delete;
     reserved_bytes& operator=(const reserved_bytes&) = delete;
-    ~reserved_bytes() { ::munmap(start, size); }
     fixpool::arena lend() { return fixpool::arena::borrow({static_cast<std::byte*>(start), size}); }
     std::size_t size;
     void* start;
@@ -585,10 +592,10 @@ struct reserved_bytes {
 }  // namespace
 
 TEST_CASE("a pool of 8 GiB is built at once, and its first and last blocks are right", "[memory_pool]") {
-    if constexpr (sizeof(void*) == 8) {
+    if constexpr (reserved_bytes::can_be_large) {
         constexpr fixpool::pool_layout layout{1 << 20, 8192};
         reserved_bytes bytes(memory_pool::required_bytes(layout));
-        REQUIRE(bytes.start != MAP_FAILED);
+        REQUIRE(bytes.are_there());
         memory_pool pool(layout, bytes.lend());
         void* const first = pool.allocate();
         void* const second = pool.allocate();
@@ -603,11 +610,11 @@ TEST_CASE("a pool of 8 GiB is built at once, and its first and last blocks are r
 }
 
 TEST_CASE("a pool of 2^32 - 2 blocks", "[memory_pool]") {
-    if constexpr (sizeof(void*) == 8) {
+    if constexpr (reserved_bytes::can_be_large) {
         constexpr std::ptrdiff_t most = 0xffff'fffe;
         constexpr fixpool::pool_layout layout{3, static_cast<std::size_t>(most)};
         reserved_bytes bytes(memory_pool::required_bytes(layout));
-        REQUIRE(bytes.start != MAP_FAILED);
+        REQUIRE(bytes.are_there());
         memory_pool pool(layout, bytes.lend());
         CHECK(pool.available() == static_cast<std::size_t>(most));
         void* const first = pool.allocate();
@@ -621,7 +628,6 @@ TEST_CASE("a pool of 2^32 - 2 blocks", "[memory_pool]") {
         CHECK(pool.in_use() == 0);
     }
 }
-#endif
 #endif
 
 TEMPLATE_TEST_CASE("a pool of 65,536 blocks and one more has all of them", "[memory_pool]", unchecked_pool,

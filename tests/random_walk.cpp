@@ -57,6 +57,8 @@ public:
     [[nodiscard]] std::size_t violations() { return violations_.count(); }
 
 private:
+    std::size_t below(std::size_t limit) { return static_cast<std::size_t>(random_() % limit); }
+
     /// Drifts between empty and full, so that both ends are met.
     bool is_growing() {
         if (random_() % 256 == 0) grows_ = !grows_;
@@ -77,7 +79,7 @@ private:
     /// A random live block, intact until now, out of the model. Requires: there is one.
     void* leave(bool& is_intact) {
         auto chosen = live_.begin();
-        std::advance(chosen, static_cast<std::ptrdiff_t>(random_() % live_.size()));
+        std::advance(chosen, static_cast<std::ptrdiff_t>(below(live_.size())));
         const auto [block, pattern] = *chosen;
         const auto* const bytes = static_cast<const unsigned char*>(block);
         is_intact &= std::all_of(bytes, bytes + pool_.block_size(), [p = pattern](unsigned char b) { return b == p; });
@@ -93,7 +95,7 @@ private:
     }
 
     bool bulk_allocate() {
-        std::vector<void*> blocks(random_() % 8);
+        std::vector<void*> blocks(below(8));
         const bool should_fit = blocks.size() <= pool_.total_blocks() - live_.size();
         if (pool_.try_allocate_bulk(blocks) != should_fit) return false;
         return !should_fit || std::all_of(blocks.begin(), blocks.end(), [this](void* block) { return took(block); });
@@ -102,7 +104,7 @@ private:
     bool bulk_release() {
         std::vector<void*> blocks;
         bool is_intact = true;
-        for (std::size_t n = random_() % 8; n > 0 && !live_.empty(); --n) blocks.push_back(leave(is_intact));
+        for (std::size_t n = below(8); n > 0 && !live_.empty(); --n) blocks.push_back(leave(is_intact));
         pool_.deallocate_bulk(blocks);
         return is_intact;
     }
@@ -110,9 +112,9 @@ private:
     /// A block that was released already, a byte inside one, or nobody's: reported, and nothing else.
     bool misuse() {
         if constexpr (std::is_same_v<Pool, memory_pool>) {
-            void* const known = released_.empty() ? nullptr : released_[random_() % released_.size()];
+            void* const known = released_.empty() ? nullptr : released_[below(released_.size())];
             if (known == nullptr || live_.contains(known)) return true;
-            std::byte* const inside = static_cast<std::byte*>(known) + 1 + random_() % pool_.stride();
+            std::byte* const inside = static_cast<std::byte*>(known) + 1 + below(pool_.stride());
             if (live_.contains(inside)) return true;
             pool_.deallocate(random_() % 2 == 0 ? known : inside);
             pool_.deallocate(&pool_);

@@ -493,11 +493,11 @@ TEMPLATE_TEST_CASE_SIG("more threads than blocks: never more than all are out, a
     const std::size_t rounds = turns(5000);
     on_threads(8, [&](std::size_t me) {
         for (std::size_t round = 0; round < rounds; ++round) {
-            auto b = pool.try_allocate(me << 32 | round);
+            auto b = pool.try_allocate(std::uint64_t{me} << 32 | round);
             if (!b) continue;
             ++successes[me];
             if (++out > 4) ++too_many[me];
-            if (*b != (me << 32 | round)) ++disturbed[me];
+            if (*b != (std::uint64_t{me} << 32 | round)) ++disturbed[me];
             --out;
         }
     });
