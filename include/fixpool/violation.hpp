@@ -66,11 +66,11 @@ using violation_handler = void (*)(const violation&);
 namespace detail {
 
 /// One line of text in a fixed buffer: it needs no memory, and reaches standard error in one write.
-/// Cut short when full. Not by printf, which is large, and differs between platforms.
+/// Cut short when full, but for an end of line. Not by printf, which is large, and differs between platforms.
 class text_line {
 public:
     FIXPOOL_COLD text_line& add(const char* text) noexcept {
-        while (*text != 0 && length_ + 2 < sizeof text_) text_[length_++] = *text++;  // room for end(), and a closing 0
+        while (*text != 0 && length_ + (*text == '\n' ? 1 : 2) < sizeof text_) text_[length_++] = *text++;
         return *this;
     }
     text_line& add(std::size_t number) noexcept { return add_digits(number, 10); }
@@ -81,8 +81,6 @@ public:
         if (where.address != nullptr) return add(deed).add(where.address);
         return *this;
     }
-    /// With the end of line, even if it was cut short.
-    text_line& end() noexcept { return text_[length_] = '\n', *this; }
     [[nodiscard]] const char* c_str() const noexcept { return text_; }
 
 private:
@@ -93,7 +91,7 @@ private:
     }
 
     char text_[513] = {};
-    std::size_t length_ = 0;  // characters, without the closing 0: at most sizeof text_ - 2
+    std::size_t length_ = 0;  // characters, without the closing 0: below sizeof text_
 };
 
 /// What was done, in the order of violation_kind, up to the number of blocks or the address.
@@ -129,7 +127,7 @@ inline text_line describe(const violation& v) noexcept {
 /// The default handler: prints to standard error and aborts; after a leak, which harms nobody any
 /// more, it goes on.
 inline void print_and_abort(const violation& v) noexcept {
-    std::fputs(describe(v).end().c_str(), stderr);
+    std::fputs(describe(v).add("\n").c_str(), stderr);
     if (v.kind != violation_kind::leak) std::abort();
 }
 
