@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fixpool/fixpool.hpp>
 
+#include <stdexcept>
+
+#include "absent_exceptions.hpp"
 #include "catch.hpp"
 
 TEST_CASE("the umbrella header brings all of the core", "[fixpool]") {
@@ -22,4 +25,13 @@ TEST_CASE("the default options are spelled {}", "[fixpool]") {
     const fixpool::typed_pool<int> typed(2, {});
     const fixpool::shared_pool<int> shared(2, {});
     CHECK(raw.available() + typed.available() + shared.available() == 6);
+}
+
+TEST_CASE("a part of the program without exceptions takes them from no other part", "[fixpool]") {
+    CHECK(use_pools_without_exceptions() == 3);
+    fixpool::memory_pool pool({64, 1});
+    void* const only = pool.allocate();
+    CHECK_THROWS_AS(pool.allocate(), fixpool::pool_exhausted);
+    CHECK_THROWS_AS(fixpool::memory_pool({0, 1}), std::invalid_argument);
+    pool.deallocate(only);
 }

@@ -53,25 +53,25 @@
 
 #if defined(__SANITIZE_ADDRESS__) || FIXPOOL_HAS_FEATURE(address_sanitizer)
 #include <sanitizer/asan_interface.h>
-#define FIXPOOL_ABI_SUFFIX _asan
+#define FIXPOOL_SANITIZER _asan
 #define FIXPOOL_POISON(address, size) __asan_poison_memory_region(address, size)
 #define FIXPOOL_UNPOISON(address, size) __asan_unpoison_memory_region(address, size)
 #elif FIXPOOL_HAS_FEATURE(memory_sanitizer)
 #include <sanitizer/msan_interface.h>
-#define FIXPOOL_ABI_SUFFIX _msan
+#define FIXPOOL_SANITIZER _msan
 #define FIXPOOL_POISON(address, size) __msan_poison(address, size)
 #define FIXPOOL_UNPOISON(address, size) __msan_allocated_memory(address, size)
 #else
-#define FIXPOOL_ABI_SUFFIX
+#define FIXPOOL_SANITIZER
 #define FIXPOOL_POISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #endif
 
-// The inline namespace: the version and the sanitizer, so that translation units which differ in
-// them cannot be mixed up.
-#define FIXPOOL_JOIN_EXPANDED(major, minor, suffix) v##major##_##minor##suffix
-#define FIXPOOL_JOIN(major, minor, suffix) FIXPOOL_JOIN_EXPANDED(major, minor, suffix)
-#define FIXPOOL_ABI FIXPOOL_JOIN(FIXPOOL_VERSION_MAJOR, FIXPOOL_VERSION_MINOR, FIXPOOL_ABI_SUFFIX)
+// The inline namespace: the version, the sanitizer and what errors do, so that translation units
+// which differ in them cannot be mixed up.
+#define FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors) v##major##_##minor##sanitizer##errors
+#define FIXPOOL_JOIN(major, minor, sanitizer, errors) FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors)
+#define FIXPOOL_ABI FIXPOOL_JOIN(FIXPOOL_VERSION_MAJOR, FIXPOOL_VERSION_MINOR, FIXPOOL_SANITIZER, FIXPOOL_ERRORS)
 
 // Keeps what is rare out of the caller's instruction stream.
 #if defined(_MSC_VER)
@@ -92,8 +92,10 @@
 #endif
 
 #if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define FIXPOOL_ERRORS
 #define FIXPOOL_THROW(exception, text) throw exception
 #else
+#define FIXPOOL_ERRORS _noexceptions
 #define FIXPOOL_THROW(exception, text) (std::fputs(text, stderr), std::fputs("\n", stderr), std::abort())
 #endif
 
@@ -251,8 +253,7 @@ inline text_line describe(const violation& v) noexcept {
         line.add(" of ").add(v.total_blocks).add(")");
     }
     const bool is_named = v.pool_name != nullptr && *v.pool_name != 0;
-    line.add(is_named ? " in pool \"" : " in pool ");
-    is_named ? line.add(v.pool_name).add("\"") : line.add(v.pool);
+    is_named ? line.add(" in pool \"").add(v.pool_name).add("\"") : line.add(" in pool ").add(v.pool);
     const bool is_allocation_known = v.allocated_at.file != nullptr || v.allocated_at.address != nullptr;
     line.add("; allocated at ", v.allocated_at);
     return line.add(is_allocation_known ? ", released at " : "; released at ", v.released_at);

@@ -117,8 +117,7 @@ inline text_line describe(const violation& v) noexcept {
         line.add(" of ").add(v.total_blocks).add(")");
     }
     const bool is_named = v.pool_name != nullptr && *v.pool_name != 0;
-    line.add(is_named ? " in pool \"" : " in pool ");
-    is_named ? line.add(v.pool_name).add("\"") : line.add(v.pool);
+    is_named ? line.add(" in pool \"").add(v.pool_name).add("\"") : line.add(" in pool ").add(v.pool);
     const bool is_allocation_known = v.allocated_at.file != nullptr || v.allocated_at.address != nullptr;
     line.add("; allocated at ", v.allocated_at);
     return line.add(is_allocation_known ? ", released at " : "; released at ", v.released_at);

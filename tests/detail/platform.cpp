@@ -16,6 +16,16 @@ TEST_CASE("raise throws what it is given", "[platform]") {
     CHECK(text == "too long");
 }
 
+TEST_CASE("raise throws what it makes of a text", "[platform]") {
+    std::string text;
+    try {
+        fixpool::detail::raise<std::length_error>("too long");
+    } catch (const std::length_error& error) {
+        text = error.what();
+    }
+    CHECK(text == "too long");
+}
+
 TEST_CASE("poisoned bytes can be used again when they are unpoisoned", "[platform]") {
     alignas(8) char bytes[64] = {};
     fixpool::detail::poison(bytes, sizeof bytes);
