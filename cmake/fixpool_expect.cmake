@@ -10,7 +10,7 @@ function(fixpool_expect)
     endif()
     # The script is handed lists as they are, and regular expressions: so they travel in a file.
     string(MAKE_C_IDENTIFIER "${arg_NAME}" file)
-    set(file "${CMAKE_CURRENT_BINARY_DIR}/expect_${file}.cmake")
+    set(file "${CMAKE_CURRENT_BINARY_DIR}/expect_${file}_$<CONFIG>.cmake")
     file(GENERATE OUTPUT "${file}" CONTENT "set(COMMAND [==[${arg_COMMAND}]==])
 set(EXIT [==[${arg_EXIT}]==])
 set(MATCH [==[${arg_MATCH}]==])
