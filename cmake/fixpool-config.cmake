@@ -2,7 +2,7 @@
 include(CMakeFindDependencyMacro)
 find_dependency(Threads)
 include("${CMAKE_CURRENT_LIST_DIR}/fixpool-targets.cmake")
-if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.28)
+if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.28 AND NOT TARGET fixpool::module)
     include("${CMAKE_CURRENT_LIST_DIR}/fixpool-module.cmake" OPTIONAL)
     foreach(setting IN ITEMS CXX_STANDARD CXX_EXTENSIONS) # a module and who imports it must agree in these
         if(TARGET fixpool::module AND DEFINED CMAKE_${setting})

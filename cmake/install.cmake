@@ -1,5 +1,5 @@
-# What is installed: the headers, a CMake package and a pkg-config file. Nothing in it depends on the processor or on the
-# place, so that the tree can be moved, and one tree serves 32-bit and 64-bit programs.
+# What is installed: the headers, a CMake package and a pkg-config file. Nothing in it depends on the place or, but for the
+# module's library, on the processor: the tree can be moved, and one tree serves 32-bit and 64-bit programs.
 include(CMakePackageConfigHelpers)
 set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/fixpool")
 
@@ -13,6 +13,6 @@ install(FILES cmake/fixpool-config.cmake "${CMAKE_CURRENT_BINARY_DIR}/fixpool-co
 
 # pkg-config finds the headers from where its file lies.
 file(RELATIVE_PATH prefix "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
-file(RELATIVE_PATH includedir "${CMAKE_INSTALL_PREFIX}" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
+file(RELATIVE_PATH includedir "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
 configure_file(cmake/fixpool.pc.in fixpool.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/fixpool.pc" DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig")

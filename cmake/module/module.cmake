@@ -1,6 +1,6 @@
 # fixpool::module, for `import fixpool;`. An installed module is compiled by each of its users with their own flags.
-if(CMAKE_VERSION VERSION_LESS 3.28 OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 16)
-    message(FATAL_ERROR "FIXPOOL_MODULE needs CMake 3.28 and clang 16 or newer; these are CMake ${CMAKE_VERSION} and "
+if(CMAKE_VERSION VERSION_LESS 3.28 OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 17)
+    message(FATAL_ERROR "FIXPOOL_MODULE needs CMake 3.28 and clang 17 or newer; these are CMake ${CMAKE_VERSION} and "
                         "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}")
 endif()
 add_library(fixpool_module STATIC)
