@@ -171,7 +171,7 @@ class Tree:
         status, printed = run(command, cwd=self.build)
         if status == 0:
             return None
-        failed = re.search(r" Test +#\d+: (.*?) \.*\*\*\*(\S+)", printed)
+        failed = re.search(r" Test +#\d+: (.*?) \.*(?:Subprocess aborted)?\*\*\*(\S+)", printed)
         if failed is None:
             raise Broken("ctest fails:\n" + printed)
         return ("hangs: " if failed[2] == "Timeout" else "") + failed[1]
