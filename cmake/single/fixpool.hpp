@@ -549,8 +549,9 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 /// is written, nor read.
 enum class block_state : unsigned char { out_of_use, live };
 
-/// Hands out blocks of one arena, last in first out, and takes them back. O(1)
-/// in everything but `for_each_live`.
+/// Hands out blocks of one arena, last in first out, and takes them back. O(1) in everything but
+/// `for_each_live`. `Stride` is the stride where the program's compiler knows it: there an index
+/// takes neither loads nor a branch.
 ///
 /// The arena, from its start: the blocks; a guard that keeps a small overflow of the last one off
 /// what follows; the free list, a stack of `entry` above one that says "none"; and where misuse is
@@ -558,7 +559,7 @@ enum class block_state : unsigned char { out_of_use, live };
 /// is a cache miss that the next pop waits for, and a write after free could change what is handed
 /// out next. Blocks are carved, lowest first, only when the stack is empty, so that construction
 /// touches one entry, and the arena is touched as it is used.
-// Invariant, in blocks: live + being constructed or destroyed + free == carved_ <= total(),
+// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= total(),
 // where free == top_ - bottom_
 template <checking C> class free_list {
 public:
@@ -587,32 +588,30 @@ public:
           inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
           shift_(std::countr_zero(g.stride)),
           bottom_(::new (static_cast<void*>(base + stack_offset(g))) entry[g.block_count + 1]),
-          top_(bottom_) {
-        void* const after_stack = bottom_ + g.block_count + 1;
-        if constexpr (is_checked) states_ = ::new (after_stack) block_state[g.block_count];
+          top_(bottom_),
+          fresh_(number(0)),
+          end_(number(g.block_count)) {
+        if constexpr (is_checked) states_ = ::new (top_ + g.block_count + 1) block_state[g.block_count];
         *bottom_ = none;
         poison(base_, layout_.blocks_bytes() + guard_size);
     }
     ~free_list() { unpoison(base_, layout_.blocks_bytes() + guard_size); }
 
-    /// A free block, which is now out but not yet live; `none` when there is none.
-    [[nodiscard]] entry take() noexcept {
+    /// Takes a free block, which is now out but not yet live; false when there is none.
+    [[nodiscard]] bool take(entry& taken) noexcept {
         entry* const top = top_;
-        entry taken = *top;
-        if (taken != none) [[likely]] {
+        taken = *top;
+        if (taken != none) {
             top_ = top - 1;
         } else {  // carve; here and not in a function: what is called stores more, and cold blocks wait for stores
-            if (carved_ == total()) return none;
-            if constexpr (is_checked) {
-                taken = carved_;
-                states_[taken] = block_state::out_of_use;
-            } else {
-                taken = base_ + carved_ * layout_.stride;
-            }
-            ++carved_;
+            taken = fresh_;
+            if (taken == end_) return false;
+            if constexpr (is_checked) ++fresh_;
+            else fresh_ += layout_.stride;
+            mark(taken, block_state::out_of_use);
         }
         unpoison(address(taken), layout_.block_size);
-        return taken;
+        return true;
     }
 
     /// Takes a block back that is out and not live: it is the next one to be taken.
@@ -630,36 +629,29 @@ public:
 
     /// The block at `address`, live no longer, if it was; otherwise `none`, and nothing has
     /// changed. Unchecked: the block.
-    [[nodiscard]] entry claim(void* address) noexcept {
-        if constexpr (is_checked) {
-            const std::size_t index = index_of(address);
-            if (index >= carved_ || states_[index] != block_state::live) [[unlikely]]
-                return none;
-            states_[index] = block_state::out_of_use;
-            return static_cast<entry>(index);
-        } else {
-            return static_cast<entry>(address);
-        }
+    template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address) noexcept {
+        if constexpr (!is_checked) return static_cast<entry>(address);
+        const std::size_t index = index_of<Stride>(address);
+        if (index >= carved() || states_[index] != block_state::live) return none;
+        states_[index] = block_state::out_of_use;
+        return number(index);
     }
 
     /// Whether a live block starts at `address`, which is not read.
     [[nodiscard]] bool is_live(const void* address) const noexcept {
         const std::size_t index = index_of(address);
-        return index < carved_ && states_[index] == block_state::live;
+        return index < carved() && states_[index] == block_state::live;
     }
 
-    [[nodiscard]] std::byte* address(entry block) const noexcept {
-        if constexpr (is_checked) {
-            return base_ + block * layout_.stride;
-        } else {
-            return block;
-        }
+    template <std::size_t Stride = 0> [[nodiscard]] std::byte* address(entry block) const noexcept {
+        if constexpr (!is_checked) return block;
+        else return base_ + block * (Stride != 0 ? Stride : layout_.stride);
     }
 
     /// What releasing `address` would be called. Requires: it is not live.
     [[nodiscard]] violation_kind misuse_of(const void* address) const noexcept {
         const std::size_t index = index_of(address);
-        if (index < carved_) return violation_kind::double_free;
+        if (index < carved()) return violation_kind::double_free;
         if (index < total()) return violation_kind::not_allocated;
         if (offset_of(address) < layout_.blocks_bytes()) return violation_kind::misaligned_pointer;
         return violation_kind::foreign_pointer;
@@ -675,21 +667,21 @@ public:
     /// fn(address) for every live block, in address order. Complexity: a load for each block that
     /// was ever handed out.
     template <class Fn> void for_each_live(Fn&& fn) const {
-        for (std::uint32_t index = 0; index < carved_; ++index)
+        for (std::uint32_t index = 0; index < fresh_; ++index)
             if (states_[index] == block_state::live) fn(address(index));
     }
 
     /// Makes every block free, and none ever handed out.
     void reset() noexcept {
-        poison(base_, carved_ * layout_.stride);
-        carved_ = 0;
+        poison(base_, carved() * layout_.stride);
+        fresh_ = number(0);
         top_ = bottom_;
     }
 
     [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
     [[nodiscard]] std::size_t total() const noexcept { return layout_.block_count; }
-    [[nodiscard]] std::size_t out() const noexcept { return carved_ - static_cast<std::size_t>(top_ - bottom_); }
-    [[nodiscard]] std::size_t peak_out() const noexcept { return carved_; }  // a block is carved only when all are out
+    [[nodiscard]] std::size_t out() const noexcept { return carved() - static_cast<std::size_t>(top_ - bottom_); }
+    [[nodiscard]] std::size_t peak_out() const noexcept { return carved(); }  // a block is carved only when all are out
 
 private:
     static constexpr std::size_t stack_offset(const geometry& g) noexcept {
@@ -716,22 +708,37 @@ private:
     // an odd number permutes the integers modulo 2^bits. A bit that is set below shift is rotated
     // to the top: the result is then at least 2^(bits - shift), which is above total(), since
     // total() << shift <= 2^(bits - 1).
-    [[nodiscard]] std::uintptr_t index_of(const void* address) const noexcept {
+    template <std::size_t Stride = 0> [[nodiscard]] std::uintptr_t index_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
+        if constexpr (Stride != 0) {
+            constexpr std::uintptr_t inverse = inverse_of_odd(Stride >> std::countr_zero(Stride));
+            return std::rotr(offset * inverse, std::countr_zero(Stride));
+        }
         if (inverse_ == 1) return std::rotr(offset, shift_);  // a power of two: the branch is cheaper than the product
         return std::rotr(offset * inverse_, shift_);
     }
 
-    struct no_states {};
+    /// The entry of a block by its number; of total(), the one behind the last block.
+    [[nodiscard]] entry number(std::size_t index) const noexcept {
+        if constexpr (is_checked) return static_cast<entry>(index);
+        else return base_ + index * layout_.stride;
+    }
+
+    /// Blocks that were ever handed out, the lowest: also the peak.
+    [[nodiscard]] std::size_t carved() const noexcept {
+        if constexpr (is_checked) return fresh_;
+        else return index_of(fresh_);
+    }
 
     geometry layout_;
-    std::byte* base_;           // of block 0
-    std::uintptr_t inverse_;    // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift_
-    int shift_;                 // bits
-    std::uint32_t carved_ = 0;  // blocks ever handed out, the lowest: also the peak
-    entry* bottom_;             // holds `none`
-    entry* top_;                // the free block handed out next; bottom_ when there is none but those not carved
-    [[no_unique_address]] std::conditional_t<is_checked, block_state*, no_states> states_;
+    std::byte* base_;                // of block 0
+    std::uintptr_t inverse_;         // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift_
+    int shift_;                      // bits
+    entry* bottom_;                  // holds `none`
+    entry* top_;                     // the free block handed out next; bottom_ when there is none but those not carved
+    entry fresh_;                    // the block that is carved next; end_ when all are
+    entry end_;                      // behind the last block
+    block_state* states_ = nullptr;  // of every block, where misuse is checked
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
@@ -848,17 +855,15 @@ public:
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
     [[nodiscard]] void* allocate() {
-        void* const block = try_allocate();
-        if (block == nullptr) raise_exhausted();
-        return block;
+        entry taken;
+        if (!list_.take(taken)) raise_exhausted();
+        return hand_out(taken);
     }
 
     /// As `allocate`, but nullptr when all blocks are in use.
     [[nodiscard]] void* try_allocate() noexcept {
-        const entry taken = list_.take();
-        if (taken == free_list::none) return nullptr;
-        list_.mark(taken, detail::block_state::live);
-        return list_.address(taken);
+        entry taken;
+        return list_.take(taken) ? hand_out(taken) : nullptr;
     }
 
     /// Takes a block back. nullptr is a no-op. Any other pointer than a live block's start is a
@@ -938,6 +943,11 @@ private:
                 g),
           name_(options.name == nullptr ? "" : options.name) {}
 
+    [[nodiscard]] void* hand_out(entry taken) noexcept {
+        list_.mark(taken, detail::block_state::live);
+        return list_.address(taken);
+    }
+
     [[noreturn]] FIXPOOL_COLD void raise_exhausted() const { detail::raise(pool_exhausted(name_, total_blocks())); }
 
     [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
@@ -997,9 +1007,8 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
         static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
         static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
         return {sizeof(T), block_count, alignof(T)};
-    } else {
-        return {};  // never: something was asserted
     }
+    return {};  // never: something was asserted
 }
 
 FIXPOOL_CALLERS_BEGIN
@@ -1040,12 +1049,11 @@ public:
     /// Requires: every object is gone. Where one is not, its handle dangles: a violation after
     /// which the program ends, whatever the handler does; unchecked: undefined.
     ~typed_pool() {
-        if constexpr (C != checking::unchecked) {
+        if constexpr (C != checking::unchecked)
             if (in_use() != 0) {
                 pool_.report_live_blocks(violation_kind::pool_destroyed_with_live_blocks);
                 std::abort();
             }
-        }
     }
 
     /// Bytes that a pool of so many T takes of its arena, as basic_memory_pool::required_bytes.
@@ -1065,10 +1073,11 @@ public:
 
     /// As `allocate`, but an empty block when all are in use: then no argument was touched.
     template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) {
-        const entry taken = pool_.list_.take();
-        if (taken == free_list::none) return {};
+        entry taken;
+        if (!pool_.list_.take(taken)) return {};
         detail::block_lease<typed_pool> lease(*this, taken);
-        T* const object = detail::construct<T>(pool_.list_.address(taken), std::forward<Args>(args)...);
+        T* const object =
+            detail::construct<T>(pool_.list_.template address<sizeof(T)>(taken), std::forward<Args>(args)...);
         lease.keep();
         pool_.list_.mark(taken, detail::block_state::live);  // not before: nobody visits or releases half an object
         return {*this, object};
@@ -1088,12 +1097,11 @@ public:
     /// touched, and the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
-        if constexpr (C != checking::unchecked) {
+        if constexpr (C != checking::unchecked)
             if (!pool_.owns(object)) {
                 pool_.report_misuse(object);
                 return {};
             }
-        }
         return {*this, object};
     }
 
@@ -1122,7 +1130,7 @@ private:
 
     /// Validates before it destroys, and puts the block back only when the destructor has returned.
     void give_back(T* object) noexcept {
-        const entry claimed = pool_.list_.claim(object);
+        const entry claimed = pool_.list_.template claim<sizeof(T)>(object);
         if (claimed == free_list::none) return pool_.report_misuse(object);
         object->~T();
         put_back(claimed);
@@ -1163,10 +1171,10 @@ public:
     /// A T made of `args`, or nullptr when all blocks are in use. `self` is this state, and may be
     /// gone when T's constructor has run: that may end the very shared_pool it belongs to.
     template <class... Args> [[nodiscard]] T* try_construct(const std::shared_ptr<shared_state>& self, Args&&... args) {
-        const entry taken = take(self);
-        if (taken == free_list::none) return nullptr;
+        entry taken;
+        if (!take(self, taken)) return nullptr;
         block_lease<shared_state> lease(*this, taken);
-        T* const object = construct<T>(pool_.list_.address(taken), std::forward<Args>(args)...);
+        T* const object = construct<T>(pool_.list_.template address<sizeof(T)>(taken), std::forward<Args>(args)...);
         lease.keep();
         if constexpr (free_list::is_checked) {
             const std::lock_guard lock(mutex_);
@@ -1211,23 +1219,20 @@ public:
     }
 
 private:
-    [[nodiscard]] entry take(const std::shared_ptr<shared_state>& self) noexcept {
+    [[nodiscard]] bool take(const std::shared_ptr<shared_state>& self, entry& taken) noexcept {
         const std::lock_guard lock(mutex_);
-        const entry taken = pool_.list_.take();
-        if (taken != free_list::none && pool_.in_use() == 1) keep_alive_ = self;
-        return taken;
+        if (!pool_.list_.take(taken)) return false;
+        if (pool_.in_use() == 1) keep_alive_ = self;
+        return true;
     }
 
     /// The live block at `object`, live no longer; reports and returns `none` where there is none.
     [[nodiscard]] entry claim(T* object) noexcept {
-        if constexpr (!free_list::is_checked) {
-            return pool_.list_.claim(object);
-        } else {
-            std::unique_lock lock(mutex_);
-            const entry claimed = pool_.list_.claim(object);
-            if (claimed == free_list::none) report_misuse(object, lock);
-            return claimed;
-        }
+        if constexpr (!free_list::is_checked) return pool_.list_.claim(object);
+        std::unique_lock lock(mutex_);
+        const entry claimed = pool_.list_.template claim<sizeof(T)>(object);
+        if (claimed == free_list::none) report_misuse(object, lock);
+        return claimed;
     }
 
     /// What is reported is read under the lock, and told after it.

@@ -95,17 +95,15 @@ public:
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
     [[nodiscard]] void* allocate() {
-        void* const block = try_allocate();
-        if (block == nullptr) raise_exhausted();
-        return block;
+        entry taken;
+        if (!list_.take(taken)) raise_exhausted();
+        return hand_out(taken);
     }
 
     /// As `allocate`, but nullptr when all blocks are in use.
     [[nodiscard]] void* try_allocate() noexcept {
-        const entry taken = list_.take();
-        if (taken == free_list::none) return nullptr;
-        list_.mark(taken, detail::block_state::live);
-        return list_.address(taken);
+        entry taken;
+        return list_.take(taken) ? hand_out(taken) : nullptr;
     }
 
     /// Takes a block back. nullptr is a no-op. Any other pointer than a live block's start is a
@@ -184,6 +182,11 @@ private:
                                g.alignment < free_list::arena_alignment ? free_list::arena_alignment : g.alignment),
                 g),
           name_(options.name == nullptr ? "" : options.name) {}
+
+    [[nodiscard]] void* hand_out(entry taken) noexcept {
+        list_.mark(taken, detail::block_state::live);
+        return list_.address(taken);
+    }
 
     [[noreturn]] FIXPOOL_COLD void raise_exhausted() const { detail::raise(pool_exhausted(name_, total_blocks())); }
 

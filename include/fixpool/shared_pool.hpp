@@ -31,10 +31,10 @@ public:
     /// A T made of `args`, or nullptr when all blocks are in use. `self` is this state, and may be
     /// gone when T's constructor has run: that may end the very shared_pool it belongs to.
     template <class... Args> [[nodiscard]] T* try_construct(const std::shared_ptr<shared_state>& self, Args&&... args) {
-        const entry taken = take(self);
-        if (taken == free_list::none) return nullptr;
+        entry taken;
+        if (!take(self, taken)) return nullptr;
         block_lease<shared_state> lease(*this, taken);
-        T* const object = construct<T>(pool_.list_.address(taken), std::forward<Args>(args)...);
+        T* const object = construct<T>(pool_.list_.template address<sizeof(T)>(taken), std::forward<Args>(args)...);
         lease.keep();
         if constexpr (free_list::is_checked) {
             const std::lock_guard lock(mutex_);
@@ -79,23 +79,20 @@ public:
     }
 
 private:
-    [[nodiscard]] entry take(const std::shared_ptr<shared_state>& self) noexcept {
+    [[nodiscard]] bool take(const std::shared_ptr<shared_state>& self, entry& taken) noexcept {
         const std::lock_guard lock(mutex_);
-        const entry taken = pool_.list_.take();
-        if (taken != free_list::none && pool_.in_use() == 1) keep_alive_ = self;
-        return taken;
+        if (!pool_.list_.take(taken)) return false;
+        if (pool_.in_use() == 1) keep_alive_ = self;
+        return true;
     }
 
     /// The live block at `object`, live no longer; reports and returns `none` where there is none.
     [[nodiscard]] entry claim(T* object) noexcept {
-        if constexpr (!free_list::is_checked) {
-            return pool_.list_.claim(object);
-        } else {
-            std::unique_lock lock(mutex_);
-            const entry claimed = pool_.list_.claim(object);
-            if (claimed == free_list::none) report_misuse(object, lock);
-            return claimed;
-        }
+        if constexpr (!free_list::is_checked) return pool_.list_.claim(object);
+        std::unique_lock lock(mutex_);
+        const entry claimed = pool_.list_.template claim<sizeof(T)>(object);
+        if (claimed == free_list::none) report_misuse(object, lock);
+        return claimed;
     }
 
     /// What is reported is read under the lock, and told after it.

@@ -31,9 +31,8 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
         static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
         static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
         return {sizeof(T), block_count, alignof(T)};
-    } else {
-        return {};  // never: something was asserted
     }
+    return {};  // never: something was asserted
 }
 
 FIXPOOL_CALLERS_BEGIN
@@ -74,12 +73,11 @@ public:
     /// Requires: every object is gone. Where one is not, its handle dangles: a violation after
     /// which the program ends, whatever the handler does; unchecked: undefined.
     ~typed_pool() {
-        if constexpr (C != checking::unchecked) {
+        if constexpr (C != checking::unchecked)
             if (in_use() != 0) {
                 pool_.report_live_blocks(violation_kind::pool_destroyed_with_live_blocks);
                 std::abort();
             }
-        }
     }
 
     /// Bytes that a pool of so many T takes of its arena, as basic_memory_pool::required_bytes.
@@ -99,10 +97,11 @@ public:
 
     /// As `allocate`, but an empty block when all are in use: then no argument was touched.
     template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) {
-        const entry taken = pool_.list_.take();
-        if (taken == free_list::none) return {};
+        entry taken;
+        if (!pool_.list_.take(taken)) return {};
         detail::block_lease<typed_pool> lease(*this, taken);
-        T* const object = detail::construct<T>(pool_.list_.address(taken), std::forward<Args>(args)...);
+        T* const object =
+            detail::construct<T>(pool_.list_.template address<sizeof(T)>(taken), std::forward<Args>(args)...);
         lease.keep();
         pool_.list_.mark(taken, detail::block_state::live);  // not before: nobody visits or releases half an object
         return {*this, object};
@@ -122,12 +121,11 @@ public:
     /// touched, and the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
-        if constexpr (C != checking::unchecked) {
+        if constexpr (C != checking::unchecked)
             if (!pool_.owns(object)) {
                 pool_.report_misuse(object);
                 return {};
             }
-        }
         return {*this, object};
     }
 
@@ -156,7 +154,7 @@ private:
 
     /// Validates before it destroys, and puts the block back only when the destructor has returned.
     void give_back(T* object) noexcept {
-        const entry claimed = pool_.list_.claim(object);
+        const entry claimed = pool_.list_.template claim<sizeof(T)>(object);
         if (claimed == free_list::none) return pool_.report_misuse(object);
         object->~T();
         put_back(claimed);

@@ -35,24 +35,33 @@ template <checking C> struct list_on_heap {
     free_list<C> list;
 };
 
+/// A block that is taken from a list that has one.
+template <class List> typename List::entry taken_from(List& list) {
+    typename List::entry taken{};
+    REQUIRE(list.take(taken));
+    return taken;
+}
+
 }  // namespace
 
 TEST_CASE("unchecked blocks are known by their address, checked ones by their index", "[free_list]") {
     list_on_heap<checking::unchecked> unchecked({24, 3});
     list_on_heap<checking::checked> checked({24, 3});
     for (std::uint32_t i = 0; i < 3; ++i) {
-        CHECK(unchecked.list.take() == unchecked.bytes.get() + 24 * i);
-        CHECK(checked.list.take() == i);
+        CHECK(taken_from(unchecked.list) == unchecked.bytes.get() + 24 * i);
+        CHECK(taken_from(checked.list) == i);
         CHECK(checked.list.address(i) == checked.bytes.get() + 24 * i);
     }
-    CHECK(unchecked.list.take() == unchecked.list.none);
-    CHECK(checked.list.take() == checked.list.none);
+    free_list<checking::unchecked>::entry address;
+    CHECK_FALSE(unchecked.list.take(address));
+    free_list<checking::checked>::entry index;
+    CHECK_FALSE(checked.list.take(index));
 }
 
 TEST_CASE("a taken block is live only when it is marked", "[free_list]") {
     list_on_heap<checking::checked> on_heap({64, 2});
     auto& list = on_heap.list;
-    const auto block = list.take();
+    const auto block = taken_from(list);
     CHECK(list.out() == 1);
     CHECK_FALSE(list.is_live(list.address(block)));
     CHECK(list.claim(list.address(block)) == list.none);
@@ -70,11 +79,11 @@ TEST_CASE("a taken block is live only when it is marked", "[free_list]") {
 TEST_CASE("a block that is carved again after a reset is not live, whatever it was", "[free_list]") {
     list_on_heap<checking::checked> on_heap({64, 2});
     auto& list = on_heap.list;
-    list.mark(list.take(), block_state::live);
+    list.mark(taken_from(list), block_state::live);
     list.reset();
     CHECK(list.out() == 0);
     CHECK(list.misuse_of(on_heap.bytes.get()) == violation_kind::not_allocated);
-    const auto again = list.take();
+    const auto again = taken_from(list);
     CHECK_FALSE(list.is_live(list.address(again)));
     list.put(again);
 }
@@ -87,7 +96,7 @@ TEST_CASE("exactly the blocks' first bytes are blocks, for any stride", "[free_l
         list_on_heap<checking::checked> on_heap({stride, count, 1});
         auto& list = on_heap.list;
         for (std::size_t i = 0; i < handed_out; ++i) {
-            const auto block = list.take();
+            const auto block = taken_from(list);
             if (i % 2 == 0) list.mark(block, block_state::live);
         }
         const auto base = reinterpret_cast<std::uintptr_t>(on_heap.bytes.get());
@@ -112,10 +121,38 @@ TEST_CASE("exactly the blocks' first bytes are blocks, for any stride", "[free_l
     }
 }
 
+namespace {
+
+/// Addresses, byte by byte, that a list which is told the stride when it is compiled claims wrongly.
+template <std::size_t Stride> std::size_t wrongly_claimed() {
+    const std::size_t count = 9;
+    list_on_heap<checking::checked> on_heap({Stride, count, 1});
+    auto& list = on_heap.list;
+    for (std::size_t i = 0; i < count; ++i) list.mark(taken_from(list), block_state::live);
+    std::size_t wrong = 0;
+    const auto base = reinterpret_cast<std::uintptr_t>(on_heap.bytes.get());
+    // Downwards: what lies inside a block comes before its start, while it is live.
+    for (std::uintptr_t address = base + (count + 2) * Stride; address-- > base - 2 * Stride;) {
+        const std::uintptr_t offset = address - base;
+        const bool is_block = address >= base && offset < count * Stride && offset % Stride == 0;
+        const auto claimed = list.template claim<Stride>(reinterpret_cast<void*>(address));
+        if (claimed != (is_block ? offset / Stride : list.none)) ++wrong;
+        if (is_block && list.template address<Stride>(claimed) != on_heap.bytes.get() + offset) ++wrong;
+    }
+    return wrong;
+}
+
+}  // namespace
+
+TEST_CASE("exactly the blocks' first bytes are claimed where the stride is known to the compiler", "[free_list]") {
+    CHECK(wrongly_claimed<1>() + wrongly_claimed<3>() + wrongly_claimed<8>() + wrongly_claimed<24>() == 0);
+    CHECK(wrongly_claimed<40>() + wrongly_claimed<64>() + wrongly_claimed<96>() + wrongly_claimed<1000>() == 0);
+}
+
 TEST_CASE("the index of a large and odd stride is right", "[free_list]") {
     list_on_heap<checking::checked> on_heap({1000003, 4, 1});
     auto& list = on_heap.list;
-    for (int i = 0; i < 4; ++i) list.mark(list.take(), block_state::live);
+    for (int i = 0; i < 4; ++i) list.mark(taken_from(list), block_state::live);
     std::size_t found = 0;
     for (std::size_t offset = 0; offset < 4 * 1000003; ++offset)
         if (list.is_live(on_heap.bytes.get() + offset)) found += offset % 1000003 == 0 ? 1 : 1000;
@@ -144,7 +181,7 @@ TEMPLATE_TEST_CASE("the stack is aligned for its entries, whatever the blocks' s
 TEST_CASE("for_each_live visits live blocks only, in address order", "[free_list]") {
     list_on_heap<checking::checked> on_heap({32, 5});
     auto& list = on_heap.list;
-    for (int i = 0; i < 4; ++i) list.mark(list.take(), block_state::live);
+    for (int i = 0; i < 4; ++i) list.mark(taken_from(list), block_state::live);
     list.put(list.claim(list.address(1)));
     std::vector<std::byte*> seen;
     list.for_each_live([&seen](std::byte* block) { seen.push_back(block); });
