@@ -6,10 +6,8 @@ set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/fixpool")
 install(DIRECTORY include/fixpool DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
 install(TARGETS fixpool EXPORT fixpool-targets)
 install(EXPORT fixpool-targets NAMESPACE fixpool:: DESTINATION "${package_dir}")
-write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/fixpool-config-version.cmake"
-                                 COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-install(FILES cmake/fixpool-config.cmake "${CMAKE_CURRENT_BINARY_DIR}/fixpool-config-version.cmake"
-        DESTINATION "${package_dir}")
+write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/fixpool-config-version.cmake" COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES cmake/fixpool-config.cmake "${CMAKE_CURRENT_BINARY_DIR}/fixpool-config-version.cmake" DESTINATION "${package_dir}")
 
 # pkg-config finds the headers from where its file lies.
 file(RELATIVE_PATH prefix "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")

@@ -1,13 +1,7 @@
 set(VCPKG_BUILD_TYPE release) # header-only
 
 # A checkout can be tried with its own archive as an asset source: then SHA512 is that of the archive.
-vcpkg_from_github(
-    OUT_SOURCE_PATH SOURCE_PATH
-    REPO fixpool/fixpool
-    REF "v${VERSION}"
-    SHA512 0
-    HEAD_REF main
-)
+vcpkg_from_github(OUT_SOURCE_PATH SOURCE_PATH REPO fixpool/fixpool REF "v${VERSION}" SHA512 0 HEAD_REF main)
 vcpkg_cmake_configure(SOURCE_PATH "${SOURCE_PATH}" OPTIONS -DFIXPOOL_BUILD_TESTS=OFF -DFIXPOOL_BUILD_EXAMPLES=OFF)
 vcpkg_cmake_install()
 vcpkg_cmake_config_fixup(CONFIG_PATH share/cmake/fixpool)
