@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSL-1.0
+// instructions: fixed workloads for callgrind to count, which noise cannot move. `bench/gate` builds, runs and reads it.
+#include <cstdio>
+
+#if !__has_include(<valgrind/callgrind.h>)
+
+int main() {
+    std::fputs("instructions: needs valgrind's headers (valgrind/callgrind.h)\n", stderr);
+    return 1;
+}
+
+#else
+
+#include <valgrind/callgrind.h>
+
+#include <cstddef>
+#include <exception>
+#include <fixpool/fixpool.hpp>
+#include <new>
+#include <random>
+#include <string>
+#include <vector>
+
+using fixpool::checking;
+
+/// What is counted, once for each slot. It sits behind a pointer to a function, so that the compiler knows neither the pool nor what
+/// was done with it before: members are loaded as in a program.
+using operation = void (*)(void* pool, void* slot);
+
+/// Lets callgrind count `repeats` calls of `op`, and dump the sum under `label`. This loop and the requests are counted, too: they
+/// are what the same loop over `nothing` costs, but for its calls and their returns.
+[[gnu::noinline]] void count(const char* label, operation op, void* pool, void* slots, std::size_t slot_size,
+                             std::size_t repeats) {
+    asm volatile("" : "+r"(op));
+    CALLGRIND_ZERO_STATS;
+    for (std::size_t i = 0; i < repeats; ++i) op(pool, static_cast<std::byte*>(slots) + i * slot_size);
+    CALLGRIND_DUMP_STATS_AT(label);
+}
+
+[[gnu::noinline]] void nothing(void*, void*) { asm volatile(""); }
+
+/// The value has to be there, in a register, and may have become another one.
+template <class T> void use(T& value) { asm volatile("" : "+r"(value)); }
+
+/// An object whose constructor and destructor do nothing.
+template <std::size_t Size> struct object {
+    object() noexcept {}
+    ~object() {}
+    std::byte bytes[Size];
+};
+
+template <checking C, std::size_t Size> struct raw_level {
+    static constexpr const char* name = C == checking::checked ? "memory_pool" : "unchecked_memory_pool";
+    static constexpr bool is_bounded = true, is_asked = C == checking::checked;
+    using slot = void*;
+
+    explicit raw_level(std::size_t blocks) : pool({.block_size = Size, .block_count = blocks}) {}
+    void allocate(slot& s) { s = pool.allocate(); }
+    void try_allocate(slot& s) { s = pool.try_allocate(); }
+    void release(slot& s) { pool.deallocate(s); }
+    void pair() {
+        void* block = pool.allocate();
+        use(block);
+        pool.deallocate(block);
+    }
+    void try_deallocate(slot& s) {
+        auto status = pool.try_deallocate(s);
+        use(status);
+    }
+    void owns(slot& s) {
+        bool is_owned = pool.owns(s);
+        use(is_owned);
+    }
+
+    fixpool::basic_memory_pool<C> pool;
+};
+
+/// A typed or shared pool. A handle is made in its place; `pair` holds one that the compiler cannot follow.
+template <class Pool, class Handle> struct object_level {
+    static constexpr bool is_bounded = true, is_asked = false;
+    using slot = Handle;
+
+    explicit object_level(std::size_t blocks) : pool(blocks) {}
+    void allocate(slot& s) { ::new (static_cast<void*>(&s)) slot(pool.allocate()); }
+    void try_allocate(slot& s) { ::new (static_cast<void*>(&s)) slot(pool.try_allocate()); }
+    void release(slot& s) { s.reset(); }
+    void pair() {
+        slot held = pool.allocate();
+        auto* made = held.get();
+        use(made);
+    }
+
+    Pool pool;
+};
+
+template <checking C, std::size_t Size>
+struct typed_level : object_level<fixpool::typed_pool<object<Size>, C>, fixpool::block<object<Size>, C>> {
+    static constexpr const char* name = C == checking::checked ? "typed_pool" : "unchecked_typed_pool";
+    using typed_level::object_level::object_level;
+};
+
+template <std::size_t Size>
+struct shared_level : object_level<fixpool::shared_pool<object<Size>>, fixpool::shared_block<object<Size>>> {
+    static constexpr const char* name = "shared_pool";
+    using shared_level::object_level::object_level;
+};
+
+template <std::size_t Size> struct new_level {
+    static constexpr const char* name = "operator_new";
+    static constexpr bool is_bounded = false, is_asked = false;
+    using slot = void*;
+
+    explicit new_level(std::size_t) {}
+    void allocate(slot& s) { s = ::operator new(Size); }
+    void release(slot& s) { ::operator delete(s); }
+    void pair() {
+        void* block = ::operator new(Size);
+        use(block);
+        ::operator delete(block);
+    }
+};
+
+/// Each of them inlines one member of the level, and is never inlined itself.
+template <class L> struct operations {
+    using slot = typename L::slot;
+    [[gnu::noinline]] static void allocate(void* l, void* s) { static_cast<L*>(l)->allocate(*static_cast<slot*>(s)); }
+    [[gnu::noinline]] static void try_allocate(void* l, void* s) {
+        static_cast<L*>(l)->try_allocate(*static_cast<slot*>(s));
+    }
+    [[gnu::noinline]] static void release(void* l, void* s) { static_cast<L*>(l)->release(*static_cast<slot*>(s)); }
+    [[gnu::noinline]] static void pair(void* l, void*) { static_cast<L*>(l)->pair(); }
+    [[gnu::noinline]] static void try_deallocate(void* l, void* s) {
+        static_cast<L*>(l)->try_deallocate(*static_cast<slot*>(s));
+    }
+    [[gnu::noinline]] static void owns(void* l, void* s) { static_cast<L*>(l)->owns(*static_cast<slot*>(s)); }
+};
+
+/// Everything at one level, block size and number of blocks. The first block is out all the time but in `pair` and `churn`: what is
+/// averaged is every other block, so that a cost which only one of them has shows.
+template <class Level> void count_all(std::size_t size, std::size_t blocks) {
+    using ops = operations<Level>;
+    using slot = typename Level::slot;
+    const auto counted = [&](const char* workload, operation op, Level& level, slot* slots, std::size_t repeats) {
+        const std::string label = std::string(Level::name) + "/" + workload + "/" + std::to_string(size) + " " +
+                                  std::to_string(blocks) + " " + std::to_string(repeats);
+        count(label.c_str(), op, &level, slots, sizeof(slot), repeats);
+    };
+    {
+        Level level(blocks);
+        std::vector<slot> slots(blocks);
+        std::vector<slot> spare(8);
+        level.allocate(slots[0]);
+        counted("allocate_fresh", &ops::allocate, level, &slots[1], blocks - 2);
+        counted("allocate_last", &ops::allocate, level, &slots[blocks - 1], 1);
+        if constexpr (Level::is_bounded) counted("exhausted", &ops::try_allocate, level, spare.data(), spare.size());
+        counted("release", &ops::release, level, &slots[1], blocks - 1);
+        if constexpr (Level::is_asked) counted("double_free", &ops::try_deallocate, level, &slots[1], blocks - 1);
+        counted("allocate_again", &ops::allocate, level, &slots[1], blocks - 1);
+        if constexpr (Level::is_asked) counted("owns", &ops::owns, level, &slots[1], blocks - 1);
+        for (slot& s : slots) level.release(s);
+        counted("pair", &ops::pair, level, spare.data(), spare.size());
+    }
+    Level level(blocks);
+    std::vector<slot> slots(10);
+    std::vector<bool> is_live(slots.size());
+    const auto toggle = [&](std::size_t i) {
+        counted(is_live[i] ? "churn_release" : "churn_allocate", is_live[i] ? &ops::release : &ops::allocate, level,
+                &slots[i], 1);
+        is_live[i] = !is_live[i];
+    };
+    std::mt19937 random(1);
+    for (int step = 0; step < 200; ++step) toggle(random() % slots.size());
+    for (std::size_t i = 0; i < slots.size(); ++i)
+        if (!is_live[i]) toggle(i);
+    for (std::size_t i = 0; i < slots.size(); ++i) toggle(i);
+}
+
+template <std::size_t Size> void count_levels(std::size_t blocks) {
+    count_all<raw_level<checking::checked, Size>>(Size, blocks);
+    count_all<raw_level<checking::unchecked, Size>>(Size, blocks);
+    count_all<typed_level<checking::checked, Size>>(Size, blocks);
+    count_all<typed_level<checking::unchecked, Size>>(Size, blocks);
+    count_all<shared_level<Size>>(Size, blocks);
+    count_all<new_level<Size>>(Size, blocks);
+}
+
+int main() {
+    if (RUNNING_ON_VALGRIND == 0) {
+        std::fputs("instructions: counts nothing by itself, run bench/gate\n", stderr);
+        return 1;
+    }
+    try {
+        for (const std::size_t blocks : {std::size_t{10}, std::size_t{1'000'000}}) {
+            for (const std::size_t repeats : {std::size_t{1}, std::size_t{8}, blocks - 2, blocks - 1})
+                count(("nothing 0 " + std::to_string(repeats)).c_str(), &nothing, nullptr, nullptr, 0, repeats);
+            count_levels<24>(blocks);
+            count_levels<64>(blocks);
+        }
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "instructions: %s\n", error.what());
+        return 1;
+    }
+}
+
+#endif
