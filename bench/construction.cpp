@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+// What it takes to build a pool over 1 GiB, and what it keeps about its blocks. Fails above the limits that are promised.
+#include <unistd.h>
+#include <fixpool/memory_pool.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <vector>
+
+namespace {
+
+using fixpool::checking;
+
+constexpr std::size_t blocks_bytes = std::size_t{1} << 30;
+constexpr double most_us = 1000;
+constexpr std::size_t most_resident_bytes = std::size_t{1} << 20;
+constexpr std::size_t most_bytes_a_pool = 64;
+
+std::size_t resident_bytes() {
+    std::size_t all = 0;
+    std::size_t resident = 0;
+    std::ifstream("/proc/self/statm") >> all >> resident;
+    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// Prints a line; false where a limit does not hold.
+template <checking C> bool build(std::size_t block_size) {
+    constexpr std::size_t most_bytes_a_block = C == checking::checked ? 5 : 8;
+    using clock = std::chrono::steady_clock;
+    std::vector<double> times;  // us
+    std::size_t resident = 0;
+    fixpool::pool_stats stats;
+    for (int i = 0; i < 9; ++i) {
+        const std::size_t before = resident_bytes();
+        const clock::time_point start = clock::now();
+        fixpool::basic_memory_pool<C> pool({.block_size = block_size, .block_count = blocks_bytes / block_size});
+        times.push_back(std::chrono::duration<double, std::micro>(clock::now() - start).count());
+        resident = std::max(resident, resident_bytes() - before);
+        stats = pool.stats();
+    }
+    std::nth_element(times.begin(), times.begin() + 4, times.end());
+    const std::size_t for_pool = stats.metadata_bytes - stats.total_blocks * most_bytes_a_block;
+    const bool holds = times[4] < most_us && resident < most_resident_bytes &&
+                       stats.metadata_bytes >= stats.total_blocks * most_bytes_a_block &&
+                       for_pool <= most_bytes_a_pool &&
+                       stats.arena_bytes == stats.total_blocks * stats.stride + stats.metadata_bytes;
+    std::printf("%-9s | %10zu  %10zu | %9.1f  %8zu | %5zu  %6zu | %s\n",
+                C == checking::checked ? "checked" : "unchecked", block_size, stats.total_blocks, times[4],
+                resident / 1024, most_bytes_a_block, for_pool, holds ? "holds" : "FAILED");
+    return holds;
+}
+
+}  // namespace
+
+int main() {
+    std::puts("          |  blocks over 1 GiB    |     building it     | metadata, bytes |  below 1 ms and 1 MiB,");
+    std::puts("level     |      bytes      number | us, median  KiB res. | block   +pool | at most 64 bytes a pool");
+    bool holds = true;
+    for (const std::size_t block_size : {1, 8, 16, 24, 64, 256, 4096, 1 << 20}) {
+        holds = build<checking::checked>(block_size) && holds;
+        holds = build<checking::unchecked>(block_size) && holds;
+    }
+    return holds ? EXIT_SUCCESS : EXIT_FAILURE;
+}

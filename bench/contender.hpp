@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSL-1.0
+// The contenders: each puts a block with a number in it into a slot, and takes it out again.
+#pragma once
+
+#include <fixpool/memory_pool.hpp>
+#include <fixpool/typed_pool.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <memory_resource>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../examples/system_policy.hpp"
+#include "private_library.hpp"
+#include "workload.hpp"
+
+#if __has_include(<boost/pool/pool.hpp>)
+#include <boost/pool/pool.hpp>
+#define FIXPOOL_BENCH_BOOST
+#endif
+#if defined(FIXPOOL_BENCH_FOONATHAN)
+#include <foonathan/memory/memory_pool.hpp>
+#endif
+
+using fixpool::checking;
+
+/// An object of `Size` bytes that holds a number and does nothing.
+template <std::size_t Size> struct object {
+    explicit object(std::uint64_t n) noexcept : number(n) {}
+    std::uint64_t number;
+    std::byte rest[Size - sizeof(number)];
+};
+template <> struct object<sizeof(std::uint64_t)> {
+    explicit object(std::uint64_t n) noexcept : number(n) {}
+    std::uint64_t number;
+};
+
+/// A contender whose blocks are raw: the number is constructed in the block. `Memory` is made from a workload, and allocates
+/// and deallocates.
+template <class Memory> class raw {
+public:
+    using slot = void*;
+
+    template <class... From>
+    explicit raw(const workload& w, From&&... from) : memory_(w, std::forward<From>(from)...) {}
+
+    void put(slot& where, std::uint64_t number) { where = ::new (memory_.allocate()) std::uint64_t(number); }
+    std::uint64_t take(slot& where) {
+        const std::uint64_t number = *static_cast<std::uint64_t*>(where);
+        memory_.deallocate(where);
+        return number;
+    }
+
+private:
+    Memory memory_;
+};
+
+/// No allocator: the same loads and stores, in blocks that belong to their slots for good.
+class floor_of_all {
+public:
+    using slot = void*;
+
+    explicit floor_of_all(const workload& w) : size_(w.block_size), blocks_(w.block_size * w.slots) {}
+
+    void put(slot& where, std::uint64_t number) {
+        where = ::new (blocks_.data() + number * size_) std::uint64_t(number);
+    }
+    std::uint64_t take(slot& where) { return *static_cast<std::uint64_t*>(where); }
+
+private:
+    std::size_t size_;
+    std::vector<std::byte> blocks_;
+};
+
+template <checking C> class pool_memory {
+public:
+    explicit pool_memory(const workload& w) : pool_({.block_size = w.block_size, .block_count = w.peak}) {}
+    void* allocate() { return pool_.allocate(); }
+    void deallocate(void* block) { pool_.deallocate(block); }
+
+private:
+    fixpool::basic_memory_pool<C> pool_;
+};
+
+template <bool Keeps> class system_memory {
+public:
+    explicit system_memory(const workload& w) : size_(w.block_size) { set_system_policy(Keeps); }
+    void* allocate() { return ::operator new(size_); }
+    void deallocate(void* block) { ::operator delete(block); }
+
+private:
+    std::size_t size_;
+};
+
+class library_memory {
+public:
+    library_memory(const workload& w, const private_library& library) : library_(&library), size_(w.block_size) {}
+    void* allocate() { return library_->allocate(size_); }
+    void deallocate(void* block) { library_->deallocate(block); }
+
+private:
+    const private_library* library_;
+    std::size_t size_;
+};
+
+#if defined(FIXPOOL_BENCH_BOOST)
+class boost_memory {
+public:
+    explicit boost_memory(const workload& w) : pool_(w.block_size, w.peak) {}
+    void* allocate() { return pool_.malloc(); }
+    void deallocate(void* block) { pool_.free(block); }
+
+private:
+    boost::pool<> pool_;
+};
+#endif
+
+#if defined(FIXPOOL_BENCH_FOONATHAN)
+class foonathan_memory {
+    using pool = foonathan::memory::memory_pool<>;
+
+public:
+    explicit foonathan_memory(const workload& w) : pool_(w.block_size, pool::min_block_size(w.block_size, w.peak)) {}
+    void* allocate() { return pool_.allocate_node(); }
+    void deallocate(void* block) { pool_.deallocate_node(block); }
+
+private:
+    pool pool_;
+};
+#endif
+
+class pmr_memory {
+public:
+    explicit pmr_memory(const workload& w) : size_(w.block_size) {}
+    void* allocate() { return pool_.allocate(size_); }
+    void deallocate(void* block) { pool_.deallocate(block, size_); }
+
+private:
+    std::pmr::unsynchronized_pool_resource pool_;
+    std::size_t size_;
+};
+
+template <std::size_t Size, checking C> class typed {
+public:
+    using slot = fixpool::block<object<Size>, C>;
+
+    explicit typed(const workload& w) : pool_(w.peak) {}
+    void put(slot& where, std::uint64_t number) { where = pool_.allocate(number); }
+    std::uint64_t take(slot& where) {
+        const std::uint64_t number = where->number;
+        where.reset();
+        return number;
+    }
+
+private:
+    fixpool::typed_pool<object<Size>, C> pool_;
+};
+
+template <std::size_t Size> class unique {
+public:
+    using slot = std::unique_ptr<object<Size>>;
+
+    explicit unique(const workload&) { set_system_policy(false); }
+    void put(slot& where, std::uint64_t number) { where = std::make_unique<object<Size>>(number); }
+    std::uint64_t take(slot& where) {
+        const std::uint64_t number = where->number;
+        where.reset();
+        return number;
+    }
+};
+
+using named_library = std::pair<std::string, private_library>;
+
+/// The other mallocs that are here. Says on standard error where each contender comes from, which are missing, and who serves
+/// the program's own operator new.
+/// Throws: std::runtime_error if that is something else than the system.
+inline std::vector<named_library> load_libraries() {
+    constexpr struct {
+        const char *name, *file, *malloc_name, *free_name;
+    } known[] = {
+        {"mimalloc", "libmimalloc.so.2", "mi_malloc", "mi_free"},
+        {"jemalloc", "libjemalloc.so.2", "malloc", "free"},
+        {"tcmalloc", "libtcmalloc_minimal.so.4", "tc_malloc", "tc_free"},
+    };
+    std::vector<named_library> loaded;
+    for (const auto& [name, file, malloc_name, free_name] : known) {
+        try {
+            loaded.emplace_back(name, private_library(file, malloc_name, free_name));
+            std::fprintf(stderr, "%s: %s\n", name, loaded.back().second.file().c_str());
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "%s is left out: %s\n", name, error.what());
+        }
+    }
+#if !defined(FIXPOOL_BENCH_BOOST)
+    std::fputs("boost is left out: boost/pool/pool.hpp was not found when this was built\n", stderr);
+#endif
+#if !defined(FIXPOOL_BENCH_FOONATHAN)
+    std::fputs("foonathan is left out: its CMake package was not found when this was built\n", stderr);
+#endif
+    const std::string new_server = private_library::server_of_calls("_Znwm");
+    const std::string malloc_server = private_library::server_of_calls("malloc");
+    std::fprintf(stderr, "operator_new: operator new of %s on malloc of %s\n", new_server.c_str(),
+                 malloc_server.c_str());
+    if (new_server.find("/libstdc++.so") == std::string::npos || malloc_server.find("/libc.so") == std::string::npos)
+        throw std::runtime_error("operator new is not the system's: unset LD_PRELOAD, and link no other malloc");
+    return loaded;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+// private_library: another malloc, loaded beside the program's own and not in its place. And who serves the program's own.
+#pragma once
+
+#include <dlfcn.h>
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+
+/// malloc and free of a library that this process keeps to itself: nothing else in it calls them.
+class private_library {
+public:
+    /// Loads `file` and finds its two functions, which may have names of their own.
+    /// Throws: std::runtime_error that says what is missing, or that somebody else would serve the calls.
+    private_library(const std::string& file, const char* malloc_name, const char* free_name) {
+        void* const library =
+            ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);  // never closed: allocators do not survive that
+        if (library == nullptr) throw std::runtime_error(::dlerror());
+        void* const found_malloc = ::dlsym(library, malloc_name);
+        void* const found_free = ::dlsym(library, free_name);
+        if (found_malloc == nullptr || found_free == nullptr)
+            throw std::runtime_error(file + " has no " + malloc_name + " or no " + free_name);
+        if (server_of(found_malloc).find(file) == std::string::npos)
+            throw std::runtime_error(std::string(malloc_name) + " is not served by " + file + " but by " +
+                                     server_of(found_malloc));
+        malloc_ = reinterpret_cast<void* (*)(std::size_t)>(found_malloc);
+        free_ = reinterpret_cast<void (*)(void*)>(found_free);
+        file_ = server_of(found_malloc);
+    }
+
+    [[nodiscard]] void* allocate(std::size_t size) const { return malloc_(size); }
+    void deallocate(void* block) const { free_(block); }
+    [[nodiscard]] const std::string& file() const { return file_; }  // with its path
+
+    /// The file that holds the code at `function`.
+    [[nodiscard]] static std::string server_of(void* function) {
+        Dl_info info;
+        return ::dladdr(function, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "nobody that is known";
+    }
+
+    /// The file that serves calls of the function called `name`, as the linker calls it, in this program.
+    [[nodiscard]] static std::string server_of_calls(const char* name) {
+        return server_of(::dlsym(RTLD_DEFAULT, name));
+    }
+
+private:
+    void* (*malloc_)(std::size_t) = nullptr;
+    void (*free_)(void*) = nullptr;
+    std::string file_;
+};
