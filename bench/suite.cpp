@@ -147,11 +147,21 @@ void add_made(registrar& all) {
     }
 }
 
+/// A recorded workload; what the program never released goes at its end, so that it can be played again.
+workload released(const trace& t) {
+    workload made{t.name, t.block_size, t.slots, t.peak, t.records};
+    std::vector<bool> live(t.slots);
+    for (const std::uint32_t record : t.records)
+        live[record & ~trace::release_bit] = (record & trace::release_bit) == 0;
+    for (std::uint32_t slot = 0; slot < t.slots; ++slot)
+        if (live[slot]) made.records.push_back(slot | trace::release_bit);
+    return made;
+}
+
 void add_recorded(registrar& all, const std::string& file) {
-    const auto t = std::make_shared<trace>(load_trace(file));
-    all.add("trace/" + t->name, t->block_size, [t] {
-        return workload{t->name, t->block_size, t->slots, t->peak, t->records};
-    });
+    const trace t = load_trace(file);
+    const auto made = std::make_shared<workload>(released(t));
+    all.add("trace/" + t.name, t.block_size, [made] { return *made; });
 }
 
 }  // namespace
