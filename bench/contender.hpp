@@ -167,7 +167,7 @@ template <std::size_t Size> class unique {
 public:
     using slot = std::unique_ptr<object<Size>>;
 
-    explicit unique(const workload&) { set_system_policy(false); }
+    explicit unique(const workload&) {}
     void put(slot& where, std::uint64_t number) { where = std::make_unique<object<Size>>(number); }
     std::uint64_t take(slot& where) {
         const std::uint64_t number = where->number;

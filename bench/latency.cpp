@@ -76,7 +76,7 @@ template <class Memory> class mixture {
 public:
     template <class... From> explicit mixture(const From&... from) {
         for (const std::size_t size : sizes)
-            memories_.push_back(std::make_unique<Memory>(workload{"", size, slots, slots + 1, {}}, from...));
+            memories_.push_back(std::make_unique<Memory>(workload{size, slots, slots + 1, {}}, from...));
         for (block& b : blocks_) b = allocate();
     }
     mixture(const mixture&) = delete;
@@ -124,17 +124,8 @@ template <class Memory, class... From> racer make_racer(const std::string& name,
     return {name, [blocks](racer& r) { blocks->run(r.ticks); }};
 }
 
-/// glibc's thresholds are the process's: they are set before each turn.
-template <bool Keeps> racer make_system_racer(const std::string& name) {
-    racer made = make_racer<system_memory<Keeps>>(name);
-    made.run = [run = made.run](racer& r) {
-        set_system_policy(Keeps);
-        run(r);
-    };
-    return made;
-}
-
 void race(std::vector<racer>& racers, int rounds) {
+    for (racer& r : racers) r.ticks.reserve(static_cast<std::size_t>(rounds + 1) * pairs_a_turn);
     for (int round = 0; round <= rounds; ++round) {
         std::fprintf(stderr, "\rlatency: round %d of %d", round, rounds);
         for (std::size_t turn = 0; turn < racers.size(); ++turn) {
@@ -173,8 +164,7 @@ int main(int argc, char** argv) {
         racers.push_back(make_racer<no_memory>("floor"));
         racers.push_back(make_racer<pool_memory<checking::checked>>("checked"));
         racers.push_back(make_racer<pool_memory<checking::unchecked>>("unchecked"));
-        racers.push_back(make_system_racer<false>("operator_new"));
-        racers.push_back(make_system_racer<true>("operator_new_keeping"));
+        racers.push_back(make_racer<system_memory<false>>("operator_new"));
         for (const auto& [name, library] : libraries) racers.push_back(make_racer<library_memory>(name, library));
 #if defined(FIXPOOL_BENCH_BOOST)
         racers.push_back(make_racer<boost_memory>("boost"));

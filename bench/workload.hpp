@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <numeric>
 #include <random>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,7 +14,6 @@
 
 /// What is played, over and over: records are those of a trace, a slot gets a block, or with the highest bit set gives it back.
 struct workload {
-    std::string name;
     std::size_t block_size = 0;          // bytes
     std::size_t slots = 0;               // one above the highest slot
     std::size_t peak = 0;                // blocks out at once
@@ -25,32 +23,29 @@ struct workload {
 /// Makes the streams that are not recorded. The same arguments make the same stream, on every machine.
 class workload_maker {
 public:
-    workload_maker(std::size_t block_size, std::string live_set, std::size_t blocks)
-        : block_size_(block_size), live_set_(std::move(live_set)), blocks_(blocks) {}
+    workload_maker(std::size_t block_size, std::size_t blocks) : block_size_(block_size), blocks_(blocks) {}
 
     /// One block, allocated and released.
-    [[nodiscard]] static workload pair(std::size_t block_size) {
-        return {"pair/" + std::to_string(block_size), block_size, 1, 1, {0, trace::release_bit}};
-    }
+    [[nodiscard]] static workload pair(std::size_t block_size) { return {block_size, 1, 1, {0, trace::release_bit}}; }
 
     /// All blocks, and the last one released first.
     [[nodiscard]] workload lifo() const {
         std::vector<std::uint32_t> order = in_order();
         std::reverse(order.begin(), order.end());
-        return allocated_then_released("lifo", order);
+        return allocated_then_released(order);
     }
 
     /// All blocks, and the first one released first.
-    [[nodiscard]] workload fifo() const { return allocated_then_released("fifo", in_order()); }
+    [[nodiscard]] workload fifo() const { return allocated_then_released(in_order()); }
 
     /// All blocks, released in an order that has nothing to do with that of allocation.
-    [[nodiscard]] workload shuffled() const { return allocated_then_released("shuffled", shuffled_order()); }
+    [[nodiscard]] workload shuffled() const { return allocated_then_released(shuffled_order()); }
 
     /// Load that rises and falls: three allocations into random slots and a release of a random block, and so on until all
     /// are live; then three releases and an allocation, until none is. Which is at random, whether is not: what is
     /// measured is not the prediction of the loop's branch.
     [[nodiscard]] workload churn() const {
-        workload made = named("churn");
+        workload made{block_size_, blocks_, blocks_, {}};
         std::vector<std::uint32_t> free = in_order();
         std::vector<std::uint32_t> live;
         std::mt19937 random(1);
@@ -70,14 +65,6 @@ public:
     }
 
 private:
-    [[nodiscard]] workload named(const char* pattern) const {
-        return {std::string(pattern) + "/" + std::to_string(block_size_) + "/" + live_set_,
-                block_size_,
-                blocks_,
-                blocks_,
-                {}};
-    }
-
     [[nodiscard]] std::vector<std::uint32_t> in_order() const {
         std::vector<std::uint32_t> order(blocks_);
         std::iota(order.begin(), order.end(), 0U);
@@ -90,14 +77,13 @@ private:
         return order;
     }
 
-    [[nodiscard]] workload allocated_then_released(const char* pattern, const std::vector<std::uint32_t>& order) const {
-        workload made = named(pattern);
+    [[nodiscard]] workload allocated_then_released(const std::vector<std::uint32_t>& order) const {
+        workload made{block_size_, blocks_, blocks_, {}};
         made.records = in_order();
         for (const std::uint32_t slot : order) made.records.push_back(slot | trace::release_bit);
         return made;
     }
 
     std::size_t block_size_;  // bytes
-    std::string live_set_;    // the cache that holds the blocks
     std::size_t blocks_;      // the most that are live
 };

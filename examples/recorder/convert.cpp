@@ -247,7 +247,7 @@ void measure(std::vector<line>& lines, int rounds) {
         l.t = load_trace(l.file);
         l.costs = l.threads > 1 ? replay<locked_pool>(l.t, rounds) : replay(l.t, rounds);
         l.saved = (l.costs.system_ns - l.costs.checked_ns) * static_cast<double>(l.t.records.size()) / 1e6;
-        l.t.records = {};
+        std::vector<std::uint32_t>().swap(l.t.records);
     }
     std::sort(lines.begin(), lines.end(), [](const line& a, const line& b) { return a.saved > b.saved; });
 }

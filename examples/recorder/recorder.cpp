@@ -130,17 +130,22 @@ recorded_event* map_window(recording& r, std::size_t window) {
         return nullptr;
     };
     if (window >= recording::most_windows) return fail("is as long as a recording can be:", EFBIG);
-    const int file = ::open(r.path, O_RDWR | O_CLOEXEC);
+    int file = -1;
+    do file = ::open(r.path, O_RDWR | O_CLOEXEC);
+    while (file < 0 && errno == EINTR);
     if (file < 0) return fail("cannot be opened again:", errno);
     const auto offset = static_cast<::off_t>(window * recording_window);
     struct ::stat status {};
     int error = ::fstat(file, &status) != 0 ? errno : 0;
     if (error == 0 && (status.st_dev != r.device || status.st_ino != r.number)) error = ESTALE;
     struct ::rlimit limit {};
-    if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (window + 1) * recording_window)
+    if (error == 0 && ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (window + 1) * recording_window)
         error = EFBIG;  // else SIGXFSZ
     // Space that is not there would be a signal later, when it is written to.
-    if (error == 0) error = ::posix_fallocate(file, offset, static_cast<::off_t>(recording_window));
+    const auto size = static_cast<::off_t>(recording_window);
+    if (error == 0) do
+            error = ::posix_fallocate(file, offset, size);
+        while (error == EINTR);
     void* mapped = MAP_FAILED;
     if (error == 0) {
         mapped = ::mmap(nullptr, recording_window, PROT_READ | PROT_WRITE, MAP_SHARED, file, offset);

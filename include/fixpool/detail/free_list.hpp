@@ -20,8 +20,8 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 enum class block_state : unsigned char { out_of_use, live };
 
 /// Hands out blocks of one arena, last in first out, and takes them back. O(1) in everything but
-/// `for_each_live`. `Stride` is the stride where the program's compiler knows it: there an index
-/// takes neither loads nor a branch.
+/// `for_each_live`. Members with a `Stride` are told it where the compiler knows it: an index then
+/// needs neither the loaded inverse nor the branch.
 ///
 /// The arena, from its start: the blocks; a guard that keeps a small overflow of the last one off
 /// what follows; the free list, a stack of `entry` above one that says "none"; and where misuse is
