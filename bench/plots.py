@@ -107,7 +107,7 @@ def curves(folder, name, results, label, xs, workload_of):
 def percentiles(folder, latency):
     figure, axes = plt.subplots(figsize=(9, 4.5))
     for contender, values in latency.items():
-        if contender in STYLES:
+        if contender in STYLES and contender != "floor":
             points = [(x, y) for x, y in values.items() if x.startswith("p") and x != "pairs"]
             axes.plot([x for x, _ in points], [y for _, y in points], linewidth=1.2, **style(contender))
     axes.set_yscale("log")
