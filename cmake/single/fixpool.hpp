@@ -388,7 +388,9 @@ public:
     handle(Owner* owner, T* object) noexcept : owner_(owner), object_(object) {}
     handle(handle&& other) noexcept : owner_(other.owner_), object_(other.release()) {}
     handle& operator=(handle&& other) noexcept {  // what was held goes last: it may use this very handle
-        handle(std::move(other)).swap(*this);
+        if (object_ != nullptr) [[unlikely]]
+            handle(std::move(other)).swap(*this);
+        else swap(other);  // the owner of nothing is not even read
         return *this;
     }
     ~handle() { reset(); }
@@ -617,9 +619,7 @@ public:
     /// Takes a block back that is out and not live: it is the next one to be taken.
     void put(entry back) noexcept {
         poison(address(back), layout_.stride);
-        entry* const top = top_ + 1;
-        top_ = top;
-        *top = back;
+        *++top_ = back;
     }
 
     /// Says whether the block is live: from then on `claim` accepts it, or does not.
@@ -1076,11 +1076,11 @@ public:
         entry taken;
         if (!pool_.list_.take(taken)) return {};
         detail::block_lease<typed_pool> lease(*this, taken);
-        T* const object =
+        T* const made =
             detail::construct<T>(pool_.list_.template address<sizeof(T)>(taken), std::forward<Args>(args)...);
         lease.keep();
         pool_.list_.mark(taken, detail::block_state::live);  // not before: nobody visits or releases half an object
-        return {*this, object};
+        return {*this, made};
     }
 
     /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line:

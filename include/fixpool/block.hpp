@@ -22,7 +22,9 @@ public:
     handle(Owner* owner, T* object) noexcept : owner_(owner), object_(object) {}
     handle(handle&& other) noexcept : owner_(other.owner_), object_(other.release()) {}
     handle& operator=(handle&& other) noexcept {  // what was held goes last: it may use this very handle
-        handle(std::move(other)).swap(*this);
+        if (object_ != nullptr) [[unlikely]]
+            handle(std::move(other)).swap(*this);
+        else swap(other);  // the owner of nothing is not even read
         return *this;
     }
     ~handle() { reset(); }

@@ -100,11 +100,11 @@ public:
         entry taken;
         if (!pool_.list_.take(taken)) return {};
         detail::block_lease<typed_pool> lease(*this, taken);
-        T* const object =
+        T* const made =
             detail::construct<T>(pool_.list_.template address<sizeof(T)>(taken), std::forward<Args>(args)...);
         lease.keep();
         pool_.list_.mark(taken, detail::block_state::live);  // not before: nobody visits or releases half an object
-        return {*this, object};
+        return {*this, made};
     }
 
     /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line:

@@ -87,9 +87,7 @@ public:
     /// Takes a block back that is out and not live: it is the next one to be taken.
     void put(entry back) noexcept {
         poison(address(back), layout_.stride);
-        entry* const top = top_ + 1;
-        top_ = top;
-        *top = back;
+        *++top_ = back;
     }
 
     /// Says whether the block is live: from then on `claim` accepts it, or does not.
