@@ -72,7 +72,7 @@ int main() {
     std::puts("          |  blocks over 1 GiB    |     building it     | metadata, bytes |  below 1 ms and 1 MiB,");
     std::puts("level     |      bytes      number | us, median  KiB res. | block   +pool | at most 64 bytes a pool");
     bool holds = true;
-    for (const std::size_t block_size : {1, 8, 16, 24, 64, 256, 4096, 1 << 20}) {
+    for (const std::size_t block_size : {1U, 8U, 16U, 24U, 64U, 256U, 4096U, 1U << 20}) {
         holds = build<checking::checked>(block_size) && holds;
         holds = build<checking::unchecked>(block_size) && holds;
     }

@@ -58,11 +58,12 @@ template <class Contender, class... From> void run(benchmark::State& state, cons
     std::vector<typename Contender::slot> slots(w.slots);
     const std::uint64_t expected = sum_of_released(w.records);
     play(opaque(contender.get()), w.records, slots.data());  // memory is faulted in, and all is as it will be
-    for (auto _ : state)
+    for (auto _ : state) {
         if (play(opaque(contender.get()), w.records, slots.data()) != expected) {
             state.SkipWithError("a block changed");
             break;
         }
+    }
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(w.records.size()));
 }
 
@@ -144,7 +145,7 @@ std::vector<std::pair<std::string, std::size_t>> live_sets() {
 }
 
 void add_made(registrar& all) {
-    for (const std::size_t block_size : {8, 16, 24, 64, 256, 4096}) {
+    for (const std::size_t block_size : {8U, 16U, 24U, 64U, 256U, 4096U}) {
         all.add("pair/" + std::to_string(block_size), block_size, [=] { return workload_maker::pair(block_size); });
         for (const auto& [live_set, bytes] : live_sets()) {
             const workload_maker maker(block_size, bytes / (block_size + sizeof(void*)));

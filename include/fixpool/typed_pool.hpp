@@ -73,11 +73,11 @@ public:
     /// Requires: every object is gone. Where one is not, its handle dangles: a violation after
     /// which the program ends, whatever the handler does; unchecked: undefined.
     ~typed_pool() {
-        if constexpr (C != checking::unchecked)
-            if (in_use() != 0) {
-                pool_.report_live_blocks(violation_kind::pool_destroyed_with_live_blocks);
-                std::abort();
-            }
+        if constexpr (C != checking::unchecked) {
+            if (in_use() == 0) return;
+            pool_.report_live_blocks(violation_kind::pool_destroyed_with_live_blocks);
+            std::abort();
+        }
     }
 
     /// Bytes that a pool of so many T takes of its arena, as basic_memory_pool::required_bytes.
@@ -121,11 +121,11 @@ public:
     /// touched, and the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
-        if constexpr (C != checking::unchecked)
-            if (!pool_.owns(object)) {
-                pool_.report_misuse(object);
-                return {};
-            }
+        if constexpr (C != checking::unchecked) {
+            if (pool_.owns(object)) return {*this, object};
+            pool_.report_misuse(object);
+            return {};
+        }
         return {*this, object};
     }
 
