@@ -630,11 +630,14 @@ public:
     /// The block at `address`, live no longer, if it was; otherwise `none`, and nothing has
     /// changed. Unchecked: the block.
     template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address) noexcept {
-        if constexpr (!is_checked) return static_cast<entry>(address);
-        const std::size_t index = index_of<Stride>(address);
-        if (index >= carved() || states_[index] != block_state::live) return none;
-        states_[index] = block_state::out_of_use;
-        return number(index);
+        if constexpr (is_checked) {
+            const std::size_t index = index_of<Stride>(address);
+            if (index >= carved() || states_[index] != block_state::live) return none;
+            states_[index] = block_state::out_of_use;
+            return number(index);
+        } else {
+            return static_cast<entry>(address);
+        }
     }
 
     /// Whether a live block starts at `address`, which is not read.
@@ -710,12 +713,10 @@ private:
     // total() << shift <= 2^(bits - 1).
     template <std::size_t Stride = 0> [[nodiscard]] std::uintptr_t index_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
-        if constexpr (Stride != 0) {
-            constexpr std::uintptr_t inverse = inverse_of_odd(Stride >> std::countr_zero(Stride));
-            return std::rotr(offset * inverse, std::countr_zero(Stride));
-        }
-        if (inverse_ == 1) return std::rotr(offset, shift_);  // a power of two: the branch is cheaper than the product
-        return std::rotr(offset * inverse_, shift_);
+        if constexpr (Stride != 0)
+            return std::rotr(offset * inverse_of_odd(Stride >> std::countr_zero(Stride)), std::countr_zero(Stride));
+        else if (inverse_ == 1) return std::rotr(offset, shift_);  // a power of two: cheaper than the product
+        else return std::rotr(offset * inverse_, shift_);
     }
 
     /// The entry of a block by its number; of total(), the one behind the last block.
@@ -1007,8 +1008,9 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
         static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
         static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
         return {sizeof(T), block_count, alignof(T)};
+    } else {
+        return {};  // never: something was asserted
     }
-    return {};  // never: something was asserted
 }
 
 FIXPOOL_CALLERS_BEGIN
@@ -1098,9 +1100,7 @@ public:
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if constexpr (C != checking::unchecked) {
-            if (pool_.owns(object)) return {*this, object};
-            pool_.report_misuse(object);
-            return {};
+            if (!pool_.owns(object)) return pool_.report_misuse(object), block<T, C>();
         }
         return {*this, object};
     }
@@ -1228,8 +1228,8 @@ private:
 
     /// The live block at `object`, live no longer; reports and returns `none` where there is none.
     [[nodiscard]] entry claim(T* object) noexcept {
-        if constexpr (!free_list::is_checked) return pool_.list_.claim(object);
-        std::unique_lock lock(mutex_);
+        std::unique_lock lock(mutex_, std::defer_lock);
+        if constexpr (free_list::is_checked) lock.lock();
         const entry claimed = pool_.list_.template claim<sizeof(T)>(object);
         if (claimed == free_list::none) report_misuse(object, lock);
         return claimed;

@@ -88,8 +88,8 @@ private:
 
     /// The live block at `object`, live no longer; reports and returns `none` where there is none.
     [[nodiscard]] entry claim(T* object) noexcept {
-        if constexpr (!free_list::is_checked) return pool_.list_.claim(object);
-        std::unique_lock lock(mutex_);
+        std::unique_lock lock(mutex_, std::defer_lock);
+        if constexpr (free_list::is_checked) lock.lock();
         const entry claimed = pool_.list_.template claim<sizeof(T)>(object);
         if (claimed == free_list::none) report_misuse(object, lock);
         return claimed;

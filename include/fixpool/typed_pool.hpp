@@ -31,8 +31,9 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
         static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
         static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
         return {sizeof(T), block_count, alignof(T)};
+    } else {
+        return {};  // never: something was asserted
     }
-    return {};  // never: something was asserted
 }
 
 FIXPOOL_CALLERS_BEGIN
@@ -122,9 +123,7 @@ public:
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if constexpr (C != checking::unchecked) {
-            if (pool_.owns(object)) return {*this, object};
-            pool_.report_misuse(object);
-            return {};
+            if (!pool_.owns(object)) return pool_.report_misuse(object), block<T, C>();
         }
         return {*this, object};
     }

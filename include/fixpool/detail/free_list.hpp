@@ -98,11 +98,14 @@ public:
     /// The block at `address`, live no longer, if it was; otherwise `none`, and nothing has
     /// changed. Unchecked: the block.
     template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address) noexcept {
-        if constexpr (!is_checked) return static_cast<entry>(address);
-        const std::size_t index = index_of<Stride>(address);
-        if (index >= carved() || states_[index] != block_state::live) return none;
-        states_[index] = block_state::out_of_use;
-        return number(index);
+        if constexpr (is_checked) {
+            const std::size_t index = index_of<Stride>(address);
+            if (index >= carved() || states_[index] != block_state::live) return none;
+            states_[index] = block_state::out_of_use;
+            return number(index);
+        } else {
+            return static_cast<entry>(address);
+        }
     }
 
     /// Whether a live block starts at `address`, which is not read.
@@ -178,12 +181,10 @@ private:
     // total() << shift <= 2^(bits - 1).
     template <std::size_t Stride = 0> [[nodiscard]] std::uintptr_t index_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
-        if constexpr (Stride != 0) {
-            constexpr std::uintptr_t inverse = inverse_of_odd(Stride >> std::countr_zero(Stride));
-            return std::rotr(offset * inverse, std::countr_zero(Stride));
-        }
-        if (inverse_ == 1) return std::rotr(offset, shift_);  // a power of two: the branch is cheaper than the product
-        return std::rotr(offset * inverse_, shift_);
+        if constexpr (Stride != 0)
+            return std::rotr(offset * inverse_of_odd(Stride >> std::countr_zero(Stride)), std::countr_zero(Stride));
+        else if (inverse_ == 1) return std::rotr(offset, shift_);  // a power of two: cheaper than the product
+        else return std::rotr(offset * inverse_, shift_);
     }
 
     /// The entry of a block by its number; of total(), the one behind the last block.
