@@ -1078,11 +1078,11 @@ public:
         entry taken;
         if (!pool_.list_.take(taken)) return {};
         detail::block_lease<typed_pool> lease(*this, taken);
-        T* const made =
+        T* const object =
             detail::construct<T>(pool_.list_.template address<sizeof(T)>(taken), std::forward<Args>(args)...);
         lease.keep();
         pool_.list_.mark(taken, detail::block_state::live);  // not before: nobody visits or releases half an object
-        return {*this, made};
+        return {*this, object};
     }
 
     /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line:
@@ -1100,7 +1100,7 @@ public:
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if constexpr (C != checking::unchecked) {
-            if (!pool_.owns(object)) return pool_.report_misuse(object), block<T, C>();
+            if (!pool_.owns(object)) pool_.report_misuse(std::exchange(object, nullptr));
         }
         return {*this, object};
     }
