@@ -91,7 +91,8 @@ private:
         std::unique_lock lock(mutex_, std::defer_lock);
         if constexpr (free_list::is_checked) lock.lock();
         const entry claimed = pool_.list_.template claim<sizeof(T)>(object);
-        if (claimed == free_list::none) report_misuse(object, lock);
+        if constexpr (free_list::is_checked)
+            if (claimed == free_list::none) report_misuse(object, lock);
         return claimed;
     }
 
@@ -186,9 +187,8 @@ public:
 
     /// As `allocate`, but an empty block when all are in use: then no argument was touched.
     template <class... Args> [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const {
-        state* const owner = state_.get();
-        T* const object = owner->try_construct(state_, std::forward<Args>(args)...);
-        return {owner, object};
+        // In this order: T's constructor may end this very object.
+        return {state_.get(), state_->try_construct(state_, std::forward<Args>(args)...)};
     }
 
     /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line:

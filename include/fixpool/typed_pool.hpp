@@ -122,9 +122,8 @@ public:
     /// touched, and the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
-        if constexpr (C != checking::unchecked) {
+        if constexpr (C != checking::unchecked)
             if (!pool_.owns(object)) pool_.report_misuse(std::exchange(object, nullptr));
-        }
         return {*this, object};
     }
 

@@ -56,11 +56,10 @@ public:
         : layout_(g),
           base_(base),
           inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
-          shift_(std::countr_zero(g.stride)),
           bottom_(::new (static_cast<void*>(base + stack_offset(g))) entry[g.block_count + 1]),
           top_(bottom_),
-          fresh_(number(0)),
-          end_(number(g.block_count)) {
+          fresh_(none_carved()),
+          end_(fresh_ + g.block_count * one_carved()) {
         if constexpr (is_checked) states_ = ::new (top_ + g.block_count + 1) block_state[g.block_count];
         *bottom_ = none;
         poison(base_, layout_.blocks_bytes() + guard_size);
@@ -74,10 +73,10 @@ public:
         if (taken != none) {
             top_ = top - 1;
         } else {  // carve; here and not in a function: what is called stores more, and cold blocks wait for stores
-            taken = fresh_;
-            if (taken == end_) return false;
-            if constexpr (is_checked) ++fresh_;
-            else fresh_ += layout_.stride;
+            if (fresh_ == end_) return false;
+            if constexpr (is_checked) taken = static_cast<entry>(carved());
+            else taken = fresh_;
+            fresh_ += one_carved();
             mark(taken, block_state::out_of_use);
         }
         unpoison(address(taken), layout_.block_size);
@@ -102,7 +101,7 @@ public:
             const std::size_t index = index_of<Stride>(address);
             if (index >= carved() || states_[index] != block_state::live) return none;
             states_[index] = block_state::out_of_use;
-            return number(index);
+            return static_cast<entry>(index);
         } else {
             return static_cast<entry>(address);
         }
@@ -122,8 +121,7 @@ public:
     /// What releasing `address` would be called. Requires: it is not live.
     [[nodiscard]] violation_kind misuse_of(const void* address) const noexcept {
         const std::size_t index = index_of(address);
-        if (index < carved()) return violation_kind::double_free;
-        if (index < total()) return violation_kind::not_allocated;
+        if (index < total()) return index < carved() ? violation_kind::double_free : violation_kind::not_allocated;
         if (offset_of(address) < layout_.blocks_bytes()) return violation_kind::misaligned_pointer;
         return violation_kind::foreign_pointer;
     }
@@ -138,14 +136,14 @@ public:
     /// fn(address) for every live block, in address order. Complexity: a load for each block that
     /// was ever handed out.
     template <class Fn> void for_each_live(Fn&& fn) const {
-        for (std::uint32_t index = 0; index < fresh_; ++index)
+        for (std::uint32_t index = 0; index < carved(); ++index)
             if (states_[index] == block_state::live) fn(address(index));
     }
 
     /// Makes every block free, and none ever handed out.
     void reset() noexcept {
         poison(base_, carved() * layout_.stride);
-        fresh_ = number(0);
+        fresh_ = none_carved();
         top_ = bottom_;
     }
 
@@ -181,32 +179,40 @@ private:
     // total() << shift <= 2^(bits - 1).
     template <std::size_t Stride = 0> [[nodiscard]] std::uintptr_t index_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
-        if constexpr (Stride != 0)
+        if constexpr (Stride != 0) {
             return std::rotr(offset * inverse_of_odd(Stride >> std::countr_zero(Stride)), std::countr_zero(Stride));
-        else if (inverse_ == 1) return std::rotr(offset, shift_);  // a power of two: cheaper than the product
-        else return std::rotr(offset * inverse_, shift_);
+        } else {
+            const std::uintptr_t product = (fresh_ & multiplies) == 0 ? offset : offset * inverse_;
+            return std::rotr(product, static_cast<int>(fresh_ >> 32 & 63));
+        }
     }
 
-    /// The entry of a block by its number; of total(), the one behind the last block.
-    [[nodiscard]] entry number(std::size_t index) const noexcept {
-        if constexpr (is_checked) return static_cast<entry>(index);
-        else return base_ + index * layout_.stride;
+    /// A block that may be the next to be carved, or the one behind the last: its address. Where misuse is checked,
+    /// its number in the upper half of a word; the lower half is the same in all, and tells index_of how to get from
+    /// offset to index. One word, for a release of a cold block takes the longer the more it loads: its loads are under
+    /// way together, and the processor's load queue is soon full.
+    using carving = std::conditional_t<is_checked, std::uint64_t, std::byte*>;
+    static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // the stride is no power of two
+
+    [[nodiscard]] carving none_carved() const noexcept {
+        if constexpr (!is_checked) return base_;
+        else return static_cast<carving>(std::countr_zero(layout_.stride)) << 32 | (inverse_ == 1 ? 0 : multiplies);
     }
+    [[nodiscard]] std::uint64_t one_carved() const noexcept { return is_checked ? 1 : layout_.stride; }
 
     /// Blocks that were ever handed out, the lowest: also the peak.
     [[nodiscard]] std::size_t carved() const noexcept {
-        if constexpr (is_checked) return fresh_;
-        else return index_of(fresh_);
+        if constexpr (is_checked) return static_cast<std::uint32_t>(fresh_);
+        else return std::rotr(offset_of(fresh_) * inverse_, std::countr_zero(layout_.stride));
     }
 
     geometry layout_;
     std::byte* base_;                // of block 0
-    std::uintptr_t inverse_;         // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift_
-    int shift_;                      // bits
+    std::uintptr_t inverse_;         // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
     entry* bottom_;                  // holds `none`
     entry* top_;                     // the free block handed out next; bottom_ when there is none but those not carved
-    entry fresh_;                    // the block that is carved next; end_ when all are
-    entry end_;                      // behind the last block
+    carving fresh_;                  // the block that is carved next; end_ when all are
+    carving end_;                    // behind the last block
     block_state* states_ = nullptr;  // of every block, where misuse is checked
 };
 
