@@ -163,6 +163,26 @@ private:
     fixpool::typed_pool<object<Size>, C> pool_;
 };
 
+/// The checked pool in a program that keeps its address beside each block, as a program with many pools does, and a handle.
+class carried {
+public:
+    struct slot {
+        fixpool::memory_pool* owner;
+        void* block;
+    };
+
+    explicit carried(const workload& w) : pool_({.block_size = w.block_size, .block_count = w.peak}) {}
+    void put(slot& where, std::uint64_t number) { where = {&pool_, ::new (pool_.allocate()) std::uint64_t(number)}; }
+    std::uint64_t take(slot& where) {
+        const std::uint64_t number = *static_cast<std::uint64_t*>(where.block);
+        where.owner->deallocate(where.block);
+        return number;
+    }
+
+private:
+    fixpool::memory_pool pool_;
+};
+
 template <std::size_t Size> class unique {
 public:
     using slot = std::unique_ptr<object<Size>>;

@@ -16,6 +16,7 @@ LABELS = {
     "unchecked": "fixpool unchecked",
     "typed_pool": "typed_pool",
     "unchecked_typed_pool": "unchecked typed_pool",
+    "carried": "memory_pool, carried",
     "operator_new": "operator new",
     "operator_new_keeping": "operator new, keeping",
     "make_unique": "make_unique",

@@ -97,6 +97,7 @@ public:
         add_contender<floor_of_all>("floor");
         add_contender<raw<pool_memory<checking::checked>>>("checked");
         add_contender<raw<pool_memory<checking::unchecked>>>("unchecked");
+        add_contender<carried>("carried");
         add_contender<raw<system_memory<false>>>("operator_new");
         add_contender<raw<system_memory<true>>>("operator_new_keeping");
         for (const auto& [library_name, library] : *libraries_)
