@@ -100,8 +100,9 @@ def curves(folder, name, results, label, xs, workload_of):
         panel.set_yscale("log")
         panel.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda y, _: f"{y:g}"))
     panels[0].set_ylabel("ns an operation")
-    handles, labels = panels[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 1.08), ncol=len(labels), frameon=False)
+    handles = {label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels())}
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="upper center", bbox_to_anchor=(0.5, 1.08), ncol=len(handles), frameon=False)
     save(figure, folder, name)
 
 

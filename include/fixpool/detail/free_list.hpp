@@ -188,9 +188,9 @@ private:
     }
 
     /// A block that may be the next to be carved, or the one behind the last: its address. Where misuse is checked,
-    /// its number in the upper half of a word; the lower half is the same in all, and tells index_of how to get from
-    /// offset to index. One word, for a release of a cold block takes the longer the more it loads: its loads are under
-    /// way together, and the processor's load queue is soon full.
+    /// its number, in the lower half of a word; the upper half is the same in all, and tells index_of what to do: how
+    /// far to rotate, and whether to multiply. All in one word, because releases of cold blocks wait together in the
+    /// processor's queue of loads: the fewer loads in each, the more of them.
     using carving = std::conditional_t<is_checked, std::uint64_t, std::byte*>;
     static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // the stride is no power of two
 
