@@ -419,24 +419,31 @@ TEST_CASE("an object that holds the last copy of its own pool dies with it", "[s
 
 TEST_CASE("a constructor may end or replace the very shared_pool object that it was called through", "[shared_pool]") {
     struct ends_pool {
-        explicit ends_pool(std::optional<shared_pool<ends_pool>>& p, bool is_replaced, bool does_throw) {
+        explicit ends_pool(std::optional<shared_pool<ends_pool>>& p, bool does_throw) {
             p.reset();
-            if (is_replaced) p.emplace(2u);
             if (does_throw) throw std::runtime_error("no");
         }
         int value = 6;
     };
+    struct replaces_pool {
+        explicit replaces_pool(shared_pool<replaces_pool>& p) { p = shared_pool<replaces_pool>(2u); }
+        int value = 7;
+    };
     const heap::usage before = heap::in_use();
-    for (const int turn : {0, 1, 2, 3}) {
-        const bool is_replaced = turn % 2 == 1;
-        const bool does_throw = turn / 2 == 1;
+    for (const bool does_throw : {false, true}) {
         std::optional<shared_pool<ends_pool>> pool(std::in_place, 2u);
         try {
-            const auto survivor = pool->allocate(pool, is_replaced, does_throw);
+            const auto survivor = pool->allocate(pool, does_throw);
             CHECK(survivor->value == 6);
         } catch (const std::runtime_error&) {
             CHECK(does_throw);
         }
+    }
+    {
+        shared_pool<replaces_pool> pool(2u);
+        const auto survivor = pool.allocate(pool);
+        CHECK(survivor->value == 7);
+        CHECK(pool.in_use() == 0);  // it is another pool now
     }
     CHECK(heap::in_use() == before);
 }
