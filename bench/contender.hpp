@@ -101,12 +101,12 @@ private:
 
 class library_memory {
 public:
-    library_memory(const workload& w, const private_library& library) : library_(&library), size_(w.block_size) {}
-    void* allocate() { return library_->allocate(size_); }
-    void deallocate(void* block) { library_->deallocate(block); }
+    library_memory(const workload& w, const private_library& library) : calls_(library.calls()), size_(w.block_size) {}
+    void* allocate() { return calls_.allocate(size_); }
+    void deallocate(void* block) { calls_.deallocate(block); }
 
 private:
-    const private_library* library_;
+    private_library::functions calls_;
     std::size_t size_;
 };
 

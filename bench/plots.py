@@ -32,7 +32,9 @@ STYLES = {
     "floor": ("#999999", "|"),
     "checked": ("#0057b8", "o"),
     "unchecked": ("#e07b00", "o"),
+    "typed_pool": ("#6fa8dc", "o"),
     "operator_new": ("#000000", "s"),
+    "operator_new_keeping": ("#000000", "+"),
     "mimalloc": ("#2e8b57", "^"),
     "jemalloc": ("#8b2e7d", "v"),
     "tcmalloc": ("#7a5c2e", "<"),
@@ -46,7 +48,7 @@ LIVE_SETS = ["L1", "L2", "L3", "none"]
 
 def style(contender):
     colour, marker = STYLES[contender]
-    ours = contender in ("checked", "unchecked")
+    ours = contender in ("checked", "unchecked", "typed_pool")
     return {"color": colour, "marker": marker, "markersize": 7 if ours else 6, "label": LABELS[contender],
             "markerfacecolor": colour if ours else "none", "zorder": 3 if ours else 2}
 

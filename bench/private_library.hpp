@@ -11,6 +11,11 @@
 /// malloc and free of a library that this process keeps to itself: nothing else in it calls them.
 class private_library {
 public:
+    struct functions {
+        void* (*allocate)(std::size_t size);
+        void (*deallocate)(void* block);
+    };
+
     /// Loads `file` and finds its two functions, which may have names of their own.
     /// Throws: std::runtime_error that says what is missing, or that somebody else would serve the calls.
     private_library(const std::string& file, const char* malloc_name, const char* free_name) {
@@ -24,13 +29,12 @@ public:
         if (server_of(found_malloc).find(file) == std::string::npos)
             throw std::runtime_error(std::string(malloc_name) + " is not served by " + file + " but by " +
                                      server_of(found_malloc));
-        malloc_ = reinterpret_cast<void* (*)(std::size_t)>(found_malloc);
-        free_ = reinterpret_cast<void (*)(void*)>(found_free);
+        calls_ = {reinterpret_cast<void* (*)(std::size_t)>(found_malloc),
+                  reinterpret_cast<void (*)(void*)>(found_free)};
         file_ = server_of(found_malloc);
     }
 
-    [[nodiscard]] void* allocate(std::size_t size) const { return malloc_(size); }
-    void deallocate(void* block) const { free_(block); }
+    [[nodiscard]] functions calls() const { return calls_; }
     [[nodiscard]] const std::string& file() const { return file_; }  // with its path
 
     /// The file that holds the code at `function`.
@@ -45,7 +49,6 @@ public:
     }
 
 private:
-    void* (*malloc_)(std::size_t) = nullptr;
-    void (*free_)(void*) = nullptr;
+    functions calls_ = {};
     std::string file_;
 };
