@@ -18,6 +18,7 @@ struct workload {
     std::size_t slots = 0;               // one above the highest slot
     std::size_t peak = 0;                // blocks out at once
     std::vector<std::uint32_t> records;  // at the end nothing is live
+    std::size_t passes_before = 1;       // times that it is played before it is measured
 };
 
 /// Makes the streams that are not recorded. The same arguments make the same stream, on every machine.
