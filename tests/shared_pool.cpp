@@ -559,7 +559,18 @@ TEST_CASE("a stale pointer is judged while its block is handed out again", "[sha
     recorded_violations violations;
     const shared_pool<int> pool(1);
     int* const stale = pool.allocate(1).get();
+    std::atomic<bool> is_out = false;
+    std::atomic<bool> is_judged = false;  // both relaxed: the pool's lock is the only order between the threads
     on_threads(2, [&](std::size_t me) {
+        if (me == 0) {
+            const auto block = pool.allocate(2);
+            is_out.store(true, std::memory_order_relaxed);
+            while (!is_judged.load(std::memory_order_relaxed)) std::this_thread::yield();
+        } else {
+            while (!is_out.load(std::memory_order_relaxed)) std::this_thread::yield();
+            (void)pool.adopt(stale).release();
+            is_judged.store(true, std::memory_order_relaxed);
+        }
         for (std::size_t turn = 0; turn < 10000; ++turn) {
             if (me == 0) {
                 pool.allocate(2).reset();
