@@ -46,9 +46,11 @@ template <class Pool> std::string refusal(pool_layout layout, std::span<std::byt
     return "accepted";
 }
 
-std::string needs(std::size_t needed, std::size_t has) {
-    return "fixpool: the pool needs a buffer of " + std::to_string(needed) + " bytes, this one has " +
-           std::to_string(has);
+std::string needs(std::size_t needed, std::size_t has, std::size_t padding = 0,
+                  const std::string& content = "blocks and metadata") {
+    std::string text = "fixpool: the pool's " + content + " need " + std::to_string(needed) + " bytes";
+    if (padding != 0) text += ", and " + std::to_string(padding) + " to align them in this buffer";
+    return text + ": the buffer has " + std::to_string(has) + ", blocks_in() says how many blocks fit";
 }
 
 }  // namespace
@@ -112,7 +114,7 @@ TEMPLATE_TEST_CASE("an aligned buffer of required_bytes is enough, one byte less
             CHECK(refusal<TestType>(layout, {aligned, required - 1}) == needs(required, required - 1));
             CHECK(refusal<TestType>(layout, {aligned + 1, required + multiple - 1}) == "accepted");
             CHECK(refusal<TestType>(layout, {aligned + 1, required + multiple - 2}) ==
-                  needs(required + multiple - 1, required + multiple - 2));
+                  needs(required, required + multiple - 2, multiple - 1));
         }
     }
 }
@@ -187,4 +189,140 @@ TEST_CASE("an arena that was moved from is a buffer of no bytes", "[arena]") {
     const fixpool::memory_pool second({8, 2}, std::move(borrowed));
     CHECK_THROWS_AS(fixpool::memory_pool({8, 2}, std::move(heap)), std::length_error);
     CHECK_THROWS_AS(fixpool::memory_pool({8, 2}, std::move(borrowed)), std::length_error);
+}
+
+TEST_CASE("bytes are lent as std::byte or unsigned char, from an array, a container, a span, or a pointer and a size",
+          "[arena]") {
+    constexpr pool_layout layout{16, 4};
+    constexpr std::size_t required = fixpool::memory_pool::required_bytes(layout);
+    alignas(16) static std::byte bytes[required];
+    alignas(16) static unsigned char chars[required];
+    alignas(16) std::array<unsigned char, required> array;
+    std::vector<unsigned char> vector(required + 16);
+    const auto first_block_of = [&](arena memory) {
+        fixpool::memory_pool pool(layout, std::move(memory));
+        return static_cast<void*>(pool.blocks().data());
+    };
+    CHECK(first_block_of(arena::borrow(bytes)) == bytes);
+    CHECK(first_block_of(arena::borrow(chars)) == chars);
+    CHECK(first_block_of(arena::borrow(array)) == array.data());
+    CHECK(first_block_of(arena::borrow({bytes, required})) == bytes);
+    CHECK(first_block_of(arena::borrow({chars, required})) == chars);
+    CHECK(first_block_of(arena::borrow({array.begin(), array.end()})) == array.data());
+    CHECK(first_block_of(arena::borrow(std::span<unsigned char>(chars))) == chars);
+    CHECK(first_block_of(arena::borrow(std::span<std::byte, required>(bytes))) == bytes);
+    CHECK(first_block_of(arena::borrow(vector)) >= vector.data());
+    CHECK_THROWS_AS(first_block_of(arena::borrow({})), std::length_error);
+    static_assert(noexcept(arena::borrow(chars)));
+    static_assert(!std::is_constructible_v<fixpool::lent_bytes, const std::array<std::byte, 4>&>);
+    static_assert(!std::is_constructible_v<fixpool::lent_bytes, std::array<char, 4>&>);
+}
+
+TEMPLATE_TEST_CASE("blocks and metadata apart: in the first span are the blocks, and nothing else", "[arena]",
+                   unchecked_pool, fixpool::memory_pool) {
+    for (const std::size_t block_size : sizes{1, 3, 24, 64}) {
+        const pool_layout layout{block_size, 5};
+        const std::size_t required = TestType::required_metadata_bytes(layout);
+        alignas(64) std::array<std::byte, 5 * 64> memory;
+        const auto blocks = std::span(memory).first(5 * block_size);
+        std::vector<unsigned char> metadata(required + 8);
+        for (std::size_t shift = 0; shift < 8; ++shift) {  // at any alignment
+            std::fill(blocks.begin(), blocks.end(), std::byte{0x5a});
+            {
+                TestType pool(layout, arena::borrow(blocks, std::span(metadata).subspan(shift, required)));
+                std::array<void*, 5> taken{};
+                CHECK(pool.try_allocate_bulk(taken));
+                CHECK(taken[0] == blocks.data());
+                CHECK(pool.try_allocate() == nullptr);
+                pool.deallocate_bulk(taken);
+                CHECK(pool.allocate() == taken[4]);
+                pool.deallocate(taken[4]);
+            }
+#if !FIXPOOL_HAS_FEATURE(memory_sanitizer)
+            CHECK(std::all_of(blocks.begin(), blocks.end(), [](std::byte b) { return b == std::byte{0x5a}; }));
+#endif
+        }
+        const auto refused = [&](std::span<std::byte> lent, std::size_t bytes) -> std::string {
+            try {
+                const TestType pool(layout, arena::borrow(lent, std::span(metadata).first(bytes)));
+            } catch (const std::length_error& error) {
+                return error.what();
+            }
+            return "accepted";
+        };
+        CHECK(refused(blocks, required) == "accepted");
+        CHECK(refused(blocks.first(5 * block_size - 1), required) ==
+              needs(5 * block_size, 5 * block_size - 1, 0, "blocks"));
+        CHECK(refused(blocks, 4).starts_with("fixpool: the pool's metadata need "));
+    }
+}
+
+namespace {
+
+/// A program's own functions for memory, which write down what they were asked.
+struct recording_memory {
+    static void* fetch(std::size_t size, std::size_t alignment, void* context) {
+        auto& self = *static_cast<recording_memory*>(context);
+        ++self.fetched;
+        self.size = size;
+        self.alignment = alignment;
+        if (self.throws) throw std::runtime_error("no memory today");
+        return self.answer;
+    }
+    static void release(void* bytes, std::size_t size, std::size_t alignment, void* context) noexcept {
+        auto& self = *static_cast<recording_memory*>(context);
+        ++self.released;
+        self.is_right &= bytes == self.answer && size == self.size && alignment == self.alignment;
+    }
+    std::byte* answer = nullptr;
+    bool throws = false;
+    bool is_right = true;
+    int fetched = 0;
+    int released = 0;
+    std::size_t size = 0;
+    std::size_t alignment = 0;
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("an arena from functions fetches once, and releases the same once", "[arena]", unchecked_pool,
+                   fixpool::memory_pool) {
+    constexpr pool_layout layout{24, 10, 64};
+    alignas(64) std::array<std::byte, TestType::required_bytes(layout)> memory;
+    recording_memory source{.answer = memory.data()};
+    {
+        TestType pool(layout, arena::from(&recording_memory::fetch, &recording_memory::release, &source));
+        TestType moved(std::move(pool));
+        moved.deallocate(moved.allocate());
+        CHECK(source.released == 0);
+    }
+    CHECK(source.fetched == 1);
+    CHECK(source.released == 1);
+    CHECK(source.is_right);
+    CHECK(source.size == TestType::required_bytes(layout));
+    CHECK(source.alignment == 64);
+    { const arena unused = arena::from(&recording_memory::fetch, &recording_memory::release, &source); }
+    CHECK(source.fetched == 1);
+    CHECK(source.released == 1);
+}
+
+TEST_CASE("an arena's function that has no memory, throws, or does not align", "[arena]") {
+    constexpr pool_layout layout{24, 10, 64};
+    alignas(64) std::array<std::byte, fixpool::memory_pool::required_bytes(layout) + 8> memory;
+    recording_memory source;
+    const auto build = [&] {
+        const fixpool::memory_pool pool(layout,
+                                        arena::from(&recording_memory::fetch, &recording_memory::release, &source));
+    };
+    CHECK_THROWS_AS(build(), std::bad_alloc);
+    CHECK(source.released == 0);
+    source.throws = true;
+    CHECK_THROWS_AS(build(), std::runtime_error);
+    CHECK(source.released == 0);
+    source.throws = false;
+    source.answer = memory.data() + 8;
+    CHECK_THROWS_AS(build(), std::length_error);
+    CHECK(source.released == 1);
+    CHECK(source.is_right);
+    CHECK(source.fetched == 3);
 }

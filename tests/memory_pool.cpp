@@ -51,8 +51,8 @@ bool is_consistent(const auto& pool) {
 
 // What a program may rely on without running anything.
 template <class Pool> static constexpr bool keeps_contract() {
-    static_assert(!std::is_copy_constructible_v<Pool> && !std::is_move_constructible_v<Pool>);
-    static_assert(!std::is_copy_assignable_v<Pool> && !std::is_move_assignable_v<Pool>);
+    static_assert(!std::is_copy_constructible_v<Pool> && !std::is_copy_assignable_v<Pool>);
+    static_assert(std::is_nothrow_move_constructible_v<Pool> && std::is_nothrow_move_assignable_v<Pool>);
     static_assert(!std::is_convertible_v<fixpool::pool_layout, Pool>);
     static_assert(!noexcept(std::declval<Pool&>().allocate()));
     static_assert(noexcept(std::declval<Pool&>().try_allocate()));
@@ -278,7 +278,7 @@ TEST_CASE("a double free is a violation and then a no-op", "[memory_pool]") {
         const fixpool::violation& v = violations.last();
         CHECK(v.kind == violation_kind::double_free);
         CHECK(v.pool == &pool);
-        CHECK(std::string(v.pool_name) == "connections");
+        CHECK(violations.last_name() == "connections");
         CHECK(v.address == block);
         CHECK(v.index == 0);
         CHECK(v.total_blocks == count);
@@ -366,7 +366,8 @@ TEST_CASE("a pointer outside the blocks is foreign, and never read", "[memory_po
     const auto foreign = [&](void* pointer) {
         pool.deallocate(pointer);
         return violations.count() == 1 && violations.last().kind == violation_kind::foreign_pointer &&
-               violations.last().address == pointer && violations.last().index == 0 && pool.in_use() == 4;
+               violations.last().address == pointer && violations.last().index == memory_pool::npos &&
+               pool.in_use() == 4;
     };
     CHECK(foreign(&global));
     CHECK(foreign(&local));
@@ -446,7 +447,7 @@ TEST_CASE("try_deallocate returns what deallocate would report", "[memory_pool]"
     CHECK(pool.in_use() == 1);
     CHECK(pool.try_deallocate(block) == release_status::released);
     CHECK(pool.in_use() == 0);
-    CHECK(pool.try_deallocate(block) == release_status::not_allocated);
+    CHECK(pool.try_deallocate(block) == release_status::double_free);
     CHECK(pool.allocate() == block);
     pool.reset();
     CHECK(violations.count() == 0);
@@ -502,7 +503,7 @@ TEST_CASE("a pool that dies with live blocks reports one leak, and its memory go
     CHECK(violations.last().live_blocks == 3);
     CHECK(violations.last().index == 2);
     CHECK(violations.last().address == third);
-    CHECK(std::string(violations.last().pool_name) == "leaky");
+    CHECK(violations.last_name() == "leaky");
     { const memory_pool unused({64, 8}); }
     CHECK(violations.count() == 0);
 }
@@ -655,4 +656,130 @@ TEST_CASE("a bulk release takes the blocks back in their order", "[memory_pool]"
     pool.deallocate_bulk(blocks);
     CHECK(pool.allocate() == blocks[2]);  // the last one back
     pool.reset();
+}
+
+TEMPLATE_TEST_CASE("an address is inside the blocks or not, and a block's start has its index", "[memory_pool]",
+                   unchecked_pool, memory_pool) {
+    for (const std::size_t stride : sizes{1, 3, 8, 24, 64, 1000}) {
+        TestType pool({stride, 5, 1});
+        const auto bytes = static_cast<std::ptrdiff_t>(stride);
+        CHECK(pool.blocks().size() == 5 * stride);
+        std::byte* const first = pool.blocks().data();
+        std::size_t wrong = 0;
+        for (std::ptrdiff_t at = -2 * bytes; at < 7 * bytes; ++at) {
+            const bool is_inside = at >= 0 && at < 5 * bytes;
+            const bool is_block = is_inside && at % bytes == 0;
+            if (pool.contains(offset(first, at)) != is_inside) ++wrong;
+            const std::size_t index = is_block ? static_cast<std::size_t>(at / bytes) : TestType::npos;
+            if (pool.index_of(offset(first, at)) != index) ++wrong;
+            if (is_block && pool.block_at(index) != offset(first, at)) ++wrong;
+        }
+        CHECK(wrong == 0);
+        void* const block = pool.allocate();
+        CHECK(block == first);
+        CHECK(pool.index_of(block) == 0);  // live or not
+        pool.deallocate(block);
+        CHECK(pool.contains(block));
+        CHECK_FALSE(pool.contains(nullptr));
+        CHECK(pool.index_of(nullptr) == TestType::npos);
+    }
+}
+
+TEMPLATE_TEST_CASE("refused allocations are counted, a bulk form once, until reset", "[memory_pool]", unchecked_pool,
+                   memory_pool) {
+    TestType pool({64, 3});
+    CHECK(pool.stats().refused == 0);
+    (void)pool.allocate();
+    std::array<void*, 3> blocks{};
+    CHECK_FALSE(pool.try_allocate_bulk(blocks));
+    CHECK(pool.stats().refused == 1);
+    REQUIRE(pool.try_allocate_bulk(std::span(blocks).first(2)));
+    CHECK(pool.try_allocate() == nullptr);
+    CHECK_THROWS_AS(pool.allocate(), pool_exhausted);
+    CHECK(pool.stats().refused == 3);
+    pool.deallocate(blocks[0]);
+    (void)pool.allocate();
+    CHECK(pool.stats().refused == 3);
+    pool.reset();
+    CHECK(pool.stats().refused == 0);
+}
+
+TEST_CASE("a name is copied, up to 31 characters", "[memory_pool]") {
+    recorded_violations violations;
+    char name[40] = "packets_0";
+    memory_pool pool({64, 4}, {.name = name});
+    std::strcpy(name, "another");
+    CHECK(std::string(pool.name()) == "packets_0");
+    pool.deallocate(&pool);
+    CHECK(violations.last_name() == "packets_0");
+    const memory_pool cut({64, 4}, {.name = "0123456789012345678901234567890123456789"});
+    CHECK(std::string(cut.name()) == "0123456789012345678901234567890");
+    const memory_pool whole({64, 4}, {.name = "0123456789012345678901234567890"});
+    CHECK(std::string(whole.name()) == "0123456789012345678901234567890");
+    CHECK(std::string(memory_pool({64, 4}, {.name = nullptr}).name()).empty());
+}
+
+TEST_CASE("a pool's own handler is called instead of the image's, with its context", "[memory_pool]") {
+    recorded_violations violations;
+    std::vector<fixpool::violation> told;
+    const auto tell = [](const fixpool::violation& v) {
+        static_cast<std::vector<fixpool::violation>*>(v.context)->push_back(v);
+    };
+    {
+        memory_pool pool({64, 4}, {.name = "own", .on_violation = tell, .context = &told});
+        void* const block = pool.allocate();
+        pool.deallocate(offset(block, 1));
+        REQUIRE(told.size() == 1);
+        CHECK(told[0].kind == violation_kind::misaligned_pointer);
+        CHECK(told[0].context == &told);
+        memory_pool moved(std::move(pool));
+        moved.deallocate(offset(block, 64));
+        REQUIRE(told.size() == 2);
+        CHECK(told[1].pool == &moved);
+    }
+    CHECK(told.size() == 3);
+    CHECK(told.back().kind == violation_kind::leak);
+    CHECK(violations.count() == 0);
+    memory_pool without({64, 4}, {.context = &told});  // the context is handed to the image's handler, too
+    without.deallocate(&without);
+    CHECK(violations.count() == 1);
+    CHECK(violations.last().context == &told);
+}
+
+TEMPLATE_TEST_CASE("blocks_in is the largest number that fits", "[memory_pool]", unchecked_pool, memory_pool) {
+    STATIC_REQUIRE(TestType::required_bytes({64, TestType::blocks_in(4096, 64)}) <= 4096);
+    std::size_t wrong = 0;
+    for (const std::size_t size : sizes{1, 2, 3, 7, 8, 24, 40, 64, 100, 1000}) {
+        for (const std::size_t alignment : sizes{0, 1, 2, 8, 64, 4096}) {
+            for (std::size_t bytes = 0; bytes < 9000; bytes += 1 + bytes / 97) {
+                const std::size_t count = TestType::blocks_in(bytes, size, alignment);
+                if (count != 0 && TestType::required_bytes({size, count, alignment}) > bytes) ++wrong;
+                if (TestType::required_bytes({size, count + 1, alignment}) <= bytes) ++wrong;
+            }
+        }
+    }
+    CHECK(wrong == 0);
+    const std::size_t most = ~std::size_t{0};
+    CHECK(TestType::blocks_in(most, 1) == (sizeof(std::size_t) > 4 ? 0xffff'fffe : TestType::blocks_in(most / 2, 1)));
+    CHECK(TestType::blocks_in(most, most) == 0);
+    CHECK(TestType::blocks_in(most, 1, most / 2 + 1) == 0);
+    CHECK(TestType::blocks_in(0, 1) == 0);
+    const std::size_t large = TestType::blocks_in(most, 4096);
+    CHECK(TestType::required_bytes({4096, large}) > 0);
+    CHECK_THROWS_AS(TestType::blocks_in(4096, 0), std::invalid_argument);
+    CHECK_THROWS_AS(TestType::blocks_in(4096, 64, 3), std::invalid_argument);
+    alignas(64) static std::byte storage[4096];
+    TestType pool({.block_size = 64, .block_count = TestType::blocks_in(sizeof storage, 64)},
+                  fixpool::arena::borrow(storage));
+    CHECK(pool.total_blocks() > 50);
+}
+
+TEST_CASE("the layout of a type", "[memory_pool]") {
+    struct alignas(32) wide {
+        char bytes[40];
+    };
+    constexpr fixpool::pool_layout layout = fixpool::pool_layout::of<wide>(7);
+    STATIC_REQUIRE(layout.block_size == 64);
+    STATIC_REQUIRE(layout.block_count == 7);
+    STATIC_REQUIRE(layout.alignment == 32);
 }

@@ -21,17 +21,24 @@ public:
         seen_ = list().size();
         return news;
     }
-    /// Requires: there was one.
+    /// Requires: there was one. Its pool_name is not kept: last_name has a copy.
     const fixpool::violation& last() const { return list().back(); }
+    const std::string& last_name() const { return name(); }
 
 private:
     static void record(const fixpool::violation& v) {
         const std::lock_guard lock(mutex());
+        name() = v.pool_name;
         list().push_back(v);
+        list().back().pool_name = "";
     }
     static std::vector<fixpool::violation>& list() {
         static std::vector<fixpool::violation> all;
         return all;
+    }
+    static std::string& name() {
+        static std::string last;
+        return last;
     }
     static std::mutex& mutex() {
         static std::mutex one;

@@ -67,17 +67,37 @@
 #define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #endif
 
-// The inline namespace: the version, the sanitizer and what errors do, so that translation units
-// which differ in them cannot be mixed up.
+// The inline namespace: the version, the sanitizer and what errors do. Translation units which
+// differ in them have different types, and the linker keeps them apart.
 #define FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors) v##major##_##minor##sanitizer##errors
 #define FIXPOOL_JOIN(major, minor, sanitizer, errors) FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors)
 #define FIXPOOL_ABI FIXPOOL_JOIN(FIXPOOL_VERSION_MAJOR, FIXPOOL_VERSION_MINOR, FIXPOOL_SANITIZER, FIXPOOL_ERRORS)
 
-// Keeps what is rare out of the caller's instruction stream.
+// FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a library.
 #if defined(_MSC_VER)
 #define FIXPOOL_COLD __declspec(noinline)
+#define FIXPOOL_TRAP_NOW() __fastfail(7)  // FAST_FAIL_FATAL_APP_EXIT
 #else
 #define FIXPOOL_COLD [[gnu::noinline, gnu::cold]]
+#define FIXPOOL_TRAP_NOW() __builtin_trap()
+#endif
+
+// An image is an executable or a shared library. FIXPOOL_HIDDEN: each image has a symbol of its own. Without it g++ marks
+// an inline variable as unique in the process, and a plug-in with such a symbol is never unloaded. FIXPOOL_VISIBLE: one
+// symbol for all images, also under -fvisibility=hidden. On Windows no image shares its symbols.
+#if defined(__ELF__) || defined(__APPLE__)
+#define FIXPOOL_HIDDEN [[gnu::visibility("hidden")]]
+#define FIXPOOL_VISIBLE [[gnu::visibility("default")]]
+#else
+#define FIXPOOL_HIDDEN
+#define FIXPOOL_VISIBLE
+#endif
+
+// Unsigned arithmetic wraps here on purpose: -fsanitize=integer does not report it.
+#if defined(__clang__)
+#define FIXPOOL_WRAPS [[clang::no_sanitize("unsigned-integer-overflow", "unsigned-shift-base")]]
+#else
+#define FIXPOOL_WRAPS
 #endif
 
 // Around what is done with the caller's arguments: how they convert is not for our warnings to say.
@@ -91,29 +111,53 @@
 #define FIXPOOL_CALLERS_END
 #endif
 
-#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+// What an error does: traps where FIXPOOL_TRAP is 1, throws where there are exceptions, else prints and aborts.
+#if defined(FIXPOOL_TRAP) && FIXPOOL_TRAP
+#define FIXPOOL_ERRORS _trap
+#define FIXPOOL_TRAPS true
+#define FIXPOOL_RAISE(exception, text) fixpool::detail::stop()
+#elif defined(__cpp_exceptions) || defined(_CPPUNWIND)
 #define FIXPOOL_ERRORS
-#define FIXPOOL_THROW(exception, text) throw exception
+#define FIXPOOL_TRAPS false
+#define FIXPOOL_RAISE(exception, text) throw exception
 #else
 #define FIXPOOL_ERRORS _noexceptions
-#define FIXPOOL_THROW(exception, text) (std::fputs(text, stderr), std::fputs("\n", stderr), std::abort())
+#define FIXPOOL_TRAPS false
+#define FIXPOOL_RAISE(exception, text) (std::fputs(text, stderr), std::fputs("\n", stderr), std::abort())
 #endif
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The one place that throws. Where exceptions are off it prints the text and aborts.
-template <class Exception> [[noreturn]] FIXPOOL_COLD void raise(const Exception& exception) {
-    FIXPOOL_THROW(exception, exception.what());
-}
-/// The same for an E made of `text`, which is not made where exceptions are off: it would want the
-/// heap, and bring much of the standard library into the program.
-template <class E> [[noreturn]] FIXPOOL_COLD void raise(const char* text) { FIXPOOL_THROW(E(text), text); }
+inline constexpr bool keeps_values = FIXPOOL_HAS_FEATURE(memory_sanitizer);
+inline constexpr bool traps = FIXPOOL_TRAPS;  // errors and the default violation handler make no text, they trap
 
-/// Tells the sanitizer that nobody may touch these bytes (ASan), or that they hold no value (MSan).
+/// Ends the program: by a trap where FIXPOOL_TRAP is 1, otherwise by abort.
+[[noreturn]] FIXPOOL_COLD inline void stop() noexcept {
+    if constexpr (traps) FIXPOOL_TRAP_NOW();
+    else std::abort();
+}
+
+/// One of the two places that throw. Throws an E made of `args`. Where exceptions are off, it prints `what()` and aborts.
+template <class E, class... Args> [[noreturn]] FIXPOOL_COLD void raise_made([[maybe_unused]] const Args&... args) {
+    FIXPOOL_RAISE(E(args...), E(args...).what());
+}
+/// The same for an E made of `text`. Where exceptions are off, no E is made: it would need the heap, and bring much of the
+/// standard library into the program.
+template <class E> [[noreturn]] FIXPOOL_COLD void raise([[maybe_unused]] const char* text) {
+    FIXPOOL_RAISE(E(text), text);
+}
+
+/// A block is free now: nobody may touch it (AddressSanitizer), it holds no value (MemorySanitizer).
 inline void poison(const void* address, std::size_t size) noexcept { FIXPOOL_POISON(address, size); }
 
-/// Tells the sanitizer that these bytes may be used (ASan), and hold no value yet (MSan).
+/// A block is handed out: its owner may touch it (ASan), it holds no value yet (MSan).
 inline void unpoison(const void* address, std::size_t size) noexcept { FIXPOOL_UNPOISON(address, size); }
+
+/// A pool takes these bytes over, and gives them up. For MSan their values stay as they are.
+inline void fence(const void* address, std::size_t size) noexcept { FIXPOOL_POISON(address, keeps_values ? 0 : size); }
+inline void unfence(const void* address, std::size_t size) noexcept {
+    FIXPOOL_UNPOISON(address, keeps_values ? 0 : size);
+}
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
@@ -128,40 +172,477 @@ namespace fixpool::inline FIXPOOL_ABI {
 ///
 /// | level       | catches                                           | costs                    |
 /// |-------------|---------------------------------------------------|--------------------------|
-/// | `unchecked` | nothing: misuse is undefined                      | a pointer a block        |
-/// | `checked`   | double free; pointers that are foreign, misalign- | 5 bytes a block; finding |
-/// |             | ed, interior, never allocated; live blocks when   | the block's number when  |
-/// |             | the pool dies: each of them exactly               | it is released           |
+/// | `unchecked` | nothing: misuse is undefined                      | a pointer per block      |
+/// | `checked`   | double free; pointers that are foreign, misalign- | 5 bytes per block;       |
+/// |             | ed, interior, never allocated; a second owner;    | finding the block's      |
+/// |             | live blocks when the pool dies: each exactly      | index at its release     |
 /// | `debug`     | not there yet                                     |                          |
 enum class checking : unsigned char { unchecked, checked, debug };
 
 }  // namespace fixpool::inline FIXPOOL_ABI
 
-// ==== fixpool/violation.hpp ====
-// violation: what is known of a misuse, and the handler that is told. One handler
-// for the whole program.
+// ==== fixpool/detail/text_line.hpp ====
+// text_line: a line of text that needs no memory, for reports and for errors.
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
-namespace fixpool::inline FIXPOOL_ABI {
+namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What went wrong.
-enum class violation_kind : unsigned char {
-    double_free,         // a block that was handed out since construction or the last reset, and is free now
-    not_allocated,       // a block that was not handed out since then
-    foreign_pointer,     // an address outside the pool's blocks: it is never read
-    misaligned_pointer,  // an address between the pool's blocks' first and last byte at which no block starts
-    write_after_free,    // debug level
-    buffer_overflow,     // debug level
-    leak,                // a memory_pool died with blocks allocated
-    pool_destroyed_with_live_blocks,  // a typed_pool died while handles to its blocks lived
-    corrupted_pool,                   // debug level
+/// One line of text in a fixed buffer. It needs no memory, and one write brings it to standard error. It is cut short when
+/// the buffer is full, but for an end of line. Not made by printf, which is large and differs between platforms.
+class FIXPOOL_VISIBLE text_line {  // visible, as pool_exhausted, which has one
+public:
+    FIXPOOL_COLD text_line& add(const char* text) noexcept {
+        while (*text != 0 && length_ + (*text == '\n' ? 1 : 2) < sizeof text_) text_[length_++] = *text++;
+        return *this;
+    }
+    text_line& add(std::size_t number) noexcept { return add_digits(number, 10); }
+    text_line& add(const void* p) noexcept { return add("0x").add_digits(reinterpret_cast<std::uintptr_t>(p), 16); }
+    /// A name in quotes, after `before`. Adds nothing if there is no name.
+    text_line& add_name(const char* before, const char* name) noexcept {
+        return name == nullptr || *name == 0 ? *this : add(before).add("\"").add(name).add("\"");
+    }
+    [[nodiscard]] const char* c_str() const noexcept { return text_; }
+
+private:
+    FIXPOOL_COLD text_line& add_digits(std::uintptr_t number, unsigned base) noexcept {
+        char digits[24];  // 20 of the largest number, and the closing 0
+        char* first = digits + sizeof digits;
+        *--first = 0;
+        do {
+            *--first = "0123456789abcdef"[number % base];
+            number /= base;
+        } while (number != 0);
+        return add(first);
+    }
+
+    char text_[400] = {};
+    std::size_t length_ = 0;  // characters, without the closing 0: below sizeof text_
 };
 
-/// A place in the source, or a code address. `site{}` is the place where it is written;
-/// `allocate_at({}, ...)` passes it on.
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/layout.hpp ====
+// pool_layout: the size, number and alignment of a pool's blocks; and what it comes to in
+// bytes, the arithmetic checked.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+/// What a pool is asked for. Nothing is checked here: the pool's constructor
+/// and `required_bytes` check it.
+struct pool_layout {
+    std::size_t block_size;     // bytes usable in each block, at least 1
+    std::size_t block_count;    // blocks, 1 to 2^32 - 2
+    std::size_t alignment = 0;  // bytes, a power of two; 0: the largest that divides block_size, up to max_align_t's
+
+    /// As many whole blocks of `block_size` bytes as fit into `total_size` bytes: maybe 0, which no pool takes. A pool needs
+    /// memory for its metadata, too: `blocks_in` of a pool says how many of its blocks fit into a buffer.
+    [[nodiscard]] static constexpr pool_layout from_total_size(std::size_t total_size,
+                                                               std::size_t block_size) noexcept {
+        return {block_size, block_size == 0 ? 0 : total_size / block_size};
+    }
+
+    /// Blocks for objects of type T.
+    template <class T> [[nodiscard]] static constexpr pool_layout of(std::size_t block_count) noexcept {
+        return {sizeof(T), block_count, alignof(T)};
+    }
+};
+
+namespace detail {
+
+inline constexpr std::size_t max_bytes = PTRDIFF_MAX - 64;  // of the blocks and their metadata; 64 are for the rest
+inline constexpr std::size_t max_blocks = 0xffff'fffe;      // an index is 32 bits, and one value of it means "none"
+
+/// The smallest multiple of `step`, a power of two, that is not below `n`. Requires: n + step -
+/// 1 does not wrap.
+constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return (n + step - 1) & ~(step - 1); }
+
+/// The bytes that are missing from `address` to the next multiple of `alignment`, a power of two.
+[[nodiscard]] FIXPOOL_WRAPS inline std::size_t padding_of(const void* address, std::size_t alignment) noexcept {
+    return (0 - reinterpret_cast<std::uintptr_t>(address)) & (alignment - 1);
+}
+
+/// The number whose product with `odd` is 1, modulo 2^bits: Newton's iteration, which
+/// doubles the correct bits (Hacker's Delight, 10-16). `odd` is its own inverse to 3 bits;
+/// 5 steps make 96.
+[[nodiscard]] FIXPOOL_WRAPS constexpr std::uintptr_t inverse_of_odd(std::uintptr_t odd) noexcept {
+    std::uintptr_t inverse = odd;
+    for (int step = 0; step < 5; ++step) inverse *= 2 - odd * inverse;
+    return inverse;
+}
+
+/// std::rotr, which libc++ writes so that -fsanitize=integer reports it.
+[[nodiscard]] FIXPOOL_WRAPS constexpr std::uintptr_t rotated(std::uintptr_t value, unsigned by) noexcept {
+    constexpr unsigned last_bit = sizeof value * 8 - 1;
+    return value >> (by & last_bit) | value << ((0 - by) & last_bit);
+}
+
+/// A pool_layout that has been found good.
+// Invariant: stride % alignment == 0, block_size <= stride, block_count * (stride + metadata
+// per block) <= max_bytes
+struct geometry {
+    std::size_t block_size;   // bytes
+    std::size_t block_count;  // blocks
+    std::size_t alignment;    // bytes, a power of two
+    std::size_t stride;       // bytes
+
+    [[nodiscard]] constexpr std::size_t blocks_bytes() const noexcept { return block_count * stride; }
+};
+
+/// The stride of `layout`, whose number of blocks is not looked at.
+/// Throws: std::invalid_argument, std::length_error.
+constexpr geometry checked_stride(pool_layout layout) {
+    if (layout.block_size == 0) raise<std::invalid_argument>("fixpool: block_size is 0, a block has at least 1 byte");
+    if (layout.alignment != 0 && !std::has_single_bit(layout.alignment))
+        raise<std::invalid_argument>("fixpool: alignment is not a power of two");
+    if (layout.block_size > max_bytes)
+        raise<std::length_error>("fixpool: block_size is too large: the pool would exceed PTRDIFF_MAX bytes");
+
+    const std::size_t lowest_bit = std::size_t{1} << std::countr_zero(layout.block_size);
+    const std::size_t natural = lowest_bit < alignof(std::max_align_t) ? lowest_bit : alignof(std::max_align_t);
+    const std::size_t alignment = layout.alignment == 0 ? natural : layout.alignment;
+    return {layout.block_size, layout.block_count, alignment, round_up(layout.block_size, alignment)};
+}
+
+/// The most blocks that a pool can have, at `metadata_size` bytes per block beside the blocks. Maybe 0.
+constexpr std::size_t most_blocks(std::size_t stride, std::size_t metadata_size) noexcept {
+    const std::size_t most = max_bytes / (stride + metadata_size);
+    return most < max_blocks ? most : max_blocks;
+}
+
+/// Checks `layout` for a pool that keeps `metadata_size` bytes per block beside the blocks.
+/// Throws: std::invalid_argument, std::length_error.
+constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_size) {
+    const geometry found = checked_stride(layout);
+    if (layout.block_count == 0) raise<std::invalid_argument>("fixpool: block_count is 0, a pool has at least 1 block");
+    if (layout.block_count > max_blocks) raise<std::length_error>("fixpool: block_count is above 2^32 - 2");
+    if (layout.block_count > most_blocks(found.stride, metadata_size))
+        raise<std::length_error>("fixpool: the blocks and their metadata come to more than PTRDIFF_MAX bytes");
+    return found;
+}
+
+/// Where an arena has a pool's blocks and metadata.
+struct arena_places {
+    std::byte* blocks;
+    std::byte* metadata;
+};
+
+/// What a pool asks of its arena: blocks and metadata, in one piece or apart.
+struct arena_plan {
+    std::size_t blocks_bytes;
+    std::size_t blocks_alignment;
+    std::size_t metadata_offset;  // bytes from the first block, where both are in one piece
+    std::size_t metadata_bytes;
+    std::size_t metadata_alignment;
+
+    /// Of one piece. At least 8, so that a buffer which is aligned for every level needs no more at one of them.
+    [[nodiscard]] constexpr std::size_t alignment() const noexcept {
+        return blocks_alignment < 8 ? 8 : blocks_alignment;
+    }
+    [[nodiscard]] constexpr std::size_t total_bytes() const noexcept { return metadata_offset + metadata_bytes; }
+};
+
+}  // namespace detail
+}  // namespace fixpool::inline FIXPOOL_ABI
+
+// ==== fixpool/arena.hpp ====
+// arena: the aligned bytes that a pool lives on, owned or borrowed.
+
+#include <cstddef>
+#include <new>
+#include <span>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+template <checking C> class basic_memory_pool;
+
+/// Bytes that are lent to an arena. Made from whatever makes a std::span of std::byte or of unsigned char: an array, a
+/// container, a span, or a pointer and a size in braces.
+struct lent_bytes {
+    template <class Byte, class... From>
+    static constexpr bool is_made_of = std::is_constructible_v<std::span<Byte>, From...>;
+
+    template <class... From>
+    requires(is_made_of<std::byte, From...> || is_made_of<unsigned char, From...>) lent_bytes(From&&... from)
+    noexcept {
+        using byte = std::conditional_t<is_made_of<std::byte, From...>, std::byte, unsigned char>;
+        bytes = std::as_writable_bytes(std::span<byte>(std::forward<From>(from)...));
+    }
+
+    std::span<std::byte> bytes;
+};
+
+/// Where a pool gets its bytes from. Chosen at construction, costs nothing afterwards. The pool takes the arena over.
+class arena {
+public:
+    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. What it throws is passed on.
+    using fetch_function = void* (*)(std::size_t size, std::size_t alignment, void* context);
+    /// Takes back what `fetch` returned for the same size and alignment.
+    using release_function = void (*)(void* bytes, std::size_t size, std::size_t alignment, void* context) noexcept;
+
+    /// Bytes from `operator new`. They are fetched when the pool is built and go back when it is destroyed.
+    [[nodiscard]] static arena heap() noexcept { return from(&fetch_from_heap, &release_to_heap); }
+
+    /// Bytes from functions of the caller's own. `fetch` is called once, when the pool is built; `release` once, when the
+    /// pool is destroyed. Both get `context`.
+    [[nodiscard]] static arena from(fetch_function fetch, release_function release, void* context = nullptr) noexcept {
+        return arena({.fetch = fetch, .release = release, .context = context});
+    }
+
+    /// The caller's bytes. They must outlive the pool, and no two pools may share them. A raw or typed pool on them
+    /// allocates nothing.
+    [[nodiscard]] static arena borrow(lent_bytes lent) noexcept {
+        return arena({.blocks = lent.bytes.data(), .blocks_size = lent.bytes.size()});
+    }
+
+    /// The same, where only blocks may lie in `blocks`: memory for DMA, for example. All the rest is in `metadata`, which has
+    /// at least `required_metadata_bytes` of the pool, at any alignment.
+    [[nodiscard]] static arena borrow(lent_bytes blocks, lent_bytes metadata) noexcept {
+        return arena({blocks.bytes.data(), blocks.bytes.size(), metadata.bytes.data(), metadata.bytes.size(), true});
+    }
+
+    arena(arena&& other) noexcept : source_(std::exchange(other.source_, {})) {}  // leaves a buffer of 0 bytes
+    arena& operator=(arena&& other) noexcept {
+        arena(std::move(other)).swap(*this);
+        return *this;
+    }
+    ~arena() {
+        if (source_.fetch != nullptr && source_.blocks != nullptr)
+            source_.release(source_.blocks, source_.blocks_size, source_.alignment, source_.context);
+    }
+
+private:
+    template <checking C> friend class basic_memory_pool;
+
+    // Borrowed: fetch is nullptr. Owned: blocks is nullptr until acquire. The functions are reached by pointer, so that a
+    // program whose pools are all borrowed does not link operator new.
+    struct source {
+        std::byte* blocks = nullptr;
+        std::size_t blocks_size = 0;  // bytes
+        std::byte* metadata = nullptr;
+        std::size_t metadata_size = 0;  // bytes
+        bool is_apart = false;          // metadata is
+        std::size_t alignment = 0;      // bytes, of what was fetched
+        fetch_function fetch = nullptr;
+        release_function release = nullptr;
+        void* context = nullptr;
+    };
+
+    explicit arena(const source& from) noexcept : source_(from) {}
+    void swap(arena& other) noexcept { std::swap(source_, other.source_); }
+
+    static void* fetch_from_heap(std::size_t size, std::size_t alignment, void*) {
+        return ::operator new (size, std::align_val_t{alignment}, std::nothrow);
+    }
+    static void release_to_heap(void* bytes, std::size_t, std::size_t alignment, void*) noexcept {
+        ::operator delete (bytes, std::align_val_t{alignment});
+    }
+
+    /// Bytes for blocks and metadata, valid until the arena is destroyed. Called once.
+    /// Throws: std::bad_alloc when there is no memory; std::length_error when a borrowed buffer is too small, or `fetch`
+    /// did not align its memory.
+    [[nodiscard]] detail::arena_places acquire(const detail::arena_plan& plan) {
+        source& s = source_;
+        if (s.is_apart)
+            return {aligned(s.blocks, s.blocks_size, plan.blocks_bytes, plan.blocks_alignment, "blocks"),
+                    aligned(s.metadata, s.metadata_size, plan.metadata_bytes, plan.metadata_alignment, "metadata")};
+        if (s.fetch != nullptr) {
+            s.blocks_size = plan.total_bytes();
+            s.alignment = plan.alignment();
+            s.blocks = static_cast<std::byte*>(s.fetch(s.blocks_size, s.alignment, s.context));
+            if (s.blocks == nullptr) detail::raise_made<std::bad_alloc>();
+        }
+        std::byte* const start =
+            aligned(s.blocks, s.blocks_size, plan.total_bytes(), plan.alignment(), "blocks and metadata");
+        return {start, start + plan.metadata_offset};
+    }
+
+    /// The first multiple of `alignment` in a buffer, if `wanted` bytes follow it there.
+    [[nodiscard]] static std::byte* aligned(std::byte* buffer, std::size_t size, std::size_t wanted,
+                                            std::size_t alignment, const char* content) {
+        const std::size_t padding = detail::padding_of(buffer, alignment);
+        if (size < padding || size - padding < wanted) raise_too_small(content, wanted, padding, size);
+        return buffer + padding;
+    }
+
+    [[noreturn]] FIXPOOL_COLD static void raise_too_small([[maybe_unused]] const char* content,
+                                                          [[maybe_unused]] std::size_t wanted,
+                                                          [[maybe_unused]] std::size_t padding,
+                                                          [[maybe_unused]] std::size_t size) {
+        if constexpr (detail::traps) {
+            detail::stop();
+        } else {
+            auto text =
+                detail::text_line().add("fixpool: the pool's ").add(content).add(" need ").add(wanted).add(" bytes");
+            if (padding != 0) text.add(", and ").add(padding).add(" to align them in this buffer");
+            text.add(": the buffer has ").add(size).add(", blocks_in() says how many blocks fit");
+            detail::raise<std::length_error>(text.c_str());
+        }
+    }
+
+    source source_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI
+
+// ==== fixpool/block.hpp ====
+// block: the handle that owns one object in a pool.
+
+#include <compare>
+#include <cstddef>
+#include <typeindex>  // the lightest header that declares std::hash
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+template <class T, checking C> class typed_pool;
+
+/// Owns one T in a pool, as a unique_ptr would: destroys it and gives its block back. Empty
+/// by default and after a move. In a typed_pool, which is the default owner of objects, the pool must outlive its blocks;
+/// shared_block is the same handle for a shared_pool. The handle is already empty when the
+/// destructor of T runs, and the block counts as in use until that has returned. T may be
+/// incomplete where a block is only named, stored or declared.
+/// Thread safety: that of its pool.
+// Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back.
+// Otherwise owner_ means nothing.
+template <class T, checking C = checking::checked, class Owner = typed_pool<T, C>> class block {
+public:
+    block() noexcept = default;
+    block(std::nullptr_t) noexcept {}
+    block(block&& other) noexcept : owner_(other.owner_), object_(std::exchange(other.object_, nullptr)) {}
+    block& operator=(block&& other) noexcept {  // what was held goes last: it may use this very handle
+        if (object_ != nullptr) [[unlikely]]
+            block(std::move(other)).swap(*this);
+        else swap(other);  // the owner of nothing is not even read
+        return *this;
+    }
+    ~block() { reset(); }
+
+    [[nodiscard]] T* get() const noexcept { return object_; }         // nullptr when empty
+    [[nodiscard]] T& operator*() const noexcept { return *object_; }  // Requires: not empty
+    [[nodiscard]] T* operator->() const noexcept { return object_; }  // Requires: not empty
+    [[nodiscard]] explicit operator bool() const noexcept { return object_ != nullptr; }
+
+    /// Destroys the object and gives the block back. Does nothing if the handle is empty.
+    void reset() noexcept {
+        if (T* const object = std::exchange(object_, nullptr); object != nullptr) owner_->give_back(object);
+    }
+
+    /// Gives up the object, which stays alive, keeps its block, and waits for the pool's `adopt`. Returns nullptr if the handle
+    /// is empty.
+    [[nodiscard]] T* release() noexcept {
+        T* const object = std::exchange(object_, nullptr);
+        if (object != nullptr) owner_->give_up(object);
+        return object;
+    }
+
+    void swap(block& other) noexcept {
+        std::swap(owner_, other.owner_);
+        std::swap(object_, other.object_);
+    }
+    friend void swap(block& a, block& b) noexcept { a.swap(b); }
+
+    // By the address of the object.
+    [[nodiscard]] friend bool operator==(const block& a, const block& b) noexcept { return a.object_ == b.object_; }
+    [[nodiscard]] friend std::strong_ordering operator<=>(const block& a, const block& b) noexcept {
+        return std::compare_three_way()(a.object_, b.object_);
+    }
+
+private:
+    friend Owner;
+
+    block(Owner& owner, T* object) noexcept : owner_(&owner), object_(object) {}
+
+    Owner* owner_ = nullptr;
+    T* object_ = nullptr;
+};
+
+namespace detail {
+
+/// A block that is in use while the object in it is constructed. Goes back to its owner unless kept.
+template <class Owner> class block_lease {
+public:
+    block_lease(Owner& owner, typename Owner::entry block) noexcept : owner_(&owner), block_(block) {}
+    block_lease(const block_lease&) = delete;
+    block_lease& operator=(const block_lease&) = delete;
+    ~block_lease() {
+        if (owner_ != nullptr) owner_->put_back(block_);
+    }
+    void keep() noexcept { owner_ = nullptr; }
+
+private:
+    Owner* owner_;
+    typename Owner::entry block_;
+};
+
+}  // namespace detail
+}  // namespace fixpool::inline FIXPOOL_ABI
+
+/// As of the object's address.
+template <class T, fixpool::checking C, class Owner> struct std::hash<fixpool::block<T, C, Owner>> {
+    [[nodiscard]] std::size_t operator()(const fixpool::block<T, C, Owner>& of) const noexcept {
+        return std::hash<T*>()(of.get());
+    }
+};
+
+// ==== fixpool/exhausted.hpp ====
+// pool_exhausted: what `allocate` throws when every block is in use.
+
+#include <cstddef>
+#include <new>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+/// Thrown by `allocate` when every block is in use. The same type in every executable and shared library of a process.
+class FIXPOOL_VISIBLE pool_exhausted : public std::bad_alloc {
+public:
+    /// nullptr and "" are no name.
+    pool_exhausted(const char* pool_name, std::size_t total_blocks) noexcept {
+        text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
+        text_.add_name(" in pool ", pool_name);
+    }
+    [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+
+private:
+    detail::text_line text_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI
+
+// ==== fixpool/violation.hpp ====
+// violation: what is known of a misuse, and the handler that is called for it.
+
+#include <atomic>
+#include <cstddef>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+/// What went wrong. A block is in use from its allocation until it is free again.
+enum class violation_kind : unsigned char {
+    double_free,         // the block was handed out since construction or the last reset, and is free now
+    not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
+    foreign_pointer,     // the address is outside the pool's blocks; it is never read
+    misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
+    write_after_free,    // debug level
+    buffer_overflow,     // debug level
+    leak,                // a memory_pool was destroyed while blocks were in use
+    pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
+    corrupted_pool,                   // debug level
+    size_mismatch,                    // the block was released with another size than it was allocated with
+    still_owned,                      // the object was adopted while a handle owns it
+};
+
+/// A place in the source, or a code address. `site{}` is the place where it is written.
+/// `allocate_at({}, ...)` passes the caller's place on.
 struct site {
     struct here {};
 
@@ -181,358 +662,105 @@ struct site {
     [[nodiscard]] static constexpr site unknown() noexcept { return {nullptr, 0, nullptr, nullptr}; }
 };
 
-/// All that is known of a misuse. What is not known is 0, nullptr or empty.
+/// All that is known of a misuse. What is unknown is 0, nullptr, empty, or npos for the index.
 struct violation {
-    violation_kind kind;
-    const void* pool;          // the memory_pool or typed_pool; of a shared_pool, what its copies share
-    const char* pool_name;     // as in pool_options
-    const void* address;       // the offending pointer, or the block's start
-    std::size_t index;         // of the block, from 0: the one pointed into, of a leak the lowest
-    std::size_t total_blocks;  // blocks of that pool
-    std::size_t live_blocks;   // blocks of that pool that are out
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = static_cast<std::size_t>(-1);
+
+    violation_kind kind{};
+    const void* pool = nullptr;     // the memory_pool or typed_pool; of a shared_pool, what its copies share
+    const char* pool_name = "";     // as in pool_options; valid during the call
+    const void* address = nullptr;  // the offending pointer, or the block's start
+    std::size_t index = npos;       // of the block: the one that is pointed into; of a leak the lowest
+    std::size_t total_blocks = 0;   // blocks of that pool
+    std::size_t live_blocks = 0;    // blocks of that pool that are in use
     site allocated_at = site::unknown();
     site released_at = site::unknown();
+    void* context = nullptr;  // as in pool_options
 };
 
-/// Told of a violation while the pool is still unchanged and no lock is held: it may use the pool.
-/// When it returns, a wrong release has been a no-op. It is called from noexcept functions: one
-/// that throws ends in std::terminate.
+/// Called before the pool changes and while no lock is held, so it may use the pool.
+/// When it returns, a wrong release has been a no-op. It is called from noexcept functions: if it
+/// throws, the program ends in std::terminate.
 using violation_handler = void (*)(const violation&);
 
 namespace detail {
 
-/// One line of text in a fixed buffer: it needs no memory, and reaches standard error in one write.
-/// Cut short when full, but for an end of line. Not by printf, which is large, and differs between platforms.
-class text_line {
-public:
-    FIXPOOL_COLD text_line& add(const char* text) noexcept {
-        while (*text != 0 && length_ + (*text == '\n' ? 1 : 2) < sizeof text_) text_[length_++] = *text++;
-        return *this;
-    }
-    text_line& add(std::size_t number) noexcept { return add_digits(number, 10); }
-    text_line& add(const void* p) noexcept { return add("0x").add_digits(reinterpret_cast<std::uintptr_t>(p), 16); }
-    /// What is known of a site, after what was done there; nothing where nothing is known.
-    text_line& add(const char* deed, const site& where) noexcept {
-        if (where.file != nullptr) return add(deed).add(where.file).add(":").add(std::size_t{where.line});
-        if (where.address != nullptr) return add(deed).add(where.address);
-        return *this;
-    }
-    [[nodiscard]] const char* c_str() const noexcept { return text_; }
-
-private:
-    FIXPOOL_COLD text_line& add_digits(std::uintptr_t number, unsigned base) noexcept {
-        if (number >= base) add_digits(number / base, base);
-        const char digit[] = {"0123456789abcdef"[number % base], 0};
-        return add(digit);
-    }
-
-    char text_[513] = {};
-    std::size_t length_ = 0;  // characters, without the closing 0: below sizeof text_
-};
-
 /// What was done, in the order of violation_kind, up to the number of blocks or the address.
-inline constexpr const char* deeds[] = {
-    "double free of block ",      "not allocated: block ",     "foreign pointer ", "misaligned pointer ",
-    "write after free in block ", "buffer overflow of block ", "leak of ",         "pool destroyed with ",
-    "corrupted pool at "};
+FIXPOOL_HIDDEN inline constexpr const char* deeds[] = {
+    "double free of block ",      "not allocated: block ",     "foreign pointer ",   "misaligned pointer ",
+    "write after free in block ", "buffer overflow of block ", "leak of ",           "pool destroyed with ",
+    "corrupted pool at ",         "size mismatch: block ",     "still owned: block "};
+
+/// Adds what is known of a site, after what was done there. Returns false, and adds nothing, if nothing is known.
+inline bool add_site(text_line& line, const char* deed, const site& where) noexcept {
+    if (where.file != nullptr) line.add(deed).add(where.file).add(":").add(std::size_t{where.line});
+    else if (where.address != nullptr) line.add(deed).add(where.address);
+    return where.file != nullptr || where.address != nullptr;
+}
 
 /// The sentence that the default handler prints, without the end of line.
 inline text_line describe(const violation& v) noexcept {
-    const bool is_leak = v.kind == violation_kind::leak;
     text_line line;
     line.add("fixpool: ").add(deeds[static_cast<std::size_t>(v.kind)]);
+    const bool is_leak = v.kind == violation_kind::leak;
     if (is_leak || v.kind == violation_kind::pool_destroyed_with_live_blocks) {
-        line.add(v.live_blocks).add(is_leak ? " block" : " live block");
-        line.add(v.live_blocks == 1 ? ", " : "s, the first ");
+        line.add(v.live_blocks).add(is_leak ? " block" : " live block").add(v.live_blocks == 1 ? "" : "s");
+        if (v.address != nullptr) line.add(v.live_blocks == 1 ? ", " : ", the first ");
     }
-    line.add(v.address);
+    if (v.address != nullptr) line.add(v.address);
     if (v.kind == violation_kind::foreign_pointer) {
         line.add(" (none of the ").add(v.total_blocks).add(" blocks)");
     } else {
-        line.add(v.kind == violation_kind::misaligned_pointer ? " (inside " : " (").add(v.index);
-        line.add(" of ").add(v.total_blocks).add(")");
+        line.add(v.kind == violation_kind::misaligned_pointer ? " (inside " : " (");
+        if (v.index != violation::npos) line.add(v.index).add(" ");
+        line.add("of ").add(v.total_blocks).add(")");
     }
-    const bool is_named = v.pool_name != nullptr && *v.pool_name != 0;
-    is_named ? line.add(" in pool \"").add(v.pool_name).add("\"") : line.add(" in pool ").add(v.pool);
-    const bool is_allocation_known = v.allocated_at.file != nullptr || v.allocated_at.address != nullptr;
-    line.add("; allocated at ", v.allocated_at);
-    return line.add(is_allocation_known ? ", released at " : "; released at ", v.released_at);
+    line.add(" in pool ");
+    if (v.pool_name != nullptr && *v.pool_name != 0) line.add_name("", v.pool_name);
+    else line.add(v.pool);
+    const bool is_allocation_known = add_site(line, "; allocated at ", v.allocated_at);
+    add_site(line, is_allocation_known ? ", released at " : "; released at ", v.released_at);
+    return line;
 }
 
-/// The default handler: prints to standard error and aborts; after a leak, which harms nobody any
-/// more, it goes on.
+/// The default handler. Prints a line to standard error and aborts. After a leak, which harms nobody any more, it goes on.
+/// Where FIXPOOL_TRAP is 1, it traps, after a leak, too.
 inline void print_and_abort(const violation& v) noexcept {
-    std::fputs(describe(v).add("\n").c_str(), stderr);
-    if (v.kind != violation_kind::leak) std::abort();
+    if constexpr (!traps) {
+        std::fputs(describe(v).add("\n").c_str(), stderr);
+        if (v.kind == violation_kind::leak) return;
+    }
+    stop();
 }
 
-inline std::atomic<violation_handler> current_handler = &print_and_abort;
+/// The handler of an image. nullptr stands for the default one: this needs no dynamic initialiser.
+using handler_place = std::atomic<violation_handler>;
+FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
-/// The one way to the handler. Requires: no lock is held.
-FIXPOOL_COLD inline void report(const violation& v) noexcept { current_handler.load(std::memory_order_acquire)(v); }
+/// `handler`, or the default one for nullptr.
+[[nodiscard]] inline violation_handler or_default(violation_handler handler) noexcept {
+    return handler == nullptr ? &print_and_abort : handler;
+}
 
 }  // namespace detail
 
-/// Makes `handler` the one that is told of every violation from now on; nullptr restores
-/// the default one, which prints a line to standard error and aborts. Returns the
-/// previous handler, never nullptr.
+/// Makes `handler` the one that is called for violations of this image's pools: those that code of this executable or
+/// shared library builds, unless their options name a handler of their own. nullptr restores the default handler, which
+/// prints a line to standard error and aborts. Returns the previous handler, never nullptr.
+/// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this library.
+FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
+    violation_handler previous = detail::image_handler;
+    if constexpr (detail::handler_place::is_always_lock_free) previous = detail::image_handler.exchange(handler);
+    else detail::image_handler = handler;  // a Cortex-M0 loads and stores, and has no exchange
+    return detail::or_default(previous);
+}
+
+/// The handler that is called for violations of this image's pools, never nullptr.
 /// Thread safety: any thread, at any time.
-inline violation_handler set_violation_handler(violation_handler handler) noexcept {
-    return detail::current_handler.exchange(handler == nullptr ? &detail::print_and_abort : handler,
-                                            std::memory_order_acq_rel);
+[[nodiscard]] FIXPOOL_HIDDEN inline violation_handler get_violation_handler() noexcept {
+    return detail::or_default(detail::image_handler);
 }
 
-}  // namespace fixpool::inline FIXPOOL_ABI
-
-// ==== fixpool/arena.hpp ====
-// arena: the aligned bytes that a pool lives on, owned or borrowed.
-
-#include <cstddef>
-#include <cstdint>
-#include <new>
-#include <span>
-#include <stdexcept>
-#include <utility>
-
-namespace fixpool::inline FIXPOOL_ABI {
-
-template <checking C> class basic_memory_pool;
-
-/// Where a pool gets its bytes from: said when the pool is built, and of no cost later. The
-/// pool takes it over.
-class arena {
-public:
-    /// Bytes from `operator new`, fetched when the pool is built and given back when it dies.
-    [[nodiscard]] static arena heap() noexcept {
-        return arena({.fetch = &fetch_from_heap, .release = &release_to_heap});
-    }
-
-    /// The caller's bytes. They outlive the pool, and no two pools share them. A raw or typed pool
-    /// on them allocates nothing.
-    [[nodiscard]] static arena borrow(std::span<std::byte> bytes) noexcept {
-        return arena({.bytes = bytes.data(), .size = bytes.size()});
-    }
-
-    arena(arena&& other) noexcept : source_(std::exchange(other.source_, {})) {}  // leaves a buffer of 0 bytes
-    arena& operator=(arena&&) = delete;
-    ~arena() {
-        if (source_.release != nullptr) source_.release(source_.bytes, source_.alignment);
-    }
-
-private:
-    template <checking C> friend class basic_memory_pool;
-
-    // Borrowed: both functions are nullptr. Owned: bytes is nullptr until acquire, which
-    // release takes, too. Reached by pointer, so that a program whose pools are all borrowed
-    // does not link operator new.
-    struct source {
-        std::byte* bytes = nullptr;
-        std::size_t size = 0;       // bytes, of a borrowed buffer
-        std::size_t alignment = 0;  // bytes, of an owned one
-        std::byte* (*fetch)(std::size_t size, std::size_t alignment) noexcept = nullptr;
-        void (*release)(std::byte* bytes, std::size_t alignment) noexcept = nullptr;
-    };
-
-    explicit arena(const source& from) noexcept : source_(from) {}
-
-    static std::byte* fetch_from_heap(std::size_t size, std::size_t alignment) noexcept {
-        return static_cast<std::byte*>(::operator new (size, std::align_val_t{alignment}, std::nothrow));
-    }
-    static void release_to_heap(std::byte* bytes, std::size_t alignment) noexcept {
-        ::operator delete (bytes, std::align_val_t{alignment});
-    }
-
-    /// `size` bytes at a multiple of `alignment`, valid until the arena dies. Called once.
-    /// Throws: std::bad_alloc when there is no memory, std::length_error when a borrowed
-    /// buffer is too small.
-    [[nodiscard]] std::byte* acquire(std::size_t size, std::size_t alignment) {
-        if (source_.fetch != nullptr) {
-            source_.bytes = source_.fetch(size, alignment);
-            source_.alignment = alignment;
-            if (source_.bytes == nullptr) detail::raise(std::bad_alloc());
-            return source_.bytes;
-        }
-        const std::size_t padding = (0 - reinterpret_cast<std::uintptr_t>(source_.bytes)) & (alignment - 1);
-        if (source_.size < padding || source_.size - padding < size) raise_too_small(padding + size);
-        return source_.bytes + padding;
-    }
-
-    [[noreturn]] FIXPOOL_COLD void raise_too_small(std::size_t needed) const {
-        auto text = detail::text_line().add("fixpool: the pool needs a buffer of ").add(needed);
-        detail::raise<std::length_error>(text.add(" bytes, this one has ").add(source_.size).c_str());
-    }
-
-    source source_;
-};
-
-}  // namespace fixpool::inline FIXPOOL_ABI
-
-// ==== fixpool/block.hpp ====
-// block: the handle that owns one object in a typed_pool.
-
-#include <cstddef>
-#include <utility>
-
-namespace fixpool::inline FIXPOOL_ABI {
-
-template <class T, checking C> class typed_pool;
-
-namespace detail {
-
-/// An object and the owner it goes back to; what block and shared_block are made of.
-// Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back.
-// Otherwise owner_ means nothing.
-template <class T, class Owner> class handle {
-public:
-    handle() noexcept = default;
-    handle(Owner* owner, T* object) noexcept : owner_(owner), object_(object) {}
-    handle(handle&& other) noexcept : owner_(other.owner_), object_(other.release()) {}
-    handle& operator=(handle&& other) noexcept {  // what was held goes last: it may use this very handle
-        if (object_ != nullptr) [[unlikely]]
-            handle(std::move(other)).swap(*this);
-        else swap(other);  // the owner of nothing is not even read
-        return *this;
-    }
-    ~handle() { reset(); }
-
-    [[nodiscard]] T* get() const noexcept { return object_; }
-    [[nodiscard]] T* release() noexcept { return std::exchange(object_, nullptr); }
-    void reset() noexcept {
-        if (T* const object = release(); object != nullptr) owner_->give_back(object);
-    }
-    void swap(handle& other) noexcept {
-        std::swap(owner_, other.owner_);
-        std::swap(object_, other.object_);
-    }
-
-private:
-    Owner* owner_ = nullptr;
-    T* object_ = nullptr;
-};
-
-/// A block that is out while the object in it is constructed: goes back to its owner unless kept.
-template <class Owner> class block_lease {
-public:
-    block_lease(Owner& owner, typename Owner::entry block) noexcept : owner_(&owner), block_(block) {}
-    block_lease(const block_lease&) = delete;
-    block_lease& operator=(const block_lease&) = delete;
-    ~block_lease() {
-        if (owner_ != nullptr) owner_->put_back(block_);
-    }
-    void keep() noexcept { owner_ = nullptr; }
-
-private:
-    Owner* owner_;
-    typename Owner::entry block_;
-};
-
-}  // namespace detail
-
-/// Owns one T in a typed_pool, as a unique_ptr would: destroys it and gives its block back. Empty
-/// by default and after a move. The pool outlives its blocks. The handle is empty already when the
-/// destructor of T runs, and the block counts as in use until that has returned. T may be
-/// incomplete where a block is only named, stored or declared.
-/// Thread safety: that of its pool.
-template <class T, checking C = checking::checked> class block {
-public:
-    block() noexcept = default;
-    block(block&&) noexcept = default;
-    block& operator=(block&&) noexcept = default;
-
-    [[nodiscard]] T* get() const noexcept { return handle_.get(); }         // nullptr when empty
-    [[nodiscard]] T& operator*() const noexcept { return *handle_.get(); }  // Requires: not empty
-    [[nodiscard]] T* operator->() const noexcept { return handle_.get(); }  // Requires: not empty
-    [[nodiscard]] explicit operator bool() const noexcept { return handle_.get() != nullptr; }
-
-    /// Destroys the object and gives the block back; of an empty block nothing.
-    void reset() noexcept { handle_.reset(); }
-
-    /// Gives up the object, which stays alive and in its block until the pool's `adopt` takes it
-    /// back. nullptr when empty.
-    [[nodiscard]] T* release() noexcept { return handle_.release(); }
-
-    void swap(block& other) noexcept { handle_.swap(other.handle_); }
-    friend void swap(block& a, block& b) noexcept { a.swap(b); }
-    [[nodiscard]] friend bool operator==(const block& b, std::nullptr_t) noexcept { return b.get() == nullptr; }
-
-private:
-    friend class typed_pool<T, C>;
-
-    block(typed_pool<T, C>& pool, T* object) noexcept : handle_(&pool, object) {}
-
-    detail::handle<T, typed_pool<T, C>> handle_;
-};
-
-}  // namespace fixpool::inline FIXPOOL_ABI
-
-// ==== fixpool/layout.hpp ====
-// pool_layout: the size, number and alignment of a pool's blocks; and what it comes to in
-// bytes, the arithmetic checked.
-
-#include <bit>
-#include <cstddef>
-#include <cstdint>
-#include <stdexcept>
-
-namespace fixpool::inline FIXPOOL_ABI {
-
-/// What a pool is asked for. Nothing is checked here: the pool's constructor
-/// and `required_bytes` do.
-struct pool_layout {
-    std::size_t block_size;     // bytes usable in each block, at least 1
-    std::size_t block_count;    // blocks, 1 to 2^32 - 2
-    std::size_t alignment = 0;  // bytes, a power of two; 0: the largest that divides block_size, up to max_align_t's
-
-    /// As many whole blocks of `block_size` bytes as fit into `total_size` bytes: maybe 0,
-    /// which no pool takes.
-    [[nodiscard]] static constexpr pool_layout from_total_size(std::size_t total_size,
-                                                               std::size_t block_size) noexcept {
-        return {block_size, block_size == 0 ? 0 : total_size / block_size};
-    }
-};
-
-namespace detail {
-
-inline constexpr std::size_t max_bytes = PTRDIFF_MAX - 64;  // of the blocks and their metadata; 64 are for the rest
-inline constexpr std::size_t max_blocks = 0xffff'fffe;      // an index is 32 bits, and one value of it means "none"
-
-/// The smallest multiple of `step`, a power of two, that is not below `n`. Requires: n + step -
-/// 1 does not wrap.
-constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return (n + step - 1) & ~(step - 1); }
-
-/// A pool_layout that has been found good.
-// Invariant: stride % alignment == 0, block_size <= stride, block_count * (stride + metadata
-// a block) <= max_bytes
-struct geometry {
-    std::size_t block_size;   // bytes
-    std::size_t block_count;  // blocks
-    std::size_t alignment;    // bytes, a power of two
-    std::size_t stride;       // bytes
-
-    [[nodiscard]] constexpr std::size_t blocks_bytes() const noexcept { return block_count * stride; }
-};
-
-/// Checks `layout` for a pool that keeps `metadata_size` bytes a block beside the blocks.
-/// Throws: std::invalid_argument, std::length_error.
-constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_size) {
-    if (layout.block_size == 0) raise<std::invalid_argument>("fixpool: block_size is 0, a block has at least 1 byte");
-    if (layout.block_count == 0) raise<std::invalid_argument>("fixpool: block_count is 0, a pool has at least 1 block");
-    if (layout.alignment != 0 && !std::has_single_bit(layout.alignment))
-        raise<std::invalid_argument>("fixpool: alignment is not a power of two");
-    if (layout.block_count > max_blocks) raise<std::length_error>("fixpool: block_count is above 2^32 - 2");
-    if (layout.block_size > max_bytes)
-        raise<std::length_error>("fixpool: block_size is too large: the pool would exceed PTRDIFF_MAX bytes");
-
-    const std::size_t lowest_bit = layout.block_size & (0 - layout.block_size);
-    const std::size_t natural = lowest_bit < alignof(std::max_align_t) ? lowest_bit : alignof(std::max_align_t);
-    const std::size_t alignment = layout.alignment == 0 ? natural : layout.alignment;
-    const std::size_t stride = round_up(layout.block_size, alignment);
-    if (layout.block_count > max_bytes / (stride + metadata_size))
-        raise<std::length_error>("fixpool: the blocks and their metadata come to more than PTRDIFF_MAX bytes");
-    return {layout.block_size, layout.block_count, alignment, stride};
-}
-
-}  // namespace detail
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/free_list.hpp ====
@@ -544,105 +772,146 @@ constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_siz
 #include <cstdint>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What a checked level knows of a block that was handed out at least once. Of the others nothing
-/// is written, nor read.
-enum class block_state : unsigned char { out_of_use, live };
+/// What a checked level knows of a block that was handed out at least once. Of the others nothing is written, nor read.
+enum class block_state : unsigned char {
+    out_of_use,  // free, or its object is being constructed or destroyed
+    live,
+    given_up,  // live, and no handle owns it
+    sorted,    // free, while sort runs
+};
 
-/// Hands out blocks of one arena, last in first out, and takes them back. O(1) in everything but
-/// `for_each_live`. Members with a `Stride` are told it where the compiler knows it: an index then
-/// needs neither the loaded inverse nor the branch.
+/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) but for `for_each_live`, `sort` and
+/// `is_unfinished`. Members with a `Stride` are told it where the compiler knows it: an index then needs no loads.
 ///
-/// The arena, from its start: the blocks; a guard that keeps a small overflow of the last one off
-/// what follows; the free list, a stack of `entry` above one that says "none"; and where misuse is
-/// checked a block_state for each block. Nothing is kept inside the blocks: a link in a cold block
-/// is a cache miss that the next pop waits for, and a write after free could change what is handed
-/// out next. Blocks are carved, lowest first, only when the stack is empty, so that construction
-/// touches one entry, and the arena is touched as it is used.
-// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= total(),
+/// The metadata are the free list, a stack of `entry` above one that says "none", and at a checked level a block_state per
+/// block. If they are in one piece with the blocks, a guard keeps a small overflow of the last block off them. Nothing is kept
+/// inside the blocks: a link in a cold block is a cache miss that the next pop waits for, and a write after free could change
+/// what is handed out next.
+///
+/// Blocks are carved, lowest first, only when the stack is empty. So construction touches one entry, and the arena is touched
+/// as it is used. A stack loses the order of addresses for good: when all carved blocks are free, and are many, the list
+/// forgets the stack and carves them anew.
+// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= handed_out() <= total(),
 // where free == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
 
-    /// How a block is known between take and put: by its index where that is needed,
-    /// else by its address.
+    /// How a block is known between take and put: by its index if checked, else by its address.
     using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;
     static constexpr entry none =
         std::conditional_t<is_checked, std::integral_constant<std::uint32_t, ~std::uint32_t{0}>,
                            std::integral_constant<std::byte*, nullptr>>::value;
 
-    static constexpr std::size_t arena_alignment = 8;  // bytes, at least; the blocks may want more
-    static constexpr std::size_t guard_size = 16;      // bytes
-    static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // a block
+    static constexpr std::size_t guard_size = 16;                                                         // bytes
+    static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// Bytes from the arena's start to the end of everything.
-    [[nodiscard]] static constexpr std::size_t arena_bytes(const geometry& g) noexcept {
-        return stack_offset(g) + sizeof(entry) + g.block_count * metadata_size;
+    /// Blocks are carved anew if they come to so many bytes, about what a second cache holds. With fewer, the warmth of the
+    /// block that was released last is worth more than order.
+    static constexpr std::size_t ordered_bytes = std::size_t{256} << 10;
+
+    [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
+        return {g.blocks_bytes(), g.alignment, round_up(g.blocks_bytes() + guard_size, alignof(entry)),
+                sizeof(entry) + g.block_count * metadata_size, alignof(entry)};
     }
 
-    /// Requires: `base` is aligned for the blocks and for `entry`, and has arena_bytes(g) bytes.
-    free_list(std::byte* base, const geometry& g) noexcept
+    /// Requires: both are aligned and as large as `plan` says.
+    free_list(arena_places on, const geometry& g) noexcept
         : layout_(g),
-          base_(base),
+          base_(on.blocks),
           inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
-          bottom_(::new (static_cast<void*>(base + stack_offset(g))) entry[g.block_count + 1]),
-          top_(bottom_),
-          fresh_(none_carved()),
+          bottom_(::new (static_cast<void*>(on.metadata)) entry[g.block_count + 1]),
           end_(fresh_ + g.block_count * one_carved()) {
-        if constexpr (is_checked) states_ = ::new (top_ + g.block_count + 1) block_state[g.block_count];
+        if constexpr (is_checked)
+            states_ = ::new (static_cast<void*>(top_ + g.block_count + 1)) block_state[g.block_count];
         *bottom_ = none;
-        poison(base_, layout_.blocks_bytes() + guard_size);
+        detail::fence(base_, fenced_bytes());
     }
-    ~free_list() { unpoison(base_, layout_.blocks_bytes() + guard_size); }
 
-    /// Takes a free block, which is now out but not yet live; false when there is none.
+    /// A list of no blocks.
+    free_list() noexcept = default;
+    /// Takes the blocks over. `other` is then a list of no blocks.
+    free_list(free_list&& other) noexcept : free_list(std::as_const(other)) { other.forget(); }
+    free_list& operator=(free_list&& other) noexcept {
+        detail::unfence(base_, fenced_bytes());
+        *this = std::as_const(other);
+        other.forget();
+        return *this;
+    }
+    ~free_list() { detail::unfence(base_, fenced_bytes()); }
+
+    /// Takes a free block, which is now in use but not yet live. Returns false when there is none.
     [[nodiscard]] bool take(entry& taken) noexcept {
         entry* const top = top_;
         taken = *top;
         if (taken != none) {
             top_ = top - 1;
         } else {  // carve; here and not in a function: what is called stores more, and cold blocks wait for stores
-            if (fresh_ == end_) return false;
+            if (fresh_ == end_) return refuse();
             if constexpr (is_checked) taken = static_cast<entry>(carved());
             else taken = fresh_;
             fresh_ += one_carved();
+            if constexpr (is_checked) full_ = top + carved();
+            else full_ = ++all_free_;
             mark(taken, block_state::out_of_use);
         }
-        unpoison(address(taken), layout_.block_size);
+        detail::unpoison(address(taken), layout_.block_size);
         return true;
     }
 
-    /// Takes a block back that is out and not live: it is the next one to be taken.
+    /// Counts an allocation that found too few free blocks. Returns false.
+    bool refuse() noexcept {
+        ++refused_;
+        return false;
+    }
+
+    /// Takes a block back that is in use and not live: it is the next one to be taken.
     void put(entry back) noexcept {
-        poison(address(back), layout_.stride);
-        *++top_ = back;
+        detail::poison(address(back), layout_.stride);
+        entry* const top = top_ + 1;
+        *top = back;
+        top_ = top;
+        if (top == full_) all_are_free();
     }
 
     /// Says whether the block is live: from then on `claim` accepts it, or does not.
-    void mark([[maybe_unused]] entry block, [[maybe_unused]] block_state state) noexcept {
+    void mark(entry block, block_state state) noexcept {
         if constexpr (is_checked) states_[block] = state;
     }
 
-    /// The block at `address`, live no longer, if it was; otherwise `none`, and nothing has
-    /// changed. Unchecked: the block.
-    template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address) noexcept {
+    /// The block at `address`, if its state was `from`: it is `to` now. Otherwise `none`, and nothing has changed. Unchecked:
+    /// the block, there are no states.
+    template <std::size_t Stride = 0>
+    [[nodiscard]] entry change(void* address, block_state from, block_state to) noexcept {
         if constexpr (is_checked) {
-            const std::size_t index = index_of<Stride>(address);
-            if (index >= carved() || states_[index] != block_state::live) return none;
-            states_[index] = block_state::out_of_use;
+            const std::size_t index = number_of<Stride>(address);
+            if (index >= carved() || states_[index] != from) return none;
+            states_[index] = to;
             return static_cast<entry>(index);
         } else {
             return static_cast<entry>(address);
         }
     }
+    /// The block at `address`, live no longer, if it was.
+    template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address) noexcept {
+        return change<Stride>(address, block_state::live, block_state::out_of_use);
+    }
 
-    /// Whether a live block starts at `address`, which is not read.
-    [[nodiscard]] bool is_live(const void* address) const noexcept {
-        const std::size_t index = index_of(address);
-        return index < carved() && states_[index] == block_state::live;
+    /// Whether the block is live. Any number is answered.
+    [[nodiscard]] bool is_live(std::size_t index) const noexcept {
+        return is_checked && index < carved() && states_[index] != block_state::out_of_use;
+    }
+
+    /// Whether the block is neither live nor free: its object is under construction or destruction. O(free blocks).
+    [[nodiscard]] bool is_unfinished(std::size_t index) const noexcept {
+        if (index >= carved() || is_live(index)) return false;
+        for (const entry* free = top_; free != bottom_; --free)
+            if (address(*free) == base_ + index * layout_.stride) return false;
+        return true;
     }
 
     template <std::size_t Stride = 0> [[nodiscard]] std::byte* address(entry block) const noexcept {
@@ -650,78 +919,112 @@ public:
         else return base_ + block * (Stride != 0 ? Stride : layout_.stride);
     }
 
-    /// What releasing `address` would be called. Requires: it is not live.
+    /// What is wrong with releasing or adopting `address`, of which the pool has not found what it wants.
     [[nodiscard]] violation_kind misuse_of(const void* address) const noexcept {
         const std::size_t index = index_of(address);
-        if (index < total()) return index < carved() ? violation_kind::double_free : violation_kind::not_allocated;
-        if (offset_of(address) < layout_.blocks_bytes()) return violation_kind::misaligned_pointer;
-        return violation_kind::foreign_pointer;
+        if (index >= total())
+            return contains(address) ? violation_kind::misaligned_pointer : violation_kind::foreign_pointer;
+        if (is_live(index)) return violation_kind::still_owned;
+        return index < handed_out() ? violation_kind::double_free : violation_kind::not_allocated;
     }
 
-    /// The block that `address` points to or into; 0 for an address outside the
-    /// blocks. Takes a division.
+    [[nodiscard]] bool contains(const void* p) const noexcept { return offset_of(p) < layout_.blocks_bytes(); }
+
+    /// The index of the block that starts at `address`; npos for any other address.
+    template <std::size_t Stride = 0> [[nodiscard]] std::size_t index_of(const void* address) const noexcept {
+        const std::size_t index = number_of<Stride>(address);
+        return index < total() ? index : violation::npos;
+    }
+
+    /// The index of the block that `address` points into; npos for an address outside the blocks. Takes a division.
     [[nodiscard]] std::size_t enclosing_index(const void* address) const noexcept {
-        const std::size_t index = offset_of(address) / layout_.stride;
-        return index < total() ? index : 0;
+        return contains(address) ? offset_of(address) / layout_.stride : violation::npos;
     }
 
-    /// fn(address) for every live block, in address order. Complexity: a load for each block that
-    /// was ever handed out.
+    /// fn(address) for every live block, in order of addresses. fn may take, put and mark. O(carved blocks).
     template <class Fn> void for_each_live(Fn&& fn) const {
-        for (std::uint32_t index = 0; index < carved(); ++index)
-            if (states_[index] == block_state::live) fn(address(index));
+        for (std::size_t index = 0; index < carved(); ++index)
+            if (is_live(index)) fn(base_ + index * layout_.stride);
+    }
+
+    /// Puts the free blocks in order: the lowest one is the next to be taken. Complexity: O(carved blocks).
+    void sort() noexcept {
+        if constexpr (is_checked) {
+            for (const entry* free = top_; free != bottom_; --free) states_[*free] = block_state::sorted;
+            entry* top = bottom_;
+            for (std::uint32_t above = carved(); above != 0; --above) {
+                if (states_[above - 1] != block_state::sorted) continue;
+                states_[above - 1] = block_state::out_of_use;
+                *++top = above - 1;
+            }
+        }
     }
 
     /// Makes every block free, and none ever handed out.
     void reset() noexcept {
-        poison(base_, carved() * layout_.stride);
-        fresh_ = none_carved();
-        top_ = bottom_;
+        detail::poison(base_, carved() * layout_.stride);
+        carve_anew();
+        handed_out_ = refused_ = 0;
     }
 
     [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
+    [[nodiscard]] std::byte* base() const noexcept { return base_; }
     [[nodiscard]] std::size_t total() const noexcept { return layout_.block_count; }
     [[nodiscard]] std::size_t out() const noexcept { return carved() - static_cast<std::size_t>(top_ - bottom_); }
-    [[nodiscard]] std::size_t peak_out() const noexcept { return carved(); }  // a block is carved only when all are out
+    [[nodiscard]] std::size_t refused() const noexcept { return refused_; }  // allocations
+    /// Blocks that were handed out since the last reset, the lowest. Also the peak: a block is carved only when all that are
+    /// carved are in use.
+    [[nodiscard]] std::size_t handed_out() const noexcept { return carved() < handed_out_ ? handed_out_ : carved(); }
 
 private:
-    static constexpr std::size_t stack_offset(const geometry& g) noexcept {
-        return round_up(g.blocks_bytes() + guard_size, alignof(entry));
-    }
-
-    /// The number whose product with `odd` is 1, modulo 2^bits: Newton's iteration, which
-    /// doubles the correct bits (Hacker's Delight, 10-16). `odd` is its own inverse to 3 bits;
-    /// 5 steps make 96.
-    static constexpr std::uintptr_t inverse_of_odd(std::uintptr_t odd) noexcept {
-        std::uintptr_t inverse = odd;
-        for (int step = 0; step < 5; ++step) inverse *= 2 - odd * inverse;
-        return inverse;
-    }
+    free_list(const free_list&) = default;
+    free_list& operator=(const free_list&) = default;
+    void forget() noexcept { *this = static_cast<const free_list&>(free_list()); }
 
     /// From the first block's first byte; an address before it wraps to more than any arena has.
-    [[nodiscard]] std::uintptr_t offset_of(const void* address) const noexcept {
+    [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t offset_of(const void* address) const noexcept {
         return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
     }
 
-    /// The index of the block that starts at `address`; for any other address a number that
-    /// is at least total().
-    // offset * inverse is index << shift exactly for offset == index * stride, since multiplying by
-    // an odd number permutes the integers modulo 2^bits. A bit that is set below shift is rotated
-    // to the top: the result is then at least 2^(bits - shift), which is above total(), since
-    // total() << shift <= 2^(bits - 1).
-    template <std::size_t Stride = 0> [[nodiscard]] std::uintptr_t index_of(const void* address) const noexcept {
+    /// The number of the block that starts at `address`; for any other address a number that is at least total().
+    // offset * inverse is index << shift exactly for offset == index * stride, since multiplying by an odd number permutes the
+    // integers modulo 2^bits. A bit that is set below shift is rotated to the top: the result is then at least
+    // 2^(bits - shift), which is above total(), since total() << shift <= 2^(bits - 1).
+    template <std::size_t Stride>
+    [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
         if constexpr (Stride != 0) {
-            return std::rotr(offset * inverse_of_odd(Stride >> std::countr_zero(Stride)), std::countr_zero(Stride));
-        } else {
+            constexpr unsigned shift = std::countr_zero(Stride);
+            return rotated(offset * inverse_of_odd(Stride >> shift), shift);
+        } else if constexpr (is_checked) {
             const std::uintptr_t product = (fresh_ & multiplies) == 0 ? offset : offset * inverse_;
-            return std::rotr(product, static_cast<int>(fresh_ >> 32 & 63));
+            return rotated(product, static_cast<unsigned>(fresh_ >> 32));
+        } else {
+            return rotated(offset * inverse_, static_cast<unsigned>(std::countr_zero(layout_.stride)));
         }
     }
 
-    /// A block that may be the next to be carved, or the one behind the last: its address. Where misuse is checked,
-    /// its number, in the lower half of a word; the upper half is the same in all, and tells index_of what to do: how
-    /// far to rotate, and whether to multiply. All in one word, because releases of cold blocks wait together in the
+    /// The stack holds all that are carved. Until another one is carved, full_ is out of reach: a pool of few blocks comes here
+    /// once for each that it carves.
+    FIXPOOL_COLD void all_are_free() noexcept {
+        full_ = bottom_;
+        if (carved() * layout_.stride < ordered_bytes) return;
+        handed_out_ = handed_out();
+        carve_anew();
+    }
+
+    void carve_anew() noexcept {
+        fresh_ = none_carved();
+        top_ = full_ = all_free_ = bottom_;
+    }
+
+    /// The blocks, and the guard where there is one.
+    [[nodiscard]] std::size_t fenced_bytes() const noexcept {
+        return layout_.blocks_bytes() + (offset_of(bottom_) == plan(layout_).metadata_offset ? guard_size : 0);
+    }
+
+    /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half tells
+    /// number_of how far to rotate, and whether to multiply. One word, because releases of cold blocks wait together in the
     /// processor's queue of loads: the fewer loads in each, the more of them.
     using carving = std::conditional_t<is_checked, std::uint64_t, std::byte*>;
     static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // the stride is no power of two
@@ -732,23 +1035,75 @@ private:
     }
     [[nodiscard]] std::uint64_t one_carved() const noexcept { return is_checked ? 1 : layout_.stride; }
 
-    /// Blocks that were ever handed out, the lowest: also the peak.
-    [[nodiscard]] std::size_t carved() const noexcept {
+    /// Blocks that are carved, the lowest.
+    [[nodiscard]] std::uint32_t carved() const noexcept {
         if constexpr (is_checked) return static_cast<std::uint32_t>(fresh_);
-        else return std::rotr(offset_of(fresh_) * inverse_, std::countr_zero(layout_.stride));
+        else return static_cast<std::uint32_t>(number_of<0>(fresh_));
     }
 
-    geometry layout_;
-    std::byte* base_;                // of block 0
-    std::uintptr_t inverse_;         // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
-    entry* bottom_;                  // holds `none`
-    entry* top_;                     // the free block handed out next; bottom_ when there is none but those not carved
-    carving fresh_;                  // the block that is carved next; end_ when all are
-    carving end_;                    // behind the last block
-    block_state* states_ = nullptr;  // of every block, where misuse is checked
+    FIXPOOL_HIDDEN static constexpr entry no_entry = none;  // the stack of a list of no blocks: only read
+
+    geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
+    std::byte* base_ = nullptr;                      // of block 0
+    std::uintptr_t inverse_ = 1;                     // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
+    entry* bottom_ = const_cast<entry*>(&no_entry);  // holds `none`
+    entry* top_ = bottom_;                           // the next one out; bottom_: none but those not carved
+    entry* full_ = bottom_;                          // where the top is when all carved are free; bottom_: out of reach
+    entry* all_free_ = bottom_;                      // the same, always; unchecked only
+    carving fresh_ = none_carved();                  // the block that is carved next; end_ when all are
+    carving end_ = fresh_;                           // behind the last block
+    block_state* states_ = nullptr;                  // of every block, where misuse is checked
+    std::size_t handed_out_ = 0;                     // blocks handed out before they were carved anew, the most
+    std::size_t refused_ = 0;                        // allocations that found too few free blocks
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/options.hpp ====
+// pool_options: what may be said of a pool beside its layout; and the reporter that a pool makes of it.
+
+#include <cstddef>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+/// What may be said of a pool beside its layout. Later options are added here, each with a default.
+struct pool_options {
+    const char* name = "";                     // stands in reports; the pool copies the first 31 characters
+    violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
+    void* context = nullptr;                   // handed on in violation::context
+    const detail::handler_place* image = &detail::image_handler;  // of the image whose code writes these options
+};
+
+namespace detail {
+
+/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. Constant, so that it
+/// is read without a lock.
+class reporter {
+public:
+    explicit reporter(const pool_options& options) noexcept
+        : handler_(options.on_violation), context_(options.context), image_(options.image) {
+        for (std::size_t i = 0; options.name != nullptr && i + 1 < sizeof name_ && options.name[i] != 0; ++i)
+            name_[i] = options.name[i];
+    }
+
+    [[nodiscard]] const char* name() const noexcept { return name_; }  // "" without a name
+
+    /// Calls the handler. Requires: no lock is held.
+    FIXPOOL_COLD void report(violation misuse) const noexcept {
+        misuse.pool_name = name();
+        misuse.context = context_;
+        or_default(handler_ != nullptr ? handler_ : image_->load())(misuse);
+    }
+
+private:
+    violation_handler handler_;       // nullptr: the image's
+    void* context_;                   // the caller's
+    const handler_place* image_;      // of the image that built the pool
+    char name_[traps ? 1 : 32] = {};  // a copy, cut; where reports are no text, none is kept
+};
+
+}  // namespace detail
+}  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/stats.hpp ====
 // pool_stats: a pool's counters, read at one moment.
@@ -760,8 +1115,9 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// What `stats()` of every pool returns: a copy, which does not change any more.
 struct pool_stats {
     std::size_t total_blocks = 0;    // blocks: the pool's capacity
-    std::size_t in_use = 0;          // blocks that are out now
-    std::size_t peak_in_use = 0;     // blocks: the most that were out at once since construction or the last reset
+    std::size_t in_use = 0;          // blocks that are in use now
+    std::size_t peak_in_use = 0;     // blocks: the most that were in use at once since construction or the last reset
+    std::size_t refused = 0;         // allocations that found too few free blocks, since then; a bulk form counts once
     std::size_t block_size = 0;      // bytes usable in a block
     std::size_t stride = 0;          // bytes from one block to the next
     std::size_t arena_bytes = 0;     // bytes: the blocks and all that is kept about them, what `required_bytes` says
@@ -775,7 +1131,6 @@ struct pool_stats {
 // and carries the contract.
 
 #include <cstddef>
-#include <new>
 #include <span>
 #include <utility>
 
@@ -787,37 +1142,22 @@ namespace detail {
 template <class T, checking C> class shared_state;
 }  // namespace detail
 
-/// What may be said of a pool beside its layout. Later options are added here, each with a default.
-struct pool_options {
-    const char* name = "";  // stands in reports; not copied, outlives the pool
-};
-
-/// What `try_deallocate` says of a pointer.
+/// What `try_deallocate` says of a pointer. The kinds of misuse are those of violation_kind.
 enum class release_status : unsigned char {
     released,
     null_pointer,
     foreign_pointer,
     misaligned_pointer,
-    not_allocated
-};
-
-/// Thrown by `allocate` when every block is in use.
-class pool_exhausted : public std::bad_alloc {
-public:
-    pool_exhausted(const char* pool_name, std::size_t total_blocks) noexcept {
-        text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
-        if (*pool_name != 0) text_.add(" in pool \"").add(pool_name).add("\"");
-    }
-    [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
-
-private:
-    detail::text_line text_;
+    not_allocated,
+    double_free
 };
 
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of
-/// `alignment()`. The block given back last is handed out first. Nothing is written into
-/// free blocks, and construction takes O(1) whatever the size. The levels of checking
-/// are described in checking.hpp.
+/// `alignment()`. The block that was released last is handed out first. When all blocks are free again and those that were in
+/// use come to 256 KiB or more, blocks are handed out in order of addresses again. Nothing is written into free blocks.
+/// Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
+///
+/// A pool can be moved: its blocks are then the target's, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
 template <checking C = checking::checked> class basic_memory_pool {
@@ -826,6 +1166,8 @@ template <checking C = checking::checked> class basic_memory_pool {
     using entry = typename free_list::entry;
 
 public:
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+
     /// A pool on memory from `operator new`.
     /// Throws: std::invalid_argument for a size or count of 0 or an alignment that is not a power
     /// of two; std::length_error for sizes that come to more than PTRDIFF_MAX, or more than 2^32 -
@@ -834,27 +1176,56 @@ public:
         : basic_memory_pool(layout, arena::heap(), options) {}
 
     /// A pool on `memory`, which it takes over.
-    /// Throws: as above, and std::length_error for a borrowed buffer that is too small,
-    /// saying what is needed.
+    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed; what a function
+    /// of the arena's throws.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
         : basic_memory_pool(std::move(memory), detail::checked_geometry(layout, free_list::metadata_size), options) {}
 
-    basic_memory_pool(const basic_memory_pool&) = delete;
-    basic_memory_pool& operator=(const basic_memory_pool&) = delete;
+    basic_memory_pool(basic_memory_pool&&) noexcept = default;
 
-    /// Blocks that are still allocated are reported as one `leak`, unless unchecked; their memory
-    /// is gone all the same.
-    ~basic_memory_pool() {
-        if constexpr (C != checking::unchecked)
-            if (in_use() != 0) report_live_blocks(violation_kind::leak);
+    /// Blocks of this pool that are in use are a leak, as in the destructor.
+    basic_memory_pool& operator=(basic_memory_pool&& other) noexcept {
+        if (this == &other) return *this;
+        report_leak();
+        list_ = std::move(other.list_);
+        arena_ = std::move(other.arena_);  // not before: the list gives up its bytes first
+        reporter_ = other.reporter_;
+        return *this;
     }
 
-    /// Bytes that a pool of this layout takes of its arena: the blocks and this level's metadata. A
-    /// borrowed buffer needs exactly so many if it starts at a multiple of the larger of the
-    /// alignment and 8; else what aligning it costs more.
+    /// Reports blocks that are in use as one `leak`, unless unchecked. Their memory
+    /// is gone all the same.
+    ~basic_memory_pool() { report_leak(); }
+
+    /// Size of the arena that a pool of this layout needs, in bytes: blocks and metadata. A borrowed buffer needs exactly
+    /// that if it starts at a multiple of the larger of the alignment and 8. Any other buffer needs more, to be aligned.
     /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
-        return free_list::arena_bytes(detail::checked_geometry(layout, free_list::metadata_size));
+        return free_list::plan(detail::checked_geometry(layout, free_list::metadata_size)).total_bytes();
+    }
+
+    /// Size of the buffer for metadata that a pool of this layout needs, in bytes, where it is apart from the blocks.
+    /// Enough at any alignment.
+    /// Throws: as `required_bytes`.
+    [[nodiscard]] static constexpr std::size_t required_metadata_bytes(pool_layout layout) {
+        const auto plan = free_list::plan(detail::checked_geometry(layout, free_list::metadata_size));
+        return plan.metadata_bytes + plan.metadata_alignment - 1;
+    }
+
+    /// The largest number of blocks whose `required_bytes` is at most `bytes`; 0 if not even one block fits.
+    /// Throws: std::invalid_argument for a size of 0 or an alignment that is not a power of two.
+    [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes, std::size_t block_size,
+                                                         std::size_t alignment = 0) {
+        if (block_size > detail::max_bytes) return 0;
+        detail::geometry fitting = detail::checked_stride({block_size, 0, alignment});
+        const std::size_t fixed = free_list::guard_size + sizeof(entry);
+        const std::size_t per_block = fitting.stride + free_list::metadata_size;
+        const std::size_t most = detail::most_blocks(fitting.stride, free_list::metadata_size);
+        fitting.block_count = bytes <= fixed ? 0 : (bytes - fixed) / per_block;
+        if (fitting.block_count > most) fitting.block_count = most;
+        // Padding in front of the metadata is less than per_block, so that it costs one block at most.
+        const bool is_one_too_many = fitting.block_count != 0 && free_list::plan(fitting).total_bytes() > bytes;
+        return fitting.block_count - is_one_too_many;
     }
 
     /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give
@@ -867,13 +1238,13 @@ public:
         return hand_out(taken);
     }
 
-    /// As `allocate`, but nullptr when all blocks are in use.
+    /// As `allocate`, but returns nullptr when all blocks are in use.
     [[nodiscard]] void* try_allocate() noexcept {
         entry taken;
         return list_.take(taken) ? hand_out(taken) : nullptr;
     }
 
-    /// Takes a block back. nullptr is a no-op. Any other pointer than a live block's start is a
+    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a
     /// violation, and then a no-op; unchecked: undefined.
     /// Complexity: O(1).
     void deallocate(void* block) noexcept {
@@ -885,7 +1256,7 @@ public:
     /// Fills `blocks` with as many blocks, or returns false and leaves it and the pool alone.
     /// Complexity: O(blocks.size()).
     [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
-        if (blocks.size() > available()) return false;
+        if (blocks.size() > available()) return list_.refuse();
         for (void*& block : blocks) block = try_allocate();
         return true;
     }
@@ -896,6 +1267,7 @@ public:
     }
 
     /// As `deallocate`, but misuse is no violation: it is returned, and the pool is untouched.
+    /// Complexity: O(1).
     [[nodiscard]] release_status try_deallocate(void* block) noexcept requires(C != checking::unchecked) {
         if (block == nullptr) return release_status::null_pointer;
         const entry claimed = list_.claim(block);
@@ -903,103 +1275,134 @@ public:
             list_.put(claimed);
             return release_status::released;
         }
-        const violation_kind misuse = list_.misuse_of(block);
-        if (misuse == violation_kind::foreign_pointer) return release_status::foreign_pointer;
-        if (misuse == violation_kind::misaligned_pointer) return release_status::misaligned_pointer;
-        return release_status::not_allocated;
+        switch (list_.misuse_of(block)) {
+            case violation_kind::foreign_pointer: return release_status::foreign_pointer;
+            case violation_kind::misaligned_pointer: return release_status::misaligned_pointer;
+            case violation_kind::double_free: return release_status::double_free;
+            default: return release_status::not_allocated;
+        }
     }
 
-    /// Whether `block` is the start of a live block of this pool. It is not read.
+    /// Whether `block` is the start of a block of this pool that is in use. It is not read. Not the way to choose between
+    /// pools, since a block that is released twice is no longer owned: `contains` is.
     [[nodiscard]] bool owns(const void* block) const noexcept requires(C != checking::unchecked) {
-        return list_.is_live(block);
+        return list_.is_live(list_.index_of(block));
     }
 
-    /// fn(void*) for every live block, in address order. Requires: fn
-    /// neither allocates nor releases.
+    /// Whether `address` lies in the pool's blocks. It is not read.
+    [[nodiscard]] bool contains(const void* address) const noexcept { return list_.contains(address); }
+
+    /// The bytes of all blocks. Block i starts at i * stride().
+    [[nodiscard]] std::span<std::byte> blocks() const noexcept { return {list_.base(), list_.layout().blocks_bytes()}; }
+
+    /// The index of the block that starts at `block`, whether in use or not; npos for any other address. It is not read.
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return list_.index_of(block); }
+
+    /// Requires: index < total_blocks().
+    [[nodiscard]] void* block_at(std::size_t index) const noexcept { return list_.base() + index * stride(); }
+
+    /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release: what is allocated
+    /// meanwhile may be visited or not.
     /// Complexity: O(peak_in_use()).
     template <class Fn> void for_each_allocated(Fn&& fn) const requires(C != checking::unchecked) {
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
 
-    /// Makes every block free again, whoever holds it; the peak starts anew.
+    /// Puts the free blocks in order of addresses: the lowest is handed out next. For a quiet moment of a pool that is never
+    /// empty.
+    /// Complexity: O(peak_in_use()).
+    void sort_free_blocks() noexcept requires(C != checking::unchecked) { list_.sort(); }
+
+    /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.
     /// Complexity: O(1).
     void reset() noexcept { list_.reset(); }
 
     [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }
-    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.peak_out(); }  // blocks, since the last reset
+    [[nodiscard]] std::size_t peak_in_use() const noexcept {
+        return list_.handed_out();
+    }  // blocks, since the last reset
     [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }  // bytes
     [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }          // bytes
     [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }    // bytes
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }                 // "" without a name
 
     [[nodiscard]] pool_stats stats() const noexcept {
-        const std::size_t bytes = free_list::arena_bytes(list_.layout());
-        const std::size_t metadata = bytes - list_.layout().blocks_bytes();
-        return {total_blocks(), in_use(), peak_in_use(), block_size(), stride(), bytes, metadata};
+        const std::size_t arena_bytes = total_blocks() == 0 ? 0 : free_list::plan(list_.layout()).total_bytes();
+        const std::size_t metadata_bytes = arena_bytes - list_.layout().blocks_bytes();
+        return {total_blocks(), in_use(), peak_in_use(), list_.refused(),
+                block_size(),   stride(), arena_bytes,   metadata_bytes};
     }
 
 private:
     template <class T, checking D> friend class typed_pool;
     template <class T, checking D> friend class detail::shared_state;
 
-    basic_memory_pool(arena&& memory, const detail::geometry& g, pool_options options)
-        : arena_(std::move(memory)),
-          list_(arena_.acquire(free_list::arena_bytes(g),
-                               g.alignment < free_list::arena_alignment ? free_list::arena_alignment : g.alignment),
-                g),
-          name_(options.name == nullptr ? "" : options.name) {}
+    basic_memory_pool(arena&& memory, const detail::geometry& g, const pool_options& options)
+        : arena_(std::move(memory)), list_(arena_.acquire(free_list::plan(g)), g), reporter_(options) {}
 
     [[nodiscard]] void* hand_out(entry taken) noexcept {
         list_.mark(taken, detail::block_state::live);
         return list_.address(taken);
     }
 
-    [[noreturn]] FIXPOOL_COLD void raise_exhausted() const { detail::raise(pool_exhausted(name_, total_blocks())); }
-
-    [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
-        return {kind, this, name_, address, list_.enclosing_index(address), total_blocks(), in_use()};
+    [[noreturn]] FIXPOOL_COLD void raise_exhausted() const {
+        detail::raise_made<pool_exhausted>(name(), total_blocks());
     }
 
-    /// Reports `block` unless it is nullptr, which any pool takes, and all that an
+    [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
+        return {kind, this, "", address, list_.enclosing_index(address), total_blocks(), in_use()};
+    }
+
+    /// Reports the release of `block` unless it is nullptr, which any pool takes, and all that an
     /// unchecked one ever finds.
     FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* block) const noexcept {
         if constexpr (C != checking::unchecked)
-            if (block != nullptr) detail::report(violation_at(list_.misuse_of(block), block));
+            if (block != nullptr) reporter_.report(violation_at(list_.misuse_of(block), block));
+    }
+
+    /// What is wrong with releasing or adopting `object`, which may be under construction or destruction.
+    [[nodiscard]] violation object_misuse(const void* object) const noexcept {
+        const bool is_unfinished = list_.is_unfinished(list_.index_of(object));
+        return violation_at(is_unfinished ? violation_kind::not_allocated : list_.misuse_of(object), object);
+    }
+
+    void report_leak() const noexcept {
+        if constexpr (C != checking::unchecked)
+            if (in_use() != 0) report_live_blocks(violation_kind::leak);
     }
 
     FIXPOOL_COLD void report_live_blocks(violation_kind kind) const noexcept {
-        const void* lowest = nullptr;
+        const void* lowest = nullptr;  // stays so if the only objects are being constructed or destroyed
         list_.for_each_live([&lowest](const std::byte* block) {
             if (lowest == nullptr) lowest = block;
         });
-        detail::report(violation_at(kind, lowest));
+        reporter_.report(violation_at(kind, lowest));
     }
 
     arena arena_;
     free_list list_;
-    const char* name_;  // never nullptr
+    detail::reporter reporter_;
 };
 
 using memory_pool = basic_memory_pool<>;
 
 }  // namespace fixpool::inline FIXPOOL_ABI
 
-// ==== fixpool/typed_pool.hpp ====
-// typed_pool: objects of one type, each in a block of a memory_pool, each owned by a block<T>.
+// ==== fixpool/detail/object.hpp ====
+// What typed pools do with a T: its layout, its construction, its destruction. No function of T's namespace is found by these
+// calls, or by any other of the library's.
 
 #include <cstddef>
+#include <new>
 #include <type_traits>
 #include <utility>
 
-namespace fixpool::inline FIXPOOL_ABI {
-
-namespace detail {
+namespace fixpool::inline FIXPOOL_ABI::detail {
 
 template <class T>
-concept complete = requires {
-    sizeof(T);
-};
+concept complete = sizeof(T) != 0;
 
 /// The layout of `block_count` blocks of T. Refuses, in words, a T that cannot be pooled.
 template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t block_count) noexcept {
@@ -1013,29 +1416,55 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
     if constexpr (std::is_object_v<T> && !std::is_array_v<T> && complete<T>) {
         static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
         static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
-        return {sizeof(T), block_count, alignof(T)};
+        return pool_layout::of<T>(block_count);
     } else {
         return {};  // never: something was asserted
     }
 }
 
+/// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no multiple
+/// of its alignment.
+template <class T> inline constexpr std::size_t stride_of = round_up(sizeof(T), alignof(T));
+
+/// Stands for the arguments of a T that is default-initialised.
+struct for_overwrite {};
+
 FIXPOOL_CALLERS_BEGIN
-/// An object made of `args` at `where`: by parentheses where they construct, else by braces
-/// (aggregates, before clang 16).
+/// An object made of `args` at `where`: by parentheses where they construct, else by braces, which
+/// are for aggregates before clang 16 only. Made of for_overwrite it is default-initialised.
 template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&... args) {
-    if constexpr (std::is_constructible_v<T, Args...>) {
+    constexpr bool overwrites = std::is_same_v<void(Args...), void(for_overwrite)>;
+    if constexpr (overwrites && std::is_default_constructible_v<T>) {
+        return ::new (where) T;
+    } else if constexpr (!overwrites && std::is_constructible_v<T, Args...>) {
         return ::new (where) T(std::forward<Args>(args)...);
-    } else {
+    } else if constexpr (!overwrites && std::is_aggregate_v<T> && requires { T{std::forward<Args>(args)...}; }) {
         return ::new (where) T{std::forward<Args>(args)...};
+    } else {
+        static_assert(!complete<T>, "fixpool: T cannot be constructed from these arguments");
+        return nullptr;
     }
 }
+
+/// Ends the life of an object whose very type is T: of a polymorphic T without a virtual destructor, too.
+template <class T> void destroy(T& object) noexcept { object.T::~T(); }
 FIXPOOL_CALLERS_END
 
-}  // namespace detail
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/typed_pool.hpp ====
+// typed_pool: objects of one type, each in a block of a memory_pool, each owned by a block<T>.
+
+#include <cstddef>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI {
 
 /// A pool of `total_blocks()` objects of type T, which are constructed in place and owned
-/// by a block<T>. T need be neither copyable nor movable; its constructor and destructor
-/// may use this very pool. The pool outlives its blocks: they know its address, so it is
+/// by a block<T>. T need be neither copyable nor movable. Its constructor and destructor
+/// may use this very pool. The pool must outlive its blocks. They know its address, so it is
 /// neither copied nor moved.
 /// Thread safety: one thread at a time.
 template <class T, checking C = checking::checked> class typed_pool {
@@ -1043,6 +1472,8 @@ template <class T, checking C = checking::checked> class typed_pool {
     using free_list = detail::free_list<C>;
 
 public:
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+
     /// A pool on memory from `operator new`. Throws: as the constructors of memory_pool.
     explicit typed_pool(std::size_t block_count, pool_options options = {})
         : typed_pool(block_count, arena::heap(), options) {}
@@ -1054,45 +1485,51 @@ public:
     typed_pool(const typed_pool&) = delete;
     typed_pool& operator=(const typed_pool&) = delete;
 
-    /// Requires: every object is gone. Where one is not, its handle dangles: a violation after
+    /// Requires: every object is gone. If one is not, its handle dangles. This is a violation after
     /// which the program ends, whatever the handler does; unchecked: undefined.
     ~typed_pool() {
         if constexpr (C != checking::unchecked) {
             if (in_use() == 0) return;
             pool_.report_live_blocks(violation_kind::pool_destroyed_with_live_blocks);
-            std::abort();
+            detail::stop();
         }
     }
 
-    /// Bytes that a pool of so many T takes of its arena, as basic_memory_pool::required_bytes.
+    /// As in memory_pool, for blocks of T.
     [[nodiscard]] static constexpr std::size_t required_bytes(std::size_t block_count) {
         return basic_memory_pool<C>::required_bytes(detail::layout_for<T>(block_count));
     }
-
-    /// A T made of `args`.
-    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then
-    /// the block is back.
-    /// Complexity: O(1), and T's constructor.
-    template <class... Args> [[nodiscard]] block<T, C> allocate(Args&&... args) {
-        block<T, C> made = try_allocate(std::forward<Args>(args)...);
-        if (made == nullptr) pool_.raise_exhausted();
-        return made;
+    [[nodiscard]] static constexpr std::size_t required_metadata_bytes(std::size_t block_count) {
+        return basic_memory_pool<C>::required_metadata_bytes(detail::layout_for<T>(block_count));
+    }
+    [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes) {
+        return basic_memory_pool<C>::blocks_in(bytes, sizeof(T), alignof(T));
     }
 
-    /// As `allocate`, but an empty block when all are in use: then no argument was touched.
+    /// A T made of `args`, as by T(args...).
+    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then
+    /// the block is free again.
+    /// Complexity: O(1), and T's constructor.
+    template <class... Args> [[nodiscard]] block<T, C> allocate(Args&&... args) {
+        entry taken;
+        if (!pool_.list_.take(taken)) pool_.raise_exhausted();
+        return made_in(taken, std::forward<Args>(args)...);
+    }
+
+    /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) {
         entry taken;
         if (!pool_.list_.take(taken)) return {};
-        detail::block_lease<typed_pool> lease(*this, taken);
-        T* const object =
-            detail::construct<T>(pool_.list_.template address<sizeof(T)>(taken), std::forward<Args>(args)...);
-        lease.keep();
-        pool_.list_.mark(taken, detail::block_state::live);  // not before: nobody visits or releases half an object
-        return {*this, object};
+        return made_in(taken, std::forward<Args>(args)...);
     }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line:
-    /// kept in debug level.
+    /// As `allocate` and `try_allocate`, but T is default-initialised: what T's default constructor leaves alone is
+    /// uninitialised, as by std::make_unique_for_overwrite. `allocate()` sets all of an aggregate to 0.
+    [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(detail::for_overwrite()); }
+    [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(detail::for_overwrite()); }
+
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line.
+    /// Kept in debug level.
     template <class... Args> [[nodiscard]] block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) {
         return allocate(std::forward<Args>(args)...);
     }
@@ -1100,45 +1537,95 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `block::release` gave up, which no other handle owns; nullptr gives an empty
-    /// block. Any other pointer than to a live object of this pool is a violation, it is not
-    /// touched, and the block is empty.
+    /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty
+    /// block. Any other pointer is a violation, `still_owned` if a handle owns the object. The object is then untouched,
+    /// and the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
-        if constexpr (C != checking::unchecked)
-            if (!pool_.owns(object)) pool_.report_misuse(std::exchange(object, nullptr));
+        using enum detail::block_state;
+        if (pool_.list_.template change<stride()>(object, given_up, live) == free_list::none) {
+            report_misuse(object);
+            return {};
+        }
         return {*this, object};
     }
 
-    /// fn(T&) for every object whose constructor has finished and whose destructor has not
-    /// begun, in address order.
-    /// Requires: fn neither allocates nor releases. Complexity: O(peak_in_use()).
+    /// Calls fn(T&) for every object whose constructor has finished and whose destructor has not
+    /// begun, in order of addresses. fn may allocate, and may release any object: what is allocated meanwhile may be
+    /// visited or not.
+    /// Complexity: O(peak_in_use()).
     template <class Fn> void for_each(Fn&& fn) requires(C != checking::unchecked) {
-        pool_.list_.for_each_live([&fn](std::byte* object) { fn(*std::launder(reinterpret_cast<T*>(object))); });
+        pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(*object_in(bytes)); });
     }
+    template <class Fn> void for_each(Fn&& fn) const requires(C != checking::unchecked) {
+        pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(std::as_const(*object_in(bytes))); });
+    }
+
+    /// The object in the block of that index, or nullptr if there is none.
+    [[nodiscard]] T* object_at(std::size_t index) noexcept requires(C != checking::unchecked) {
+        return live_object(index);
+    }
+    [[nodiscard]] const T* object_at(std::size_t index) const noexcept requires(C != checking::unchecked) {
+        return live_object(index);
+    }
+
+    // As in memory_pool.
+    [[nodiscard]] bool owns(const void* block) const noexcept requires(C != checking::unchecked) {
+        return pool_.list_.is_live(index_of(block));
+    }
+    [[nodiscard]] bool contains(const void* address) const noexcept { return pool_.contains(address); }
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
+        return pool_.list_.template index_of<stride()>(block);
+    }
+    void sort_free_blocks() noexcept requires(C != checking::unchecked) { pool_.list_.sort(); }
 
     [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }
-    [[nodiscard]] std::size_t block_size() const noexcept { return pool_.block_size(); }  // bytes
-    [[nodiscard]] std::size_t stride() const noexcept { return pool_.stride(); }          // bytes
-    [[nodiscard]] std::size_t alignment() const noexcept { return pool_.alignment(); }    // bytes
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }         // bytes
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T>; }  // bytes
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }         // bytes
+    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
     [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }
 
 private:
     using entry = typename free_list::entry;
-    friend class detail::handle<T, typed_pool>;
-    friend class detail::block_lease<typed_pool>;
+    friend block<T, C>;
+    friend detail::block_lease<typed_pool>;
+
+    [[nodiscard]] static T* object_in(std::byte* bytes) noexcept { return std::launder(reinterpret_cast<T*>(bytes)); }
+    [[nodiscard]] T* live_object(std::size_t index) const noexcept {
+        return pool_.list_.is_live(index) ? object_in(pool_.list_.base() + index * stride()) : nullptr;
+    }
+
+    /// The handle of a T made of `args` in a block that was taken.
+    template <class... Args> [[nodiscard]] block<T, C> made_in(entry taken, Args&&... args) {
+        detail::block_lease<typed_pool> lease(*this, taken);
+        T* const object =
+            detail::construct<T>(pool_.list_.template address<stride()>(taken), std::forward<Args>(args)...);
+        lease.keep();
+        pool_.list_.mark(taken, detail::block_state::live);  // not before: nobody visits or releases half an object
+        return {*this, object};
+    }
 
     void put_back(entry block) noexcept { pool_.list_.put(block); }
 
     /// Validates before it destroys, and puts the block back only when the destructor has returned.
     void give_back(T* object) noexcept {
-        const entry claimed = pool_.list_.template claim<sizeof(T)>(object);
-        if (claimed == free_list::none) return pool_.report_misuse(object);
-        object->~T();
+        const entry claimed = pool_.list_.template claim<stride()>(object);
+        if (claimed == free_list::none) return report_misuse(object);
+        detail::destroy(*object);
         put_back(claimed);
+    }
+
+    void give_up(T* object) noexcept {
+        using enum detail::block_state;
+        if (pool_.list_.template change<stride()>(object, live, given_up) == free_list::none) report_misuse(object);
+    }
+
+    FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* object) const noexcept {
+        if constexpr (C != checking::unchecked) pool_.reporter_.report(pool_.object_misuse(object));
     }
 
     basic_memory_pool<C> pool_;
@@ -1156,7 +1643,6 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-template <class T, checking C> class shared_block;
 template <class T, checking C> class shared_pool;
 
 namespace detail {
@@ -1167,28 +1653,34 @@ namespace detail {
 // > 0, otherwise empty.
 template <class T, checking C> class shared_state {
     using free_list = detail::free_list<C>;
+    static constexpr std::size_t stride = stride_of<T>;
 
 public:
     using entry = typename free_list::entry;
+    using handle = block<T, C, shared_state>;
 
     shared_state(pool_layout layout, arena memory, pool_options options) : pool_(layout, std::move(memory), options) {}
 
-    /// A T made of `args`, or nullptr when all blocks are in use. `self` is this state, and may be
-    /// gone when T's constructor has run: that may end the very shared_pool it belongs to.
-    template <class... Args> [[nodiscard]] T* try_construct(const std::shared_ptr<shared_state>& self, Args&&... args) {
+    /// A T made of `args`. `self` is this state, and may be gone when T's constructor has run: that may end the very
+    /// shared_pool it belongs to.
+    template <class... Args> [[nodiscard]] handle allocate(const std::shared_ptr<shared_state>& self, Args&&... args) {
         entry taken;
-        if (!take(self, taken)) return nullptr;
-        block_lease<shared_state> lease(*this, taken);
-        T* const object = construct<T>(pool_.list_.template address<sizeof(T)>(taken), std::forward<Args>(args)...);
-        lease.keep();
-        if constexpr (free_list::is_checked) {
-            const std::lock_guard lock(mutex_);
-            pool_.list_.mark(taken, block_state::live);  // not before: nobody adopts half an object
-        }
-        return object;
+        if (!take(self, taken)) pool_.raise_exhausted();
+        return made_in(taken, std::forward<Args>(args)...);
+    }
+    /// The same, or an empty handle when all blocks are in use.
+    template <class... Args>
+    [[nodiscard]] handle try_allocate(const std::shared_ptr<shared_state>& self, Args&&... args) {
+        entry taken;
+        if (!take(self, taken)) return {};
+        return made_in(taken, std::forward<Args>(args)...);
     }
 
-    [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
+    /// The owner of an object that was given up. Reports any other, and returns an empty handle.
+    [[nodiscard]] handle adopt(T* object) noexcept {
+        if (object == nullptr || !change_state(object, block_state::given_up, block_state::live)) return {};
+        return {*this, object};
+    }
 
     /// Puts back a block whose object is gone. The last one may end this state: nothing is
     /// touched after the unlocking.
@@ -1202,25 +1694,25 @@ public:
     void give_back(T* object) noexcept {
         const entry claimed = claim(object);
         if (claimed == free_list::none) return;
-        object->~T();
+        detail::destroy(*object);
         put_back(claimed);
     }
 
-    /// Whether `object` is live; reports it where it is not.
-    [[nodiscard]] bool admit([[maybe_unused]] const T* object) noexcept {
-        if constexpr (free_list::is_checked) {
-            std::unique_lock lock(mutex_);
-            if (!pool_.owns(object)) {
-                report_misuse(object, lock);
-                return false;
-            }
-        }
-        return true;
+    /// Says that no handle owns `object` any more.
+    void give_up(T* object) noexcept {
+        static_cast<void>(change_state(object, block_state::live, block_state::given_up));
     }
 
     [[nodiscard]] pool_stats stats() const noexcept {
         const std::lock_guard lock(mutex_);
         return pool_.stats();
+    }
+
+    // Constant: no lock.
+    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
+    [[nodiscard]] bool contains(const void* address) const noexcept { return pool_.contains(address); }
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
+        return pool_.list_.template index_of<stride>(block);
     }
 
 private:
@@ -1231,21 +1723,44 @@ private:
         return true;
     }
 
+    template <class... Args> [[nodiscard]] handle made_in(entry taken, Args&&... args) {
+        block_lease<shared_state> lease(*this, taken);
+        T* const object =
+            detail::construct<T>(pool_.list_.template address<stride>(taken), std::forward<Args>(args)...);
+        lease.keep();
+        if constexpr (free_list::is_checked) {
+            const std::lock_guard lock(mutex_);
+            pool_.list_.mark(taken, block_state::live);  // not before: nobody adopts half an object
+        }
+        return {*this, object};
+    }
+
     /// The live block at `object`, live no longer; reports and returns `none` where there is none.
     [[nodiscard]] entry claim(T* object) noexcept {
         std::unique_lock lock(mutex_, std::defer_lock);
         if constexpr (free_list::is_checked) lock.lock();
-        const entry claimed = pool_.list_.template claim<sizeof(T)>(object);
+        const entry claimed = pool_.list_.template claim<stride>(object);
         if constexpr (free_list::is_checked)
             if (claimed == free_list::none) report_misuse(object, lock);
         return claimed;
     }
 
+    [[nodiscard]] bool change_state(T* object, block_state from, block_state to) noexcept {
+        if constexpr (free_list::is_checked) {
+            std::unique_lock lock(mutex_);
+            if (pool_.list_.template change<stride>(object, from, to) == free_list::none) {
+                report_misuse(object, lock);
+                return false;
+            }
+        }
+        return true;
+    }
+
     /// What is reported is read under the lock, and told after it.
     FIXPOOL_COLD void report_misuse(const void* object, std::unique_lock<std::mutex>& lock) const noexcept {
-        const violation misuse = pool_.violation_at(pool_.list_.misuse_of(object), object);
+        const violation misuse = pool_.object_misuse(object);
         lock.unlock();
-        detail::report(misuse);
+        pool_.reporter_.report(misuse);
     }
 
     mutable std::mutex mutex_;
@@ -1255,45 +1770,19 @@ private:
 
 }  // namespace detail
 
-/// Owns one T in a shared_pool, as block does in a typed_pool; and every live one owns the pool
-/// too, which stays after its last shared_pool is gone. An object that holds a shared_pool or a
+/// Owns one T in a shared_pool, as block does in a typed_pool. Every live one also owns the pool, which stays after its last
+/// shared_pool is gone; so does an object that `release` gave up. An object that holds a shared_pool or a
 /// shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
 /// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another
 /// thread, and die there.
-template <class T, checking C = checking::checked> class shared_block {
-public:
-    shared_block() noexcept = default;
-    shared_block(shared_block&&) noexcept = default;
-    shared_block& operator=(shared_block&&) noexcept = default;
-
-    [[nodiscard]] T* get() const noexcept { return handle_.get(); }         // nullptr when empty
-    [[nodiscard]] T& operator*() const noexcept { return *handle_.get(); }  // Requires: not empty
-    [[nodiscard]] T* operator->() const noexcept { return handle_.get(); }  // Requires: not empty
-    [[nodiscard]] explicit operator bool() const noexcept { return handle_.get() != nullptr; }
-
-    /// Destroys the object and gives the block back; of an empty block nothing.
-    void reset() noexcept { handle_.reset(); }
-
-    /// Gives up the object, which stays alive, keeps the pool alive, and waits for
-    /// `adopt`. nullptr when empty.
-    [[nodiscard]] T* release() noexcept { return handle_.release(); }
-
-    void swap(shared_block& other) noexcept { handle_.swap(other.handle_); }
-    friend void swap(shared_block& a, shared_block& b) noexcept { a.swap(b); }
-    [[nodiscard]] friend bool operator==(const shared_block& b, std::nullptr_t) noexcept { return b.get() == nullptr; }
-
-private:
-    friend class shared_pool<T, C>;
-
-    shared_block(detail::shared_state<T, C>* state, T* object) noexcept : handle_(state, object) {}
-
-    detail::handle<T, detail::shared_state<T, C>> handle_;
-};
+template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_state<T, C>>;
 
 /// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool,
 /// and so is what is left after a move: it is never empty. Its capacity is exact: `try_allocate` is
-/// empty only when every block was out. T's constructor and destructor run outside the pool's lock,
+/// empty only when every block was in use. T's constructor and destructor run outside the pool's lock,
 /// and may use this very pool.
+///
+/// It has no `for_each`: another thread may destroy an object while it is visited.
 /// Thread safety: every member from any thread, at the same time; assigning to one shared_pool
 /// object is not among them.
 template <class T, checking C = checking::checked> class shared_pool {
@@ -1301,43 +1790,55 @@ template <class T, checking C = checking::checked> class shared_pool {
     using state = detail::shared_state<T, C>;
 
 public:
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+
     /// A pool on memory from `operator new`. Throws: as the constructors of memory_pool.
     explicit shared_pool(std::size_t block_count, pool_options options = {})
         : shared_pool(block_count, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over; a borrowed buffer must outlive the
+    /// A pool on `memory`, which it takes over. A borrowed buffer must outlive the
     /// last block as well.
     /// Throws: as the constructors of memory_pool.
+    // Not by std::make_shared: it has a symbol that is unique in the process, and pins a plug-in.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
-        : state_(std::make_shared<state>(detail::layout_for<T>(block_count), std::move(memory), options)) {}
+        : state_(new state(detail::layout_for<T>(block_count), std::move(memory), options)) {}
 
     shared_pool(const shared_pool&) noexcept = default;  // and no move: a moved-from pool is still this pool
     shared_pool& operator=(const shared_pool&) noexcept = default;
     ~shared_pool() = default;
 
-    /// Bytes that a pool of so many T takes of its arena, as basic_memory_pool::required_bytes.
+    /// As in typed_pool.
     [[nodiscard]] static constexpr std::size_t required_bytes(std::size_t block_count) {
-        return basic_memory_pool<C>::required_bytes(detail::layout_for<T>(block_count));
+        return typed_pool<T, C>::required_bytes(block_count);
+    }
+    [[nodiscard]] static constexpr std::size_t required_metadata_bytes(std::size_t block_count) {
+        return typed_pool<T, C>::required_metadata_bytes(block_count);
+    }
+    [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes) {
+        return typed_pool<T, C>::blocks_in(bytes);
     }
 
-    /// A T made of `args`.
+    /// A T made of `args`, as by T(args...).
     /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then
-    /// the block is back.
+    /// the block is free again.
     /// Complexity: O(1), and T's constructor.
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
-        shared_block<T, C> made = try_allocate(std::forward<Args>(args)...);
-        if (made == nullptr) state_->raise_exhausted();
-        return made;
+        return state_->allocate(state_, std::forward<Args>(args)...);
     }
 
-    /// As `allocate`, but an empty block when all are in use: then no argument was touched.
+    /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const {
-        // In this order: T's constructor may end this very object.
-        return {state_.get(), state_->try_construct(state_, std::forward<Args>(args)...)};
+        return state_->try_allocate(state_, std::forward<Args>(args)...);
     }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line:
-    /// kept in debug level.
+    /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
+    [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const { return allocate(detail::for_overwrite()); }
+    [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const {
+        return try_allocate(detail::for_overwrite());
+    }
+
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line.
+    /// Kept in debug level.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
         return allocate(std::forward<Args>(args)...);
@@ -1347,13 +1848,13 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `shared_block::release` gave up, which no other handle owns (a second one
-    /// keeps nothing alive); nullptr gives an empty block. Any other pointer than to a live object
-    /// of this pool is a violation, it is not touched, and the block is empty.
-    [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept {
-        if (object == nullptr || !state_->admit(object)) return {};
-        return {state_.get(), object};
-    }
+    /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one object,
+    /// one gets it, and the other one's call is a violation.
+    [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return state_->adopt(object); }
+
+    // As in memory_pool.
+    [[nodiscard]] bool contains(const void* address) const noexcept { return state_->contains(address); }
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->index_of(block); }
 
     // Counts are those of one moment, which has passed when they are read while other
     // threads use the pool.
@@ -1361,10 +1862,16 @@ public:
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
-    [[nodiscard]] std::size_t block_size() const noexcept { return stats().block_size; }  // bytes
-    [[nodiscard]] std::size_t stride() const noexcept { return stats().stride; }          // bytes
-    [[nodiscard]] std::size_t alignment() const noexcept { return alignof(T); }           // bytes
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }         // bytes
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T>; }  // bytes
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }         // bytes
+    [[nodiscard]] const char* name() const noexcept { return state_->name(); }
     [[nodiscard]] pool_stats stats() const noexcept { return state_->stats(); }
+
+    /// Whether both are the same pool.
+    [[nodiscard]] friend bool operator==(const shared_pool& a, const shared_pool& b) noexcept {
+        return a.state_.get() == b.state_.get();
+    }
 
 private:
     std::shared_ptr<state> state_;  // never empty

@@ -3,81 +3,142 @@
 #pragma once
 
 #include <fixpool/checking.hpp>
-#include <fixpool/violation.hpp>
+#include <fixpool/detail/text_line.hpp>
+#include <fixpool/layout.hpp>
 
 #include <cstddef>
-#include <cstdint>
 #include <new>
 #include <span>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
 template <checking C> class basic_memory_pool;
 
-/// Where a pool gets its bytes from: said when the pool is built, and of no cost later. The
-/// pool takes it over.
-class arena {
-public:
-    /// Bytes from `operator new`, fetched when the pool is built and given back when it dies.
-    [[nodiscard]] static arena heap() noexcept {
-        return arena({.fetch = &fetch_from_heap, .release = &release_to_heap});
+/// Bytes that are lent to an arena. Made from whatever makes a std::span of std::byte or of unsigned char: an array, a
+/// container, a span, or a pointer and a size in braces.
+struct lent_bytes {
+    template <class Byte, class... From>
+    static constexpr bool is_made_of = std::is_constructible_v<std::span<Byte>, From...>;
+
+    template <class... From>
+    requires(is_made_of<std::byte, From...> || is_made_of<unsigned char, From...>) lent_bytes(From&&... from)
+    noexcept {
+        using byte = std::conditional_t<is_made_of<std::byte, From...>, std::byte, unsigned char>;
+        bytes = std::as_writable_bytes(std::span<byte>(std::forward<From>(from)...));
     }
 
-    /// The caller's bytes. They outlive the pool, and no two pools share them. A raw or typed pool
-    /// on them allocates nothing.
-    [[nodiscard]] static arena borrow(std::span<std::byte> bytes) noexcept {
-        return arena({.bytes = bytes.data(), .size = bytes.size()});
+    std::span<std::byte> bytes;
+};
+
+/// Where a pool gets its bytes from. Chosen at construction, costs nothing afterwards. The pool takes the arena over.
+class arena {
+public:
+    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. What it throws is passed on.
+    using fetch_function = void* (*)(std::size_t size, std::size_t alignment, void* context);
+    /// Takes back what `fetch` returned for the same size and alignment.
+    using release_function = void (*)(void* bytes, std::size_t size, std::size_t alignment, void* context) noexcept;
+
+    /// Bytes from `operator new`. They are fetched when the pool is built and go back when it is destroyed.
+    [[nodiscard]] static arena heap() noexcept { return from(&fetch_from_heap, &release_to_heap); }
+
+    /// Bytes from functions of the caller's own. `fetch` is called once, when the pool is built; `release` once, when the
+    /// pool is destroyed. Both get `context`.
+    [[nodiscard]] static arena from(fetch_function fetch, release_function release, void* context = nullptr) noexcept {
+        return arena({.fetch = fetch, .release = release, .context = context});
+    }
+
+    /// The caller's bytes. They must outlive the pool, and no two pools may share them. A raw or typed pool on them
+    /// allocates nothing.
+    [[nodiscard]] static arena borrow(lent_bytes lent) noexcept {
+        return arena({.blocks = lent.bytes.data(), .blocks_size = lent.bytes.size()});
+    }
+
+    /// The same, where only blocks may lie in `blocks`: memory for DMA, for example. All the rest is in `metadata`, which has
+    /// at least `required_metadata_bytes` of the pool, at any alignment.
+    [[nodiscard]] static arena borrow(lent_bytes blocks, lent_bytes metadata) noexcept {
+        return arena({blocks.bytes.data(), blocks.bytes.size(), metadata.bytes.data(), metadata.bytes.size(), true});
     }
 
     arena(arena&& other) noexcept : source_(std::exchange(other.source_, {})) {}  // leaves a buffer of 0 bytes
-    arena& operator=(arena&&) = delete;
+    arena& operator=(arena&& other) noexcept {
+        arena(std::move(other)).swap(*this);
+        return *this;
+    }
     ~arena() {
-        if (source_.release != nullptr) source_.release(source_.bytes, source_.alignment);
+        if (source_.fetch != nullptr && source_.blocks != nullptr)
+            source_.release(source_.blocks, source_.blocks_size, source_.alignment, source_.context);
     }
 
 private:
     template <checking C> friend class basic_memory_pool;
 
-    // Borrowed: both functions are nullptr. Owned: bytes is nullptr until acquire, which
-    // release takes, too. Reached by pointer, so that a program whose pools are all borrowed
-    // does not link operator new.
+    // Borrowed: fetch is nullptr. Owned: blocks is nullptr until acquire. The functions are reached by pointer, so that a
+    // program whose pools are all borrowed does not link operator new.
     struct source {
-        std::byte* bytes = nullptr;
-        std::size_t size = 0;       // bytes, of a borrowed buffer
-        std::size_t alignment = 0;  // bytes, of an owned one
-        std::byte* (*fetch)(std::size_t size, std::size_t alignment) noexcept = nullptr;
-        void (*release)(std::byte* bytes, std::size_t alignment) noexcept = nullptr;
+        std::byte* blocks = nullptr;
+        std::size_t blocks_size = 0;  // bytes
+        std::byte* metadata = nullptr;
+        std::size_t metadata_size = 0;  // bytes
+        bool is_apart = false;          // metadata is
+        std::size_t alignment = 0;      // bytes, of what was fetched
+        fetch_function fetch = nullptr;
+        release_function release = nullptr;
+        void* context = nullptr;
     };
 
     explicit arena(const source& from) noexcept : source_(from) {}
+    void swap(arena& other) noexcept { std::swap(source_, other.source_); }
 
-    static std::byte* fetch_from_heap(std::size_t size, std::size_t alignment) noexcept {
-        return static_cast<std::byte*>(::operator new (size, std::align_val_t{alignment}, std::nothrow));
+    static void* fetch_from_heap(std::size_t size, std::size_t alignment, void*) {
+        return ::operator new (size, std::align_val_t{alignment}, std::nothrow);
     }
-    static void release_to_heap(std::byte* bytes, std::size_t alignment) noexcept {
+    static void release_to_heap(void* bytes, std::size_t, std::size_t alignment, void*) noexcept {
         ::operator delete (bytes, std::align_val_t{alignment});
     }
 
-    /// `size` bytes at a multiple of `alignment`, valid until the arena dies. Called once.
-    /// Throws: std::bad_alloc when there is no memory, std::length_error when a borrowed
-    /// buffer is too small.
-    [[nodiscard]] std::byte* acquire(std::size_t size, std::size_t alignment) {
-        if (source_.fetch != nullptr) {
-            source_.bytes = source_.fetch(size, alignment);
-            source_.alignment = alignment;
-            if (source_.bytes == nullptr) detail::raise(std::bad_alloc());
-            return source_.bytes;
+    /// Bytes for blocks and metadata, valid until the arena is destroyed. Called once.
+    /// Throws: std::bad_alloc when there is no memory; std::length_error when a borrowed buffer is too small, or `fetch`
+    /// did not align its memory.
+    [[nodiscard]] detail::arena_places acquire(const detail::arena_plan& plan) {
+        source& s = source_;
+        if (s.is_apart)
+            return {aligned(s.blocks, s.blocks_size, plan.blocks_bytes, plan.blocks_alignment, "blocks"),
+                    aligned(s.metadata, s.metadata_size, plan.metadata_bytes, plan.metadata_alignment, "metadata")};
+        if (s.fetch != nullptr) {
+            s.blocks_size = plan.total_bytes();
+            s.alignment = plan.alignment();
+            s.blocks = static_cast<std::byte*>(s.fetch(s.blocks_size, s.alignment, s.context));
+            if (s.blocks == nullptr) detail::raise_made<std::bad_alloc>();
         }
-        const std::size_t padding = (0 - reinterpret_cast<std::uintptr_t>(source_.bytes)) & (alignment - 1);
-        if (source_.size < padding || source_.size - padding < size) raise_too_small(padding + size);
-        return source_.bytes + padding;
+        std::byte* const start =
+            aligned(s.blocks, s.blocks_size, plan.total_bytes(), plan.alignment(), "blocks and metadata");
+        return {start, start + plan.metadata_offset};
     }
 
-    [[noreturn]] FIXPOOL_COLD void raise_too_small(std::size_t needed) const {
-        auto text = detail::text_line().add("fixpool: the pool needs a buffer of ").add(needed);
-        detail::raise<std::length_error>(text.add(" bytes, this one has ").add(source_.size).c_str());
+    /// The first multiple of `alignment` in a buffer, if `wanted` bytes follow it there.
+    [[nodiscard]] static std::byte* aligned(std::byte* buffer, std::size_t size, std::size_t wanted,
+                                            std::size_t alignment, const char* content) {
+        const std::size_t padding = detail::padding_of(buffer, alignment);
+        if (size < padding || size - padding < wanted) raise_too_small(content, wanted, padding, size);
+        return buffer + padding;
+    }
+
+    [[noreturn]] FIXPOOL_COLD static void raise_too_small([[maybe_unused]] const char* content,
+                                                          [[maybe_unused]] std::size_t wanted,
+                                                          [[maybe_unused]] std::size_t padding,
+                                                          [[maybe_unused]] std::size_t size) {
+        if constexpr (detail::traps) {
+            detail::stop();
+        } else {
+            auto text =
+                detail::text_line().add("fixpool: the pool's ").add(content).add(" need ").add(wanted).add(" bytes");
+            if (padding != 0) text.add(", and ").add(padding).add(" to align them in this buffer");
+            text.add(": the buffer has ").add(size).add(", blocks_in() says how many blocks fit");
+            detail::raise<std::length_error>(text.c_str());
+        }
     }
 
     source source_;

@@ -12,10 +12,10 @@ namespace fixpool::inline FIXPOOL_ABI {
 ///
 /// | level       | catches                                           | costs                    |
 /// |-------------|---------------------------------------------------|--------------------------|
-/// | `unchecked` | nothing: misuse is undefined                      | a pointer a block        |
-/// | `checked`   | double free; pointers that are foreign, misalign- | 5 bytes a block; finding |
-/// |             | ed, interior, never allocated; live blocks when   | the block's number when  |
-/// |             | the pool dies: each of them exactly               | it is released           |
+/// | `unchecked` | nothing: misuse is undefined                      | a pointer per block      |
+/// | `checked`   | double free; pointers that are foreign, misalign- | 5 bytes per block;       |
+/// |             | ed, interior, never allocated; a second owner;    | finding the block's      |
+/// |             | live blocks when the pool dies: each exactly      | index at its release     |
 /// | `debug`     | not there yet                                     |                          |
 enum class checking : unsigned char { unchecked, checked, debug };
 

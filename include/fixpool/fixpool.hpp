@@ -5,8 +5,10 @@
 #include <fixpool/arena.hpp>
 #include <fixpool/block.hpp>
 #include <fixpool/checking.hpp>
+#include <fixpool/exhausted.hpp>
 #include <fixpool/layout.hpp>
 #include <fixpool/memory_pool.hpp>
+#include <fixpool/options.hpp>
 #include <fixpool/shared_pool.hpp>
 #include <fixpool/stats.hpp>
 #include <fixpool/typed_pool.hpp>

@@ -5,10 +5,11 @@
 
 #include <fixpool/arena.hpp>
 #include <fixpool/detail/free_list.hpp>
+#include <fixpool/exhausted.hpp>
+#include <fixpool/options.hpp>
 #include <fixpool/stats.hpp>
 
 #include <cstddef>
-#include <new>
 #include <span>
 #include <utility>
 
@@ -20,37 +21,22 @@ namespace detail {
 template <class T, checking C> class shared_state;
 }  // namespace detail
 
-/// What may be said of a pool beside its layout. Later options are added here, each with a default.
-struct pool_options {
-    const char* name = "";  // stands in reports; not copied, outlives the pool
-};
-
-/// What `try_deallocate` says of a pointer.
+/// What `try_deallocate` says of a pointer. The kinds of misuse are those of violation_kind.
 enum class release_status : unsigned char {
     released,
     null_pointer,
     foreign_pointer,
     misaligned_pointer,
-    not_allocated
-};
-
-/// Thrown by `allocate` when every block is in use.
-class pool_exhausted : public std::bad_alloc {
-public:
-    pool_exhausted(const char* pool_name, std::size_t total_blocks) noexcept {
-        text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
-        if (*pool_name != 0) text_.add(" in pool \"").add(pool_name).add("\"");
-    }
-    [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
-
-private:
-    detail::text_line text_;
+    not_allocated,
+    double_free
 };
 
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of
-/// `alignment()`. The block given back last is handed out first. Nothing is written into
-/// free blocks, and construction takes O(1) whatever the size. The levels of checking
-/// are described in checking.hpp.
+/// `alignment()`. The block that was released last is handed out first. When all blocks are free again and those that were in
+/// use come to 256 KiB or more, blocks are handed out in order of addresses again. Nothing is written into free blocks.
+/// Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
+///
+/// A pool can be moved: its blocks are then the target's, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
 template <checking C = checking::checked> class basic_memory_pool {
@@ -59,6 +45,8 @@ template <checking C = checking::checked> class basic_memory_pool {
     using entry = typename free_list::entry;
 
 public:
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+
     /// A pool on memory from `operator new`.
     /// Throws: std::invalid_argument for a size or count of 0 or an alignment that is not a power
     /// of two; std::length_error for sizes that come to more than PTRDIFF_MAX, or more than 2^32 -
@@ -67,27 +55,56 @@ public:
         : basic_memory_pool(layout, arena::heap(), options) {}
 
     /// A pool on `memory`, which it takes over.
-    /// Throws: as above, and std::length_error for a borrowed buffer that is too small,
-    /// saying what is needed.
+    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed; what a function
+    /// of the arena's throws.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
         : basic_memory_pool(std::move(memory), detail::checked_geometry(layout, free_list::metadata_size), options) {}
 
-    basic_memory_pool(const basic_memory_pool&) = delete;
-    basic_memory_pool& operator=(const basic_memory_pool&) = delete;
+    basic_memory_pool(basic_memory_pool&&) noexcept = default;
 
-    /// Blocks that are still allocated are reported as one `leak`, unless unchecked; their memory
-    /// is gone all the same.
-    ~basic_memory_pool() {
-        if constexpr (C != checking::unchecked)
-            if (in_use() != 0) report_live_blocks(violation_kind::leak);
+    /// Blocks of this pool that are in use are a leak, as in the destructor.
+    basic_memory_pool& operator=(basic_memory_pool&& other) noexcept {
+        if (this == &other) return *this;
+        report_leak();
+        list_ = std::move(other.list_);
+        arena_ = std::move(other.arena_);  // not before: the list gives up its bytes first
+        reporter_ = other.reporter_;
+        return *this;
     }
 
-    /// Bytes that a pool of this layout takes of its arena: the blocks and this level's metadata. A
-    /// borrowed buffer needs exactly so many if it starts at a multiple of the larger of the
-    /// alignment and 8; else what aligning it costs more.
+    /// Reports blocks that are in use as one `leak`, unless unchecked. Their memory
+    /// is gone all the same.
+    ~basic_memory_pool() { report_leak(); }
+
+    /// Size of the arena that a pool of this layout needs, in bytes: blocks and metadata. A borrowed buffer needs exactly
+    /// that if it starts at a multiple of the larger of the alignment and 8. Any other buffer needs more, to be aligned.
     /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
-        return free_list::arena_bytes(detail::checked_geometry(layout, free_list::metadata_size));
+        return free_list::plan(detail::checked_geometry(layout, free_list::metadata_size)).total_bytes();
+    }
+
+    /// Size of the buffer for metadata that a pool of this layout needs, in bytes, where it is apart from the blocks.
+    /// Enough at any alignment.
+    /// Throws: as `required_bytes`.
+    [[nodiscard]] static constexpr std::size_t required_metadata_bytes(pool_layout layout) {
+        const auto plan = free_list::plan(detail::checked_geometry(layout, free_list::metadata_size));
+        return plan.metadata_bytes + plan.metadata_alignment - 1;
+    }
+
+    /// The largest number of blocks whose `required_bytes` is at most `bytes`; 0 if not even one block fits.
+    /// Throws: std::invalid_argument for a size of 0 or an alignment that is not a power of two.
+    [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes, std::size_t block_size,
+                                                         std::size_t alignment = 0) {
+        if (block_size > detail::max_bytes) return 0;
+        detail::geometry fitting = detail::checked_stride({block_size, 0, alignment});
+        const std::size_t fixed = free_list::guard_size + sizeof(entry);
+        const std::size_t per_block = fitting.stride + free_list::metadata_size;
+        const std::size_t most = detail::most_blocks(fitting.stride, free_list::metadata_size);
+        fitting.block_count = bytes <= fixed ? 0 : (bytes - fixed) / per_block;
+        if (fitting.block_count > most) fitting.block_count = most;
+        // Padding in front of the metadata is less than per_block, so that it costs one block at most.
+        const bool is_one_too_many = fitting.block_count != 0 && free_list::plan(fitting).total_bytes() > bytes;
+        return fitting.block_count - is_one_too_many;
     }
 
     /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give
@@ -100,13 +117,13 @@ public:
         return hand_out(taken);
     }
 
-    /// As `allocate`, but nullptr when all blocks are in use.
+    /// As `allocate`, but returns nullptr when all blocks are in use.
     [[nodiscard]] void* try_allocate() noexcept {
         entry taken;
         return list_.take(taken) ? hand_out(taken) : nullptr;
     }
 
-    /// Takes a block back. nullptr is a no-op. Any other pointer than a live block's start is a
+    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a
     /// violation, and then a no-op; unchecked: undefined.
     /// Complexity: O(1).
     void deallocate(void* block) noexcept {
@@ -118,7 +135,7 @@ public:
     /// Fills `blocks` with as many blocks, or returns false and leaves it and the pool alone.
     /// Complexity: O(blocks.size()).
     [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
-        if (blocks.size() > available()) return false;
+        if (blocks.size() > available()) return list_.refuse();
         for (void*& block : blocks) block = try_allocate();
         return true;
     }
@@ -129,6 +146,7 @@ public:
     }
 
     /// As `deallocate`, but misuse is no violation: it is returned, and the pool is untouched.
+    /// Complexity: O(1).
     [[nodiscard]] release_status try_deallocate(void* block) noexcept requires(C != checking::unchecked) {
         if (block == nullptr) return release_status::null_pointer;
         const entry claimed = list_.claim(block);
@@ -136,82 +154,115 @@ public:
             list_.put(claimed);
             return release_status::released;
         }
-        const violation_kind misuse = list_.misuse_of(block);
-        if (misuse == violation_kind::foreign_pointer) return release_status::foreign_pointer;
-        if (misuse == violation_kind::misaligned_pointer) return release_status::misaligned_pointer;
-        return release_status::not_allocated;
+        switch (list_.misuse_of(block)) {
+            case violation_kind::foreign_pointer: return release_status::foreign_pointer;
+            case violation_kind::misaligned_pointer: return release_status::misaligned_pointer;
+            case violation_kind::double_free: return release_status::double_free;
+            default: return release_status::not_allocated;
+        }
     }
 
-    /// Whether `block` is the start of a live block of this pool. It is not read.
+    /// Whether `block` is the start of a block of this pool that is in use. It is not read. Not the way to choose between
+    /// pools, since a block that is released twice is no longer owned: `contains` is.
     [[nodiscard]] bool owns(const void* block) const noexcept requires(C != checking::unchecked) {
-        return list_.is_live(block);
+        return list_.is_live(list_.index_of(block));
     }
 
-    /// fn(void*) for every live block, in address order. Requires: fn
-    /// neither allocates nor releases.
+    /// Whether `address` lies in the pool's blocks. It is not read.
+    [[nodiscard]] bool contains(const void* address) const noexcept { return list_.contains(address); }
+
+    /// The bytes of all blocks. Block i starts at i * stride().
+    [[nodiscard]] std::span<std::byte> blocks() const noexcept { return {list_.base(), list_.layout().blocks_bytes()}; }
+
+    /// The index of the block that starts at `block`, whether in use or not; npos for any other address. It is not read.
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return list_.index_of(block); }
+
+    /// Requires: index < total_blocks().
+    [[nodiscard]] void* block_at(std::size_t index) const noexcept { return list_.base() + index * stride(); }
+
+    /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release: what is allocated
+    /// meanwhile may be visited or not.
     /// Complexity: O(peak_in_use()).
     template <class Fn> void for_each_allocated(Fn&& fn) const requires(C != checking::unchecked) {
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
 
-    /// Makes every block free again, whoever holds it; the peak starts anew.
+    /// Puts the free blocks in order of addresses: the lowest is handed out next. For a quiet moment of a pool that is never
+    /// empty.
+    /// Complexity: O(peak_in_use()).
+    void sort_free_blocks() noexcept requires(C != checking::unchecked) { list_.sort(); }
+
+    /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.
     /// Complexity: O(1).
     void reset() noexcept { list_.reset(); }
 
     [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }
-    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.peak_out(); }  // blocks, since the last reset
+    [[nodiscard]] std::size_t peak_in_use() const noexcept {
+        return list_.handed_out();
+    }  // blocks, since the last reset
     [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }  // bytes
     [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }          // bytes
     [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }    // bytes
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }                 // "" without a name
 
     [[nodiscard]] pool_stats stats() const noexcept {
-        const std::size_t bytes = free_list::arena_bytes(list_.layout());
-        const std::size_t metadata = bytes - list_.layout().blocks_bytes();
-        return {total_blocks(), in_use(), peak_in_use(), block_size(), stride(), bytes, metadata};
+        const std::size_t arena_bytes = total_blocks() == 0 ? 0 : free_list::plan(list_.layout()).total_bytes();
+        const std::size_t metadata_bytes = arena_bytes - list_.layout().blocks_bytes();
+        return {total_blocks(), in_use(), peak_in_use(), list_.refused(),
+                block_size(),   stride(), arena_bytes,   metadata_bytes};
     }
 
 private:
     template <class T, checking D> friend class typed_pool;
     template <class T, checking D> friend class detail::shared_state;
 
-    basic_memory_pool(arena&& memory, const detail::geometry& g, pool_options options)
-        : arena_(std::move(memory)),
-          list_(arena_.acquire(free_list::arena_bytes(g),
-                               g.alignment < free_list::arena_alignment ? free_list::arena_alignment : g.alignment),
-                g),
-          name_(options.name == nullptr ? "" : options.name) {}
+    basic_memory_pool(arena&& memory, const detail::geometry& g, const pool_options& options)
+        : arena_(std::move(memory)), list_(arena_.acquire(free_list::plan(g)), g), reporter_(options) {}
 
     [[nodiscard]] void* hand_out(entry taken) noexcept {
         list_.mark(taken, detail::block_state::live);
         return list_.address(taken);
     }
 
-    [[noreturn]] FIXPOOL_COLD void raise_exhausted() const { detail::raise(pool_exhausted(name_, total_blocks())); }
-
-    [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
-        return {kind, this, name_, address, list_.enclosing_index(address), total_blocks(), in_use()};
+    [[noreturn]] FIXPOOL_COLD void raise_exhausted() const {
+        detail::raise_made<pool_exhausted>(name(), total_blocks());
     }
 
-    /// Reports `block` unless it is nullptr, which any pool takes, and all that an
+    [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
+        return {kind, this, "", address, list_.enclosing_index(address), total_blocks(), in_use()};
+    }
+
+    /// Reports the release of `block` unless it is nullptr, which any pool takes, and all that an
     /// unchecked one ever finds.
     FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* block) const noexcept {
         if constexpr (C != checking::unchecked)
-            if (block != nullptr) detail::report(violation_at(list_.misuse_of(block), block));
+            if (block != nullptr) reporter_.report(violation_at(list_.misuse_of(block), block));
+    }
+
+    /// What is wrong with releasing or adopting `object`, which may be under construction or destruction.
+    [[nodiscard]] violation object_misuse(const void* object) const noexcept {
+        const bool is_unfinished = list_.is_unfinished(list_.index_of(object));
+        return violation_at(is_unfinished ? violation_kind::not_allocated : list_.misuse_of(object), object);
+    }
+
+    void report_leak() const noexcept {
+        if constexpr (C != checking::unchecked)
+            if (in_use() != 0) report_live_blocks(violation_kind::leak);
     }
 
     FIXPOOL_COLD void report_live_blocks(violation_kind kind) const noexcept {
-        const void* lowest = nullptr;
+        const void* lowest = nullptr;  // stays so if the only objects are being constructed or destroyed
         list_.for_each_live([&lowest](const std::byte* block) {
             if (lowest == nullptr) lowest = block;
         });
-        detail::report(violation_at(kind, lowest));
+        reporter_.report(violation_at(kind, lowest));
     }
 
     arena arena_;
     free_list list_;
-    const char* name_;  // never nullptr
+    detail::reporter reporter_;
 };
 
 using memory_pool = basic_memory_pool<>;

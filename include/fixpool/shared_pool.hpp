@@ -11,7 +11,6 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-template <class T, checking C> class shared_block;
 template <class T, checking C> class shared_pool;
 
 namespace detail {
@@ -22,28 +21,34 @@ namespace detail {
 // > 0, otherwise empty.
 template <class T, checking C> class shared_state {
     using free_list = detail::free_list<C>;
+    static constexpr std::size_t stride = stride_of<T>;
 
 public:
     using entry = typename free_list::entry;
+    using handle = block<T, C, shared_state>;
 
     shared_state(pool_layout layout, arena memory, pool_options options) : pool_(layout, std::move(memory), options) {}
 
-    /// A T made of `args`, or nullptr when all blocks are in use. `self` is this state, and may be
-    /// gone when T's constructor has run: that may end the very shared_pool it belongs to.
-    template <class... Args> [[nodiscard]] T* try_construct(const std::shared_ptr<shared_state>& self, Args&&... args) {
+    /// A T made of `args`. `self` is this state, and may be gone when T's constructor has run: that may end the very
+    /// shared_pool it belongs to.
+    template <class... Args> [[nodiscard]] handle allocate(const std::shared_ptr<shared_state>& self, Args&&... args) {
         entry taken;
-        if (!take(self, taken)) return nullptr;
-        block_lease<shared_state> lease(*this, taken);
-        T* const object = construct<T>(pool_.list_.template address<sizeof(T)>(taken), std::forward<Args>(args)...);
-        lease.keep();
-        if constexpr (free_list::is_checked) {
-            const std::lock_guard lock(mutex_);
-            pool_.list_.mark(taken, block_state::live);  // not before: nobody adopts half an object
-        }
-        return object;
+        if (!take(self, taken)) pool_.raise_exhausted();
+        return made_in(taken, std::forward<Args>(args)...);
+    }
+    /// The same, or an empty handle when all blocks are in use.
+    template <class... Args>
+    [[nodiscard]] handle try_allocate(const std::shared_ptr<shared_state>& self, Args&&... args) {
+        entry taken;
+        if (!take(self, taken)) return {};
+        return made_in(taken, std::forward<Args>(args)...);
     }
 
-    [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
+    /// The owner of an object that was given up. Reports any other, and returns an empty handle.
+    [[nodiscard]] handle adopt(T* object) noexcept {
+        if (object == nullptr || !change_state(object, block_state::given_up, block_state::live)) return {};
+        return {*this, object};
+    }
 
     /// Puts back a block whose object is gone. The last one may end this state: nothing is
     /// touched after the unlocking.
@@ -57,25 +62,25 @@ public:
     void give_back(T* object) noexcept {
         const entry claimed = claim(object);
         if (claimed == free_list::none) return;
-        object->~T();
+        detail::destroy(*object);
         put_back(claimed);
     }
 
-    /// Whether `object` is live; reports it where it is not.
-    [[nodiscard]] bool admit([[maybe_unused]] const T* object) noexcept {
-        if constexpr (free_list::is_checked) {
-            std::unique_lock lock(mutex_);
-            if (!pool_.owns(object)) {
-                report_misuse(object, lock);
-                return false;
-            }
-        }
-        return true;
+    /// Says that no handle owns `object` any more.
+    void give_up(T* object) noexcept {
+        static_cast<void>(change_state(object, block_state::live, block_state::given_up));
     }
 
     [[nodiscard]] pool_stats stats() const noexcept {
         const std::lock_guard lock(mutex_);
         return pool_.stats();
+    }
+
+    // Constant: no lock.
+    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
+    [[nodiscard]] bool contains(const void* address) const noexcept { return pool_.contains(address); }
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
+        return pool_.list_.template index_of<stride>(block);
     }
 
 private:
@@ -86,21 +91,44 @@ private:
         return true;
     }
 
+    template <class... Args> [[nodiscard]] handle made_in(entry taken, Args&&... args) {
+        block_lease<shared_state> lease(*this, taken);
+        T* const object =
+            detail::construct<T>(pool_.list_.template address<stride>(taken), std::forward<Args>(args)...);
+        lease.keep();
+        if constexpr (free_list::is_checked) {
+            const std::lock_guard lock(mutex_);
+            pool_.list_.mark(taken, block_state::live);  // not before: nobody adopts half an object
+        }
+        return {*this, object};
+    }
+
     /// The live block at `object`, live no longer; reports and returns `none` where there is none.
     [[nodiscard]] entry claim(T* object) noexcept {
         std::unique_lock lock(mutex_, std::defer_lock);
         if constexpr (free_list::is_checked) lock.lock();
-        const entry claimed = pool_.list_.template claim<sizeof(T)>(object);
+        const entry claimed = pool_.list_.template claim<stride>(object);
         if constexpr (free_list::is_checked)
             if (claimed == free_list::none) report_misuse(object, lock);
         return claimed;
     }
 
+    [[nodiscard]] bool change_state(T* object, block_state from, block_state to) noexcept {
+        if constexpr (free_list::is_checked) {
+            std::unique_lock lock(mutex_);
+            if (pool_.list_.template change<stride>(object, from, to) == free_list::none) {
+                report_misuse(object, lock);
+                return false;
+            }
+        }
+        return true;
+    }
+
     /// What is reported is read under the lock, and told after it.
     FIXPOOL_COLD void report_misuse(const void* object, std::unique_lock<std::mutex>& lock) const noexcept {
-        const violation misuse = pool_.violation_at(pool_.list_.misuse_of(object), object);
+        const violation misuse = pool_.object_misuse(object);
         lock.unlock();
-        detail::report(misuse);
+        pool_.reporter_.report(misuse);
     }
 
     mutable std::mutex mutex_;
@@ -110,45 +138,19 @@ private:
 
 }  // namespace detail
 
-/// Owns one T in a shared_pool, as block does in a typed_pool; and every live one owns the pool
-/// too, which stays after its last shared_pool is gone. An object that holds a shared_pool or a
+/// Owns one T in a shared_pool, as block does in a typed_pool. Every live one also owns the pool, which stays after its last
+/// shared_pool is gone; so does an object that `release` gave up. An object that holds a shared_pool or a
 /// shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
 /// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another
 /// thread, and die there.
-template <class T, checking C = checking::checked> class shared_block {
-public:
-    shared_block() noexcept = default;
-    shared_block(shared_block&&) noexcept = default;
-    shared_block& operator=(shared_block&&) noexcept = default;
-
-    [[nodiscard]] T* get() const noexcept { return handle_.get(); }         // nullptr when empty
-    [[nodiscard]] T& operator*() const noexcept { return *handle_.get(); }  // Requires: not empty
-    [[nodiscard]] T* operator->() const noexcept { return handle_.get(); }  // Requires: not empty
-    [[nodiscard]] explicit operator bool() const noexcept { return handle_.get() != nullptr; }
-
-    /// Destroys the object and gives the block back; of an empty block nothing.
-    void reset() noexcept { handle_.reset(); }
-
-    /// Gives up the object, which stays alive, keeps the pool alive, and waits for
-    /// `adopt`. nullptr when empty.
-    [[nodiscard]] T* release() noexcept { return handle_.release(); }
-
-    void swap(shared_block& other) noexcept { handle_.swap(other.handle_); }
-    friend void swap(shared_block& a, shared_block& b) noexcept { a.swap(b); }
-    [[nodiscard]] friend bool operator==(const shared_block& b, std::nullptr_t) noexcept { return b.get() == nullptr; }
-
-private:
-    friend class shared_pool<T, C>;
-
-    shared_block(detail::shared_state<T, C>* state, T* object) noexcept : handle_(state, object) {}
-
-    detail::handle<T, detail::shared_state<T, C>> handle_;
-};
+template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_state<T, C>>;
 
 /// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool,
 /// and so is what is left after a move: it is never empty. Its capacity is exact: `try_allocate` is
-/// empty only when every block was out. T's constructor and destructor run outside the pool's lock,
+/// empty only when every block was in use. T's constructor and destructor run outside the pool's lock,
 /// and may use this very pool.
+///
+/// It has no `for_each`: another thread may destroy an object while it is visited.
 /// Thread safety: every member from any thread, at the same time; assigning to one shared_pool
 /// object is not among them.
 template <class T, checking C = checking::checked> class shared_pool {
@@ -156,43 +158,55 @@ template <class T, checking C = checking::checked> class shared_pool {
     using state = detail::shared_state<T, C>;
 
 public:
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+
     /// A pool on memory from `operator new`. Throws: as the constructors of memory_pool.
     explicit shared_pool(std::size_t block_count, pool_options options = {})
         : shared_pool(block_count, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over; a borrowed buffer must outlive the
+    /// A pool on `memory`, which it takes over. A borrowed buffer must outlive the
     /// last block as well.
     /// Throws: as the constructors of memory_pool.
+    // Not by std::make_shared: it has a symbol that is unique in the process, and pins a plug-in.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
-        : state_(std::make_shared<state>(detail::layout_for<T>(block_count), std::move(memory), options)) {}
+        : state_(new state(detail::layout_for<T>(block_count), std::move(memory), options)) {}
 
     shared_pool(const shared_pool&) noexcept = default;  // and no move: a moved-from pool is still this pool
     shared_pool& operator=(const shared_pool&) noexcept = default;
     ~shared_pool() = default;
 
-    /// Bytes that a pool of so many T takes of its arena, as basic_memory_pool::required_bytes.
+    /// As in typed_pool.
     [[nodiscard]] static constexpr std::size_t required_bytes(std::size_t block_count) {
-        return basic_memory_pool<C>::required_bytes(detail::layout_for<T>(block_count));
+        return typed_pool<T, C>::required_bytes(block_count);
+    }
+    [[nodiscard]] static constexpr std::size_t required_metadata_bytes(std::size_t block_count) {
+        return typed_pool<T, C>::required_metadata_bytes(block_count);
+    }
+    [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes) {
+        return typed_pool<T, C>::blocks_in(bytes);
     }
 
-    /// A T made of `args`.
+    /// A T made of `args`, as by T(args...).
     /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then
-    /// the block is back.
+    /// the block is free again.
     /// Complexity: O(1), and T's constructor.
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
-        shared_block<T, C> made = try_allocate(std::forward<Args>(args)...);
-        if (made == nullptr) state_->raise_exhausted();
-        return made;
+        return state_->allocate(state_, std::forward<Args>(args)...);
     }
 
-    /// As `allocate`, but an empty block when all are in use: then no argument was touched.
+    /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const {
-        // In this order: T's constructor may end this very object.
-        return {state_.get(), state_->try_construct(state_, std::forward<Args>(args)...)};
+        return state_->try_allocate(state_, std::forward<Args>(args)...);
     }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line:
-    /// kept in debug level.
+    /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
+    [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const { return allocate(detail::for_overwrite()); }
+    [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const {
+        return try_allocate(detail::for_overwrite());
+    }
+
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line.
+    /// Kept in debug level.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
         return allocate(std::forward<Args>(args)...);
@@ -202,13 +216,13 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `shared_block::release` gave up, which no other handle owns (a second one
-    /// keeps nothing alive); nullptr gives an empty block. Any other pointer than to a live object
-    /// of this pool is a violation, it is not touched, and the block is empty.
-    [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept {
-        if (object == nullptr || !state_->admit(object)) return {};
-        return {state_.get(), object};
-    }
+    /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one object,
+    /// one gets it, and the other one's call is a violation.
+    [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return state_->adopt(object); }
+
+    // As in memory_pool.
+    [[nodiscard]] bool contains(const void* address) const noexcept { return state_->contains(address); }
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->index_of(block); }
 
     // Counts are those of one moment, which has passed when they are read while other
     // threads use the pool.
@@ -216,10 +230,16 @@ public:
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
-    [[nodiscard]] std::size_t block_size() const noexcept { return stats().block_size; }  // bytes
-    [[nodiscard]] std::size_t stride() const noexcept { return stats().stride; }          // bytes
-    [[nodiscard]] std::size_t alignment() const noexcept { return alignof(T); }           // bytes
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }         // bytes
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T>; }  // bytes
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }         // bytes
+    [[nodiscard]] const char* name() const noexcept { return state_->name(); }
     [[nodiscard]] pool_stats stats() const noexcept { return state_->stats(); }
+
+    /// Whether both are the same pool.
+    [[nodiscard]] friend bool operator==(const shared_pool& a, const shared_pool& b) noexcept {
+        return a.state_.get() == b.state_.get();
+    }
 
 private:
     std::shared_ptr<state> state_;  // never empty

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: BSL-1.0
-// violation: what is known of a misuse, and the handler that is told. One handler
-// for the whole program.
+// violation: what is known of a misuse, and the handler that is called for it.
 #pragma once
 
-#include <fixpool/detail/platform.hpp>
+#include <fixpool/detail/text_line.hpp>
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What went wrong.
+/// What went wrong. A block is in use from its allocation until it is free again.
 enum class violation_kind : unsigned char {
-    double_free,         // a block that was handed out since construction or the last reset, and is free now
-    not_allocated,       // a block that was not handed out since then
-    foreign_pointer,     // an address outside the pool's blocks: it is never read
-    misaligned_pointer,  // an address between the pool's blocks' first and last byte at which no block starts
+    double_free,         // the block was handed out since construction or the last reset, and is free now
+    not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
+    foreign_pointer,     // the address is outside the pool's blocks; it is never read
+    misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
     write_after_free,    // debug level
     buffer_overflow,     // debug level
-    leak,                // a memory_pool died with blocks allocated
-    pool_destroyed_with_live_blocks,  // a typed_pool died while handles to its blocks lived
+    leak,                // a memory_pool was destroyed while blocks were in use
+    pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
     corrupted_pool,                   // debug level
+    size_mismatch,                    // the block was released with another size than it was allocated with
+    still_owned,                      // the object was adopted while a handle owns it
 };
 
-/// A place in the source, or a code address. `site{}` is the place where it is written;
-/// `allocate_at({}, ...)` passes it on.
+/// A place in the source, or a code address. `site{}` is the place where it is written.
+/// `allocate_at({}, ...)` passes the caller's place on.
 struct site {
     struct here {};
 
@@ -45,105 +45,103 @@ struct site {
     [[nodiscard]] static constexpr site unknown() noexcept { return {nullptr, 0, nullptr, nullptr}; }
 };
 
-/// All that is known of a misuse. What is not known is 0, nullptr or empty.
+/// All that is known of a misuse. What is unknown is 0, nullptr, empty, or npos for the index.
 struct violation {
-    violation_kind kind;
-    const void* pool;          // the memory_pool or typed_pool; of a shared_pool, what its copies share
-    const char* pool_name;     // as in pool_options
-    const void* address;       // the offending pointer, or the block's start
-    std::size_t index;         // of the block, from 0: the one pointed into, of a leak the lowest
-    std::size_t total_blocks;  // blocks of that pool
-    std::size_t live_blocks;   // blocks of that pool that are out
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = static_cast<std::size_t>(-1);
+
+    violation_kind kind{};
+    const void* pool = nullptr;     // the memory_pool or typed_pool; of a shared_pool, what its copies share
+    const char* pool_name = "";     // as in pool_options; valid during the call
+    const void* address = nullptr;  // the offending pointer, or the block's start
+    std::size_t index = npos;       // of the block: the one that is pointed into; of a leak the lowest
+    std::size_t total_blocks = 0;   // blocks of that pool
+    std::size_t live_blocks = 0;    // blocks of that pool that are in use
     site allocated_at = site::unknown();
     site released_at = site::unknown();
+    void* context = nullptr;  // as in pool_options
 };
 
-/// Told of a violation while the pool is still unchanged and no lock is held: it may use the pool.
-/// When it returns, a wrong release has been a no-op. It is called from noexcept functions: one
-/// that throws ends in std::terminate.
+/// Called before the pool changes and while no lock is held, so it may use the pool.
+/// When it returns, a wrong release has been a no-op. It is called from noexcept functions: if it
+/// throws, the program ends in std::terminate.
 using violation_handler = void (*)(const violation&);
 
 namespace detail {
 
-/// One line of text in a fixed buffer: it needs no memory, and reaches standard error in one write.
-/// Cut short when full, but for an end of line. Not by printf, which is large, and differs between platforms.
-class text_line {
-public:
-    FIXPOOL_COLD text_line& add(const char* text) noexcept {
-        while (*text != 0 && length_ + (*text == '\n' ? 1 : 2) < sizeof text_) text_[length_++] = *text++;
-        return *this;
-    }
-    text_line& add(std::size_t number) noexcept { return add_digits(number, 10); }
-    text_line& add(const void* p) noexcept { return add("0x").add_digits(reinterpret_cast<std::uintptr_t>(p), 16); }
-    /// What is known of a site, after what was done there; nothing where nothing is known.
-    text_line& add(const char* deed, const site& where) noexcept {
-        if (where.file != nullptr) return add(deed).add(where.file).add(":").add(std::size_t{where.line});
-        if (where.address != nullptr) return add(deed).add(where.address);
-        return *this;
-    }
-    [[nodiscard]] const char* c_str() const noexcept { return text_; }
-
-private:
-    FIXPOOL_COLD text_line& add_digits(std::uintptr_t number, unsigned base) noexcept {
-        if (number >= base) add_digits(number / base, base);
-        const char digit[] = {"0123456789abcdef"[number % base], 0};
-        return add(digit);
-    }
-
-    char text_[513] = {};
-    std::size_t length_ = 0;  // characters, without the closing 0: below sizeof text_
-};
-
 /// What was done, in the order of violation_kind, up to the number of blocks or the address.
-inline constexpr const char* deeds[] = {
-    "double free of block ",      "not allocated: block ",     "foreign pointer ", "misaligned pointer ",
-    "write after free in block ", "buffer overflow of block ", "leak of ",         "pool destroyed with ",
-    "corrupted pool at "};
+FIXPOOL_HIDDEN inline constexpr const char* deeds[] = {
+    "double free of block ",      "not allocated: block ",     "foreign pointer ",   "misaligned pointer ",
+    "write after free in block ", "buffer overflow of block ", "leak of ",           "pool destroyed with ",
+    "corrupted pool at ",         "size mismatch: block ",     "still owned: block "};
+
+/// Adds what is known of a site, after what was done there. Returns false, and adds nothing, if nothing is known.
+inline bool add_site(text_line& line, const char* deed, const site& where) noexcept {
+    if (where.file != nullptr) line.add(deed).add(where.file).add(":").add(std::size_t{where.line});
+    else if (where.address != nullptr) line.add(deed).add(where.address);
+    return where.file != nullptr || where.address != nullptr;
+}
 
 /// The sentence that the default handler prints, without the end of line.
 inline text_line describe(const violation& v) noexcept {
-    const bool is_leak = v.kind == violation_kind::leak;
     text_line line;
     line.add("fixpool: ").add(deeds[static_cast<std::size_t>(v.kind)]);
+    const bool is_leak = v.kind == violation_kind::leak;
     if (is_leak || v.kind == violation_kind::pool_destroyed_with_live_blocks) {
-        line.add(v.live_blocks).add(is_leak ? " block" : " live block");
-        line.add(v.live_blocks == 1 ? ", " : "s, the first ");
+        line.add(v.live_blocks).add(is_leak ? " block" : " live block").add(v.live_blocks == 1 ? "" : "s");
+        if (v.address != nullptr) line.add(v.live_blocks == 1 ? ", " : ", the first ");
     }
-    line.add(v.address);
+    if (v.address != nullptr) line.add(v.address);
     if (v.kind == violation_kind::foreign_pointer) {
         line.add(" (none of the ").add(v.total_blocks).add(" blocks)");
     } else {
-        line.add(v.kind == violation_kind::misaligned_pointer ? " (inside " : " (").add(v.index);
-        line.add(" of ").add(v.total_blocks).add(")");
+        line.add(v.kind == violation_kind::misaligned_pointer ? " (inside " : " (");
+        if (v.index != violation::npos) line.add(v.index).add(" ");
+        line.add("of ").add(v.total_blocks).add(")");
     }
-    const bool is_named = v.pool_name != nullptr && *v.pool_name != 0;
-    is_named ? line.add(" in pool \"").add(v.pool_name).add("\"") : line.add(" in pool ").add(v.pool);
-    const bool is_allocation_known = v.allocated_at.file != nullptr || v.allocated_at.address != nullptr;
-    line.add("; allocated at ", v.allocated_at);
-    return line.add(is_allocation_known ? ", released at " : "; released at ", v.released_at);
+    line.add(" in pool ");
+    if (v.pool_name != nullptr && *v.pool_name != 0) line.add_name("", v.pool_name);
+    else line.add(v.pool);
+    const bool is_allocation_known = add_site(line, "; allocated at ", v.allocated_at);
+    add_site(line, is_allocation_known ? ", released at " : "; released at ", v.released_at);
+    return line;
 }
 
-/// The default handler: prints to standard error and aborts; after a leak, which harms nobody any
-/// more, it goes on.
+/// The default handler. Prints a line to standard error and aborts. After a leak, which harms nobody any more, it goes on.
+/// Where FIXPOOL_TRAP is 1, it traps, after a leak, too.
 inline void print_and_abort(const violation& v) noexcept {
-    std::fputs(describe(v).add("\n").c_str(), stderr);
-    if (v.kind != violation_kind::leak) std::abort();
+    if constexpr (!traps) {
+        std::fputs(describe(v).add("\n").c_str(), stderr);
+        if (v.kind == violation_kind::leak) return;
+    }
+    stop();
 }
 
-inline std::atomic<violation_handler> current_handler = &print_and_abort;
+/// The handler of an image. nullptr stands for the default one: this needs no dynamic initialiser.
+using handler_place = std::atomic<violation_handler>;
+FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
-/// The one way to the handler. Requires: no lock is held.
-FIXPOOL_COLD inline void report(const violation& v) noexcept { current_handler.load(std::memory_order_acquire)(v); }
+/// `handler`, or the default one for nullptr.
+[[nodiscard]] inline violation_handler or_default(violation_handler handler) noexcept {
+    return handler == nullptr ? &print_and_abort : handler;
+}
 
 }  // namespace detail
 
-/// Makes `handler` the one that is told of every violation from now on; nullptr restores
-/// the default one, which prints a line to standard error and aborts. Returns the
-/// previous handler, never nullptr.
+/// Makes `handler` the one that is called for violations of this image's pools: those that code of this executable or
+/// shared library builds, unless their options name a handler of their own. nullptr restores the default handler, which
+/// prints a line to standard error and aborts. Returns the previous handler, never nullptr.
+/// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this library.
+FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
+    violation_handler previous = detail::image_handler;
+    if constexpr (detail::handler_place::is_always_lock_free) previous = detail::image_handler.exchange(handler);
+    else detail::image_handler = handler;  // a Cortex-M0 loads and stores, and has no exchange
+    return detail::or_default(previous);
+}
+
+/// The handler that is called for violations of this image's pools, never nullptr.
 /// Thread safety: any thread, at any time.
-inline violation_handler set_violation_handler(violation_handler handler) noexcept {
-    return detail::current_handler.exchange(handler == nullptr ? &detail::print_and_abort : handler,
-                                            std::memory_order_acq_rel);
+[[nodiscard]] FIXPOOL_HIDDEN inline violation_handler get_violation_handler() noexcept {
+    return detail::or_default(detail::image_handler);
 }
 
 }  // namespace fixpool::inline FIXPOOL_ABI

@@ -101,10 +101,34 @@ void adopt_of_released() {
 
 void second_handle() {
     const shared_pool<std::string> pool(4, {.name = "texts"});
-    auto text = pool.allocate("text");
-    auto impostor = pool.adopt(text.get());
-    text.reset();
-    impostor.reset();
+    const auto text = pool.allocate("text");
+    (void)pool.adopt(text.get());
+}
+
+/// Ends its pool while its own block is in use: no object of the pool is finished then.
+struct ends_pool {
+    std::optional<typed_pool<ends_pool>>* pool = nullptr;
+    ~ends_pool() { pool->reset(); }
+};
+
+void pool_dies_in_last_destructor() {
+    static std::optional<typed_pool<ends_pool>> pool(std::in_place, 4u, fixpool::pool_options{.name = "endings"});
+    pool->allocate(&pool).reset();
+}
+
+void adopts_itself() {
+    struct self {
+        explicit self(typed_pool<self>& pool) { (void)pool.adopt(this); }
+    };
+    typed_pool<self> pool(4, {.name = "selves"});
+    pool.allocate(pool).reset();
+}
+
+void formatted_name() {
+    char name[64] = "packets_0, of a name that is cut";
+    memory_pool pool({64, 4}, {.name = name});
+    std::memset(name, 'x', sizeof name - 1);
+    pool.deallocate(&pool);
 }
 
 // Static lifetime: the pool is destroyed before the handle that was made before it.
@@ -165,6 +189,9 @@ constexpr test_case cases[] = {
     {"handler_throws", handler_throws},
     {"adopt_of_released", adopt_of_released},
     {"second_handle", second_handle},
+    {"pool_dies_in_last_destructor", pool_dies_in_last_destructor},
+    {"adopts_itself", adopts_itself},
+    {"formatted_name", formatted_name},
     {"static_typed_pool", static_typed_pool},
     {"static_typed_pool_never_destroyed", static_typed_pool_never_destroyed},
     {"static_shared_pool", static_shared_pool},

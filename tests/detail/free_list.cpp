@@ -18,14 +18,15 @@ using fixpool::detail::checked_geometry;
 using fixpool::detail::free_list;
 using fixpool::detail::geometry;
 using sizes = std::initializer_list<std::size_t>;
+static constexpr std::size_t npos = fixpool::violation::npos;
 
 namespace {
 
 template <checking C> struct list_on_heap {
     explicit list_on_heap(fixpool::pool_layout layout)
         : g(checked_geometry(layout, free_list<C>::metadata_size)),
-          bytes(new (std::align_val_t{4096}) std::byte[free_list<C>::arena_bytes(g)]),
-          list(bytes.get(), g) {}
+          bytes(new (std::align_val_t{4096}) std::byte[free_list<C>::plan(g).total_bytes()]),
+          list({bytes.get(), bytes.get() + free_list<C>::plan(g).metadata_offset}, g) {}
 
     struct aligned_delete {
         void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{4096}); }
@@ -63,17 +64,17 @@ TEST_CASE("a taken block is live only when it is marked", "[free_list]") {
     auto& list = on_heap.list;
     const auto block = taken_from(list);
     CHECK(list.out() == 1);
-    CHECK_FALSE(list.is_live(list.address(block)));
+    CHECK_FALSE(list.is_live(block));
     CHECK(list.claim(list.address(block)) == list.none);
     list.mark(block, block_state::live);
-    CHECK(list.is_live(list.address(block)));
+    CHECK(list.is_live(block));
     CHECK(list.claim(list.address(block)) == block);
     CHECK(list.out() == 1);  // until it is put back
-    CHECK_FALSE(list.is_live(list.address(block)));
+    CHECK_FALSE(list.is_live(block));
     CHECK(list.claim(list.address(block)) == list.none);
     list.put(block);
     CHECK(list.out() == 0);
-    CHECK(list.peak_out() == 1);
+    CHECK(list.handed_out() == 1);
 }
 
 TEST_CASE("a block that is carved again after a reset is not live, whatever it was", "[free_list]") {
@@ -84,7 +85,7 @@ TEST_CASE("a block that is carved again after a reset is not live, whatever it w
     CHECK(list.out() == 0);
     CHECK(list.misuse_of(on_heap.bytes.get()) == violation_kind::not_allocated);
     const auto again = taken_from(list);
-    CHECK_FALSE(list.is_live(list.address(again)));
+    CHECK_FALSE(list.is_live(again));
     list.put(again);
 }
 
@@ -108,8 +109,10 @@ TEST_CASE("exactly the blocks' first bytes are blocks, for any stride", "[free_l
             const std::size_t index = offset / stride;
             const bool is_block = is_inside && offset % stride == 0;
             const bool is_live = is_block && index < handed_out && index % 2 == 0;
-            if (list.is_live(pointer) != is_live) ++wrong;
-            if (list.enclosing_index(pointer) != (is_inside ? index : 0)) ++wrong;
+            if (list.is_live(list.index_of(pointer)) != is_live) ++wrong;
+            if (list.index_of(pointer) != (is_block ? index : npos)) ++wrong;
+            if (list.enclosing_index(pointer) != (is_inside ? index : npos)) ++wrong;
+            if (list.contains(pointer) != is_inside) ++wrong;
             const violation_kind misuse = !is_inside           ? violation_kind::foreign_pointer
                                           : !is_block          ? violation_kind::misaligned_pointer
                                           : index < handed_out ? violation_kind::double_free
@@ -155,16 +158,16 @@ TEST_CASE("the index of a large and odd stride is right", "[free_list]") {
     for (int i = 0; i < 4; ++i) list.mark(taken_from(list), block_state::live);
     std::size_t found = 0;
     for (std::size_t offset = 0; offset < 4 * 1000003; ++offset)
-        if (list.is_live(on_heap.bytes.get() + offset)) found += offset % 1000003 == 0 ? 1 : 1000;
+        if (list.is_live(list.index_of(on_heap.bytes.get() + offset))) found += offset % 1000003 == 0 ? 1 : 1000;
     CHECK(found == 4);
 }
 
 TEST_CASE("the guard keeps what follows the blocks at least 16 bytes away", "[free_list]") {
     for (const std::size_t size : sizes{1, 3, 8, 64}) {
         const geometry g = checked_geometry({size, 5}, free_list<checking::checked>::metadata_size);
-        CHECK(free_list<checking::checked>::arena_bytes(g) >= g.blocks_bytes() + 16 + 6 * 4 + 5);
+        CHECK(free_list<checking::checked>::plan(g).total_bytes() >= g.blocks_bytes() + 16 + 6 * 4 + 5);
         const geometry h = checked_geometry({size, 5}, free_list<checking::unchecked>::metadata_size);
-        CHECK(free_list<checking::unchecked>::arena_bytes(h) >= h.blocks_bytes() + 16 + 6 * sizeof(void*));
+        CHECK(free_list<checking::unchecked>::plan(h).total_bytes() >= h.blocks_bytes() + 16 + 6 * sizeof(void*));
     }
 }
 
@@ -173,8 +176,8 @@ TEMPLATE_TEST_CASE("the stack is aligned for its entries, whatever the blocks' s
     using entry = typename TestType::entry;
     for (const std::size_t size : sizes{1, 3, 7, 100}) {
         const geometry g = checked_geometry({size, 5}, TestType::metadata_size);
-        const std::size_t stack = TestType::arena_bytes(g) - sizeof(entry) - 5 * TestType::metadata_size;
-        CHECK(stack % alignof(entry) == 0);
+        CHECK(TestType::plan(g).metadata_offset % alignof(entry) == 0);
+        CHECK(TestType::plan(g).metadata_bytes == sizeof(entry) + 5 * TestType::metadata_size);
     }
 }
 

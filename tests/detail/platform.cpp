@@ -6,10 +6,10 @@
 
 #include "../catch.hpp"
 
-TEST_CASE("raise throws what it is given", "[platform]") {
+TEST_CASE("raise_made throws what it makes of its arguments", "[platform]") {
     std::string text;
     try {
-        fixpool::detail::raise(std::length_error("too long"));
+        fixpool::detail::raise_made<std::length_error>("too long");
     } catch (const std::length_error& error) {
         text = error.what();
     }

@@ -28,6 +28,7 @@ using fixpool::release_status;
 using fixpool::typed_pool;
 using fixpool::violation;
 using fixpool::violation_kind;
+constexpr std::size_t npos = violation::npos;
 using sizes = std::initializer_list<std::size_t>;
 
 // ---- checks
@@ -148,13 +149,16 @@ static void record(const violation& v) {
 /// Whether there was exactly one violation since the last call.
 static bool is_one_seen() { return std::exchange(violations_seen, 0) == 1; }
 
+/// What a pool keeps of its name: nothing where errors trap.
+static const char* kept(const char* name) { return fixpool::detail::traps ? "" : name; }
+
 /// Expects one violation that names all of this.
 static void expect(violation_kind kind, const void* pool, const char* name, const void* address, std::size_t index,
                    std::size_t total, std::size_t live) {
     CHECK(is_one_seen());
     CHECK(last.kind == kind);
     CHECK(last.pool == pool);
-    CHECK(std::strcmp(last.pool_name, name) == 0);
+    CHECK(std::strcmp(last.pool_name, kept(name)) == 0);
     CHECK(last.address == address);
     CHECK(last.index == index);
     CHECK(last.total_blocks == total);
@@ -171,9 +175,11 @@ template <class Pool> static void refuse(Pool& pool, void* address, violation_ki
     const release_status status = pool.try_deallocate(address);
     CHECK(status == (kind == violation_kind::foreign_pointer      ? release_status::foreign_pointer
                      : kind == violation_kind::misaligned_pointer ? release_status::misaligned_pointer
+                     : kind == violation_kind::double_free        ? release_status::double_free
                                                                   : release_status::not_allocated));
     CHECK(violations_seen == 0);
     CHECK(!pool.owns(address));
+    CHECK(pool.contains(address) == (kind != violation_kind::foreign_pointer));
     CHECK(counts(pool, live, peak));
 }
 
@@ -183,7 +189,7 @@ template <class Pool> static void refuse(Pool& pool, void* address, violation_ki
 template <checking C> static constexpr bool keeps_contract() {
     using pool = basic_memory_pool<C>;
     using objects = typed_pool<int, C>;
-    static_assert(!std::is_copy_constructible_v<pool> && !std::is_move_constructible_v<pool>);
+    static_assert(!std::is_copy_constructible_v<pool> && std::is_nothrow_move_constructible_v<pool>);
     static_assert(!std::is_copy_constructible_v<objects> && !std::is_move_constructible_v<objects>);
     static_assert(!std::is_copy_constructible_v<block<int, C>> && std::is_nothrow_move_constructible_v<block<int, C>>);
     static_assert(sizeof(block<int, C>) == 2 * sizeof(void*));
@@ -416,6 +422,55 @@ template <checking C> static void resets() {
     CHECK(violations_seen == 0);
 }
 
+/// A moved pool goes on with the same blocks. The old one is a pool of no blocks.
+template <checking C> static void moves() {
+    using pool_type = basic_memory_pool<C>;
+    const pool_layout asked{24, 4};
+    pool_type old(asked, exactly<pool_type>(asked), {.name = "moved"});
+    void* blocks[4] = {};
+    CHECK(old.try_allocate_bulk(std::span<void*>(blocks, 2)));
+    old.deallocate(blocks[1]);
+    pool_type moved = std::move(old);
+    CHECK(counts(old, 0, 0) && old.total_blocks() == 0 && old.try_allocate() == nullptr);
+    CHECK(counts(moved, 1, 2) && std::strcmp(moved.name(), kept("moved")) == 0);
+    CHECK(moved.try_allocate() == blocks[1]);
+    moved.deallocate_bulk(std::span<void*>(blocks, 2));
+
+    pool_type assigned(asked, on(more_storage, sizeof more_storage));
+    assigned = std::move(moved);
+    CHECK(counts(moved, 0, 0) && counts(assigned, 0, 2));
+    CHECK(assigned.try_allocate_bulk(blocks) && blocks[0] == storage + 24 && blocks[1] == storage);
+    CHECK(!assigned.try_allocate_bulk(std::span<void*>(blocks, 1)) && assigned.stats().refused == 1);
+    assigned.reset();
+    CHECK(violations_seen == 0);
+}
+
+/// Blocks in one buffer, and all the rest in another one at any address.
+template <checking C> static void apart() {
+    using pool_type = basic_memory_pool<C>;
+    const pool_layout asked{32, 7};
+    const std::size_t metadata = pool_type::required_metadata_bytes(asked);
+    for (std::size_t start = 0; start < 8; ++start) {
+        note(start);
+        std::memset(storage, 0xa5, sizeof storage);
+        pool_type pool(asked, arena::borrow({storage, std::size_t{7 * 32}}, {more_storage + start, metadata}));
+        void* blocks[7] = {};
+        CHECK(pool.try_allocate_bulk(blocks));
+        CHECK(blocks[0] == storage && blocks[6] == storage + std::size_t{6 * 32});
+        CHECK(pool.try_allocate() == nullptr);
+        pool.deallocate_bulk(blocks);
+        bool is_untouched = true;
+        for (std::size_t byte = 0; byte < 8 * 32; ++byte) is_untouched &= storage[byte] == std::byte{0xa5};
+        CHECK(is_untouched);
+    }
+    for (std::size_t bytes = 0; bytes < 300; ++bytes) {
+        note(bytes);
+        const std::size_t most = pool_type::blocks_in(bytes, 12);
+        CHECK(most == 0 || pool_type::required_bytes({12, most}) <= bytes);
+        CHECK(pool_type::required_bytes({12, most + 1}) > bytes);
+    }
+}
+
 /// What is written into a free block, and a little behind the last one, reaches nothing that the pool keeps.
 template <checking C> static void writes_after_free() {
     for (const std::size_t size : sizes{1, 4, 8, 24}) {
@@ -491,7 +546,7 @@ template <checking C> static void random_walk() {
                 pool.deallocate(storage + index * size + inside);
                 CHECK(is_one_seen() && last.kind == violation_kind::misaligned_pointer && last.index == index);
                 pool.deallocate(storage + count * size + inside);
-                CHECK(is_one_seen() && last.kind == violation_kind::foreign_pointer && last.index == 0);
+                CHECK(is_one_seen() && last.kind == violation_kind::foreign_pointer && last.index == npos);
             }
         } else if (random.below(16) == 0) {
             pool.reset();
@@ -536,17 +591,17 @@ static void misuse() {
         refuse(pool, offset(blocks[1], inside), violation_kind::misaligned_pointer, 1);
         refuse(pool, offset(blocks[0], 5 * 24 + inside), violation_kind::misaligned_pointer, 5);
     }
-    refuse(pool, theirs, violation_kind::foreign_pointer, 0);
-    refuse(pool, &local, violation_kind::foreign_pointer, 0);
-    refuse(pool, &pool, violation_kind::foreign_pointer, 0);
-    refuse(pool, offset(blocks[0], std::ptrdiff_t{-1}), violation_kind::foreign_pointer, 0);
-    refuse(pool, offset(blocks[0], std::ptrdiff_t{-24}), violation_kind::foreign_pointer, 0);
-    refuse(pool, offset(blocks[0], std::size_t{6 * 24}), violation_kind::foreign_pointer, 0);
+    refuse(pool, theirs, violation_kind::foreign_pointer, npos);
+    refuse(pool, &local, violation_kind::foreign_pointer, npos);
+    refuse(pool, &pool, violation_kind::foreign_pointer, npos);
+    refuse(pool, offset(blocks[0], std::ptrdiff_t{-1}), violation_kind::foreign_pointer, npos);
+    refuse(pool, offset(blocks[0], std::ptrdiff_t{-24}), violation_kind::foreign_pointer, npos);
+    refuse(pool, offset(blocks[0], std::size_t{6 * 24}), violation_kind::foreign_pointer, npos);
     for (int bits = 8; bits < 32; ++bits) {  // far away: multiples of the stride, and others
         note(static_cast<std::size_t>(bits));
         const std::uintptr_t far = std::uintptr_t{1} << bits;
         for (const std::uintptr_t distance : {far, far * 3, far - 1, far + 24, 0 - far, 0 - far * 3, 0 - far + 24})
-            if (distance >= 6 * 24) refuse(pool, offset(blocks[0], distance), violation_kind::foreign_pointer, 0);
+            if (distance >= 6 * 24) refuse(pool, offset(blocks[0], distance), violation_kind::foreign_pointer, npos);
     }
     // After all of this the free list is what it was: 3, 1, then what was never out.
     CHECK(counts(pool, 2, 4));
@@ -558,7 +613,7 @@ static void misuse() {
     CHECK(pool.try_allocate() == nullptr);
 
     // A full pool, and a wrong release among right ones.
-    refuse(pool, theirs, violation_kind::foreign_pointer, 0);
+    refuse(pool, theirs, violation_kind::foreign_pointer, npos);
     void* const all[] = {blocks[2], blocks[2], nullptr, blocks[0]};
     pool.deallocate_bulk(all);
     expect(violation_kind::double_free, &pool, "refusing", blocks[2], 2, 6, 5);
@@ -569,7 +624,7 @@ static void misuse() {
     // What is released rightly is said, too.
     CHECK(pool.try_deallocate(nullptr) == release_status::null_pointer);
     CHECK(pool.try_deallocate(blocks[2]) == release_status::released);
-    CHECK(pool.try_deallocate(blocks[2]) == release_status::not_allocated);
+    CHECK(pool.try_deallocate(blocks[2]) == release_status::double_free);
     CHECK(counts(pool, 5, 6));
     CHECK(pool.try_allocate() == blocks[2]);
 
@@ -601,8 +656,10 @@ static void every_address() {
             note(stride, at);
             void* const address = storage + 512 - 2 * stride + at;
             const bool is_inside = at >= 2 * stride && at < 8 * stride;
-            const std::size_t index = is_inside ? at / stride - 2 : 0;
+            const std::size_t index = is_inside ? at / stride - 2 : npos;
             const bool is_block = is_inside && at % stride == 0;
+            CHECK(pool.index_of(address) == (is_block ? index : npos));
+            CHECK(!is_block || pool.block_at(index) == address);
             if (is_block && (index == 0 || index == 2)) {
                 CHECK(pool.owns(address));
                 CHECK(pool.try_deallocate(address) == release_status::released);
@@ -658,6 +715,7 @@ static void leaks() {
 }
 
 static std::size_t available_in_handler = 0;
+static violation own_report = {};  // to a pool's own handler
 
 /// The handler may use the pool, which is still unchanged; the one that is set is the one that is told.
 static void handlers() {
@@ -680,6 +738,23 @@ static void handlers() {
     CHECK(counts(pool, 0, 1));
     CHECK(fixpool::set_violation_handler(nullptr) == use_pool);
     const fixpool::violation_handler by_default = fixpool::set_violation_handler(&record);
+    CHECK(fixpool::get_violation_handler() == &record);
+
+    // A pool's own handler is told all, with the context; but for the name, where errors trap.
+    memory_pool own(
+        asked, on(more_storage, sizeof more_storage),
+        {.name = "own", .on_violation = [](const violation& v) { own_report = v; }, .context = &available_in_handler});
+    void* blocks[2] = {};
+    CHECK(own.try_allocate_bulk(blocks));
+    own.deallocate(blocks[1]);
+    own.deallocate(blocks[1]);
+    CHECK(violations_seen == 0);
+    CHECK(own_report.kind == violation_kind::double_free && own_report.pool == &own &&
+          own_report.context == &available_in_handler);
+    CHECK(own_report.address == blocks[1] && own_report.index == 1 && own_report.total_blocks == 3 &&
+          own_report.live_blocks == 1);
+    CHECK(std::strcmp(own_report.pool_name, kept("own")) == 0);
+    own.deallocate(blocks[0]);
     CHECK(by_default != nullptr && by_default != use_pool && by_default != &record);
 }
 
@@ -690,21 +765,22 @@ static void reports() {
     };
     const auto* const at = reinterpret_cast<const void*>(std::uintptr_t{0x89ab40});
     const auto* const pool = reinterpret_cast<const void*>(std::uintptr_t{0xcdef});
-    const auto told = [&](violation_kind kind, const char* name) {
+    const auto named = [&](violation_kind kind, const char* name) {
         return violation{kind, pool, name, at, 1234567890, 4000000000, 3};
     };
-    CHECK(says(told(violation_kind::double_free, "p"),
+    CHECK(says(named(violation_kind::double_free, "p"),
                "fixpool: double free of block 0x89ab40 (1234567890 of 4000000000) in pool \"p\""));
-    CHECK(says(told(violation_kind::not_allocated, ""),
+    CHECK(says(named(violation_kind::not_allocated, ""),
                "fixpool: not allocated: block 0x89ab40 (1234567890 of 4000000000) in pool 0xcdef"));
-    CHECK(says(told(violation_kind::foreign_pointer, nullptr),
+    CHECK(says(named(violation_kind::foreign_pointer, nullptr),
                "fixpool: foreign pointer 0x89ab40 (none of the 4000000000 blocks) in pool 0xcdef"));
-    CHECK(says(told(violation_kind::misaligned_pointer, "p"),
+    CHECK(says(named(violation_kind::misaligned_pointer, "p"),
                "fixpool: misaligned pointer 0x89ab40 (inside 1234567890 of 4000000000) in pool \"p\""));
-    CHECK(says(told(violation_kind::leak, "p"),
+    CHECK(says(named(violation_kind::leak, "p"),
                "fixpool: leak of 3 blocks, the first 0x89ab40 (1234567890 of 4000000000) in pool \"p\""));
-    CHECK(says({violation_kind::leak, pool, "p", nullptr, 0, 9, 1},
-               "fixpool: leak of 1 block, 0x0 (0 of 9) in pool \"p\""));
+    CHECK(says({violation_kind::leak, pool, "p", nullptr, 0, 9, 1}, "fixpool: leak of 1 block (0 of 9) in pool \"p\""));
+    CHECK(
+        says({violation_kind::leak, pool, "p", nullptr, npos, 9, 2}, "fixpool: leak of 2 blocks (of 9) in pool \"p\""));
     violation v{violation_kind::double_free, pool, "p", at, 10, 99, 0};
     v.allocated_at = fixpool::site{"net.cpp", 88, "open"};
     v.released_at = fixpool::site{nullptr, 0, nullptr, pool};
@@ -996,25 +1072,25 @@ static void typed_misuse() {
         CHECK(last.address == object);
         CHECK(last.index == index);
         CHECK(last.live_blocks == live && last.total_blocks == 4);
-        CHECK(std::strcmp(last.pool_name, "typed") == 0);
+        CHECK(std::strcmp(last.pool_name, kept("typed")) == 0);
         CHECK(pool.in_use() == live);
     };
     counted* const second = two.get();
     two.reset();
     refuses(second, violation_kind::double_free, 1);
-    refuses(theirs.get(), violation_kind::foreign_pointer, 0);
+    refuses(theirs.get(), violation_kind::foreign_pointer, npos);
     refuses(static_cast<counted*>(offset(one.get(), 2 * sizeof(counted))), violation_kind::not_allocated, 2);
     refuses(static_cast<counted*>(offset(one.get(), std::size_t{4})), violation_kind::misaligned_pointer, 0);
 
-    // Two handles to one object: the second one finds it gone, and destroys nothing.
-    {
-        block<counted> copy = pool.adopt(one.get());
-        CHECK(copy.get() == one.get() && violations_seen == 0);
-    }
-    CHECK(counted::lives(3, 2));
-    counted* const stale = one.get();
+    // One owner at a time: an object is adopted once, after it was given up.
+    counted* const first = one.get();
+    refuses(first, violation_kind::still_owned, 0);
+    CHECK(one.release() == first);
+    one = pool.adopt(first);
+    CHECK(one.get() == first && violations_seen == 0);
+    refuses(first, violation_kind::still_owned, 0);
     one.reset();
-    CHECK(is_one_seen() && last.kind == violation_kind::double_free && last.address == stale);
+    refuses(first, violation_kind::double_free, 0);
     CHECK(counted::lives(3, 2));
     CHECK(pool.in_use() == 0);
 
@@ -1056,7 +1132,7 @@ static void half_objects() {
     block<watcher> first;
     block<watcher> second;
     first = pool.try_allocate(pool, first);
-    CHECK(is_one_seen() && last.kind == violation_kind::double_free);  // it is not live before it is constructed
+    CHECK(is_one_seen() && last.kind == violation_kind::not_allocated);  // it is not live before it is constructed
     second = pool.try_allocate(pool, second);
     CHECK(is_one_seen());
     first.reset();
@@ -1135,6 +1211,8 @@ template <checking C> static void at_level() {
     counters<C>();
     bulk<C>();
     resets<C>();
+    moves<C>();
+    apart<C>();
     writes_after_free<C>();
     random_walk<C>();
     lives<C>();

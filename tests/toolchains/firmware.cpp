@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// A small gateway, whose size is measured: frames arrive in bursts, wait in a queue, are parsed into messages, and both leave in
-// another order than they came. FIRMWARE_LEVEL is `checked`, `unchecked`, or `none`: then the same is done with plain arrays
-// and flags, as one would write it without the library. Ends with 0 when every frame was delivered and all counts are right.
+// A small gateway, whose size is measured. Frames arrive in bursts, wait in a queue and are parsed into messages. Both leave
+// in another order than they came. FIRMWARE_LEVEL says where they live:
+//   none       plain arrays and flags, without the library and without checks
+//   by_hand    free lists with checks, as one would write them without the library; misuse traps
+//   unchecked  pools without checks
+//   checked    pools with checks
+// Ends with 0 when every frame was delivered, all counts are right, and misuse was found where it is looked for.
 #include <fixpool/memory_pool.hpp>
 #include <fixpool/typed_pool.hpp>
 
@@ -32,7 +36,7 @@ constexpr std::size_t message_count = 24;
 
 // ---- where frames and messages live
 
-enum class level { none, unchecked, checked };
+enum class level { none, by_hand, unchecked, checked };
 
 /// By pools on static buffers.
 template <level L> class memory {
@@ -55,56 +59,48 @@ public:
     }
     [[nodiscard]] bool is_empty() const { return frames_.in_use() == 0 && messages_.in_use() == 0; }
 
-    /// Releases a frame twice, on purpose; whether that was found, where it is looked for.
+    /// Releases a frame twice, on purpose. Whether the handler was told all of it, where it is looked for.
     bool finds_misuse() {
         if constexpr (L == level::checked) {
-            fixpool::set_violation_handler(&record);
+            frame* const other = take_frame();
             frame* const f = take_frame();
             give_back(f);
+            suspect_ = f;
             give_back(f);
-            return violations_ == 1 && frames_.available() == frame_count;
+            give_back(other);
+            return reports_ == 1 && frames_.available() == frame_count;
         } else {
             return true;
         }
     }
 
 private:
+    static constexpr fixpool::pool_options frame_options() {
+        if constexpr (L == level::checked) return {.name = "frames", .on_violation = &record, .context = &reports_};
+        else return {.name = "frames"};
+    }
     static void record(const fixpool::violation& v) {
-        if (v.kind == fixpool::violation_kind::double_free) ++violations_;
+        const auto& frames = *static_cast<const frame_pool*>(v.pool);
+        const char first_letter = fixpool::detail::traps ? '\0' : 'f';
+        if (v.kind == fixpool::violation_kind::double_free && v.address == suspect_ && v.context == &reports_ &&
+            v.total_blocks == frame_count && v.live_blocks == 1 && v.index == frames.index_of(suspect_) &&
+            *v.pool_name == first_letter)
+            ++*static_cast<int*>(v.context);
     }
 
     alignas(8) inline static std::byte frame_bytes_[frame_pool::required_bytes(frame_layout)];
     alignas(8) inline static std::byte message_bytes_[message_pool::required_bytes(message_count)];
-    inline static int violations_ = 0;
-    frame_pool frames_{frame_layout, fixpool::arena::borrow(frame_bytes_), {.name = "frames"}};
+    inline static const void* suspect_ = nullptr;
+    inline static int reports_ = 0;
+    frame_pool frames_{frame_layout, fixpool::arena::borrow(frame_bytes_), frame_options()};
     message_pool messages_{message_count, fixpool::arena::borrow(message_bytes_), {.name = "messages"}};
 };
 
-/// By arrays, with a flag for each element; the first one that is free is taken.
-template <> class memory<level::none> {
-    template <class T, std::size_t Count> struct array {
-        alignas(T) std::byte bytes[Count * sizeof(T)];
-        bool is_used[Count];
-
-        void* take() {
-            for (std::size_t i = 0; i < Count; ++i)
-                if (!is_used[i]) {
-                    is_used[i] = true;
-                    return bytes + i * sizeof(T);
-                }
-            return nullptr;
-        }
-        void give_back(const void* p) {
-            is_used[static_cast<std::size_t>(static_cast<const std::byte*>(p) - bytes) / sizeof(T)] = false;
-        }
-        [[nodiscard]] bool is_empty() const {
-            for (const bool used : is_used)
-                if (used) return false;
-            return true;
-        }
-    };
-    inline static array<frame, frame_count> frames_;
-    inline static array<message, message_count> messages_;
+/// By arrays of a kind: what does not depend on the kind.
+template <template <class, std::size_t> class Array> class memory_of_arrays {
+protected:
+    inline static Array<frame, frame_count> frames_;
+    inline static Array<message, message_count> messages_;
 
 public:
     class owned_message {
@@ -137,7 +133,108 @@ public:
         return bytes == nullptr ? owned_message() : owned_message(::new (bytes) message(sender, checksum, due));
     }
     [[nodiscard]] bool is_empty() const { return frames_.is_empty() && messages_.is_empty(); }
+};
+
+/// A flag for each element; the first one that is free is taken.
+template <class T, std::size_t Count> struct flagged_array {
+    alignas(T) std::byte bytes[Count * sizeof(T)];
+    bool is_used[Count];
+
+    void* take() {
+        for (std::size_t i = 0; i < Count; ++i)
+            if (!is_used[i]) {
+                is_used[i] = true;
+                return bytes + i * sizeof(T);
+            }
+        return nullptr;
+    }
+    void give_back(const void* p) {
+        is_used[static_cast<std::size_t>(static_cast<const std::byte*>(p) - bytes) / sizeof(T)] = false;
+    }
+    [[nodiscard]] bool is_empty() const {
+        for (const bool used : is_used)
+            if (used) return false;
+        return true;
+    }
+};
+template <> class memory<level::none> : public memory_of_arrays<flagged_array> {
+public:
     bool finds_misuse() { return true; }
+};
+
+enum class misuse_kind : std::uint8_t { double_free, not_allocated, foreign, misaligned };
+
+struct misuse {
+    misuse_kind kind;
+    const void* list;
+    const void* address;
+    std::size_t index;
+    std::size_t total;
+    std::size_t live;
+};
+
+void (*on_misuse)(const misuse&) = nullptr;  // by default a misuse traps
+
+/// A stack of free indices, and a state for each element. Finds what a checked pool finds at a release.
+template <class T, std::size_t Count> class checked_array {
+    static_assert(Count < 256);
+    enum state : std::uint8_t { never, live, released };
+
+public:
+    void* take() {
+        std::size_t index = carved_;
+        if (free_count_ != 0) index = free_[--free_count_];
+        else if (carved_ == Count) return nullptr;
+        else ++carved_;
+        states_[index] = live;
+        return bytes_ + index * sizeof(T);
+    }
+    void give_back(const void* p) {
+        const std::uintptr_t offset = reinterpret_cast<std::uintptr_t>(p) - reinterpret_cast<std::uintptr_t>(bytes_);
+        const std::size_t index = offset / sizeof(T);
+        if (offset >= sizeof bytes_) return report(misuse_kind::foreign, p, Count);
+        if (offset % sizeof(T) != 0) return report(misuse_kind::misaligned, p, index);
+        if (states_[index] != live)
+            return report(states_[index] == never ? misuse_kind::not_allocated : misuse_kind::double_free, p, index);
+        states_[index] = released;
+        free_[free_count_++] = static_cast<std::uint8_t>(index);
+    }
+    [[nodiscard]] std::size_t in_use() const { return carved_ - free_count_; }
+    [[nodiscard]] bool is_empty() const { return in_use() == 0; }
+
+private:
+    [[gnu::noinline, gnu::cold]] void report(misuse_kind kind, const void* p, std::size_t index) const {
+        if (on_misuse == nullptr) __builtin_trap();
+        on_misuse({kind, this, p, index, Count, in_use()});
+    }
+
+    alignas(T) std::byte bytes_[Count * sizeof(T)];
+    state states_[Count];
+    std::uint8_t free_[Count];
+    std::size_t free_count_;
+    std::size_t carved_;
+};
+template <> class memory<level::by_hand> : public memory_of_arrays<checked_array> {
+public:
+    bool finds_misuse() {
+        on_misuse = &record;
+        frame* const other = take_frame();
+        frame* const f = take_frame();
+        give_back(f);
+        suspect_ = f;
+        give_back(f);
+        give_back(other);
+        return reports_ == 1 && is_empty();
+    }
+
+private:
+    static void record(const misuse& m) {
+        if (m.kind == misuse_kind::double_free && m.list == &frames_ && m.address == suspect_ &&
+            m.total == frame_count && m.live == 1 && m.index < frame_count)
+            ++reports_;
+    }
+    inline static const void* suspect_ = nullptr;
+    inline static int reports_ = 0;
 };
 
 // ---- the gateway

@@ -12,105 +12,146 @@
 #include <cstdint>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What a checked level knows of a block that was handed out at least once. Of the others nothing
-/// is written, nor read.
-enum class block_state : unsigned char { out_of_use, live };
+/// What a checked level knows of a block that was handed out at least once. Of the others nothing is written, nor read.
+enum class block_state : unsigned char {
+    out_of_use,  // free, or its object is being constructed or destroyed
+    live,
+    given_up,  // live, and no handle owns it
+    sorted,    // free, while sort runs
+};
 
-/// Hands out blocks of one arena, last in first out, and takes them back. O(1) in everything but
-/// `for_each_live`. Members with a `Stride` are told it where the compiler knows it: an index then
-/// needs neither the loaded inverse nor the branch.
+/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) but for `for_each_live`, `sort` and
+/// `is_unfinished`. Members with a `Stride` are told it where the compiler knows it: an index then needs no loads.
 ///
-/// The arena, from its start: the blocks; a guard that keeps a small overflow of the last one off
-/// what follows; the free list, a stack of `entry` above one that says "none"; and where misuse is
-/// checked a block_state for each block. Nothing is kept inside the blocks: a link in a cold block
-/// is a cache miss that the next pop waits for, and a write after free could change what is handed
-/// out next. Blocks are carved, lowest first, only when the stack is empty, so that construction
-/// touches one entry, and the arena is touched as it is used.
-// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= total(),
+/// The metadata are the free list, a stack of `entry` above one that says "none", and at a checked level a block_state per
+/// block. If they are in one piece with the blocks, a guard keeps a small overflow of the last block off them. Nothing is kept
+/// inside the blocks: a link in a cold block is a cache miss that the next pop waits for, and a write after free could change
+/// what is handed out next.
+///
+/// Blocks are carved, lowest first, only when the stack is empty. So construction touches one entry, and the arena is touched
+/// as it is used. A stack loses the order of addresses for good: when all carved blocks are free, and are many, the list
+/// forgets the stack and carves them anew.
+// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= handed_out() <= total(),
 // where free == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
 
-    /// How a block is known between take and put: by its index where that is needed,
-    /// else by its address.
+    /// How a block is known between take and put: by its index if checked, else by its address.
     using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;
     static constexpr entry none =
         std::conditional_t<is_checked, std::integral_constant<std::uint32_t, ~std::uint32_t{0}>,
                            std::integral_constant<std::byte*, nullptr>>::value;
 
-    static constexpr std::size_t arena_alignment = 8;  // bytes, at least; the blocks may want more
-    static constexpr std::size_t guard_size = 16;      // bytes
-    static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // a block
+    static constexpr std::size_t guard_size = 16;                                                         // bytes
+    static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// Bytes from the arena's start to the end of everything.
-    [[nodiscard]] static constexpr std::size_t arena_bytes(const geometry& g) noexcept {
-        return stack_offset(g) + sizeof(entry) + g.block_count * metadata_size;
+    /// Blocks are carved anew if they come to so many bytes, about what a second cache holds. With fewer, the warmth of the
+    /// block that was released last is worth more than order.
+    static constexpr std::size_t ordered_bytes = std::size_t{256} << 10;
+
+    [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
+        return {g.blocks_bytes(), g.alignment, round_up(g.blocks_bytes() + guard_size, alignof(entry)),
+                sizeof(entry) + g.block_count * metadata_size, alignof(entry)};
     }
 
-    /// Requires: `base` is aligned for the blocks and for `entry`, and has arena_bytes(g) bytes.
-    free_list(std::byte* base, const geometry& g) noexcept
+    /// Requires: both are aligned and as large as `plan` says.
+    free_list(arena_places on, const geometry& g) noexcept
         : layout_(g),
-          base_(base),
+          base_(on.blocks),
           inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
-          bottom_(::new (static_cast<void*>(base + stack_offset(g))) entry[g.block_count + 1]),
-          top_(bottom_),
-          fresh_(none_carved()),
+          bottom_(::new (static_cast<void*>(on.metadata)) entry[g.block_count + 1]),
           end_(fresh_ + g.block_count * one_carved()) {
-        if constexpr (is_checked) states_ = ::new (top_ + g.block_count + 1) block_state[g.block_count];
+        if constexpr (is_checked)
+            states_ = ::new (static_cast<void*>(top_ + g.block_count + 1)) block_state[g.block_count];
         *bottom_ = none;
-        poison(base_, layout_.blocks_bytes() + guard_size);
+        detail::fence(base_, fenced_bytes());
     }
-    ~free_list() { unpoison(base_, layout_.blocks_bytes() + guard_size); }
 
-    /// Takes a free block, which is now out but not yet live; false when there is none.
+    /// A list of no blocks.
+    free_list() noexcept = default;
+    /// Takes the blocks over. `other` is then a list of no blocks.
+    free_list(free_list&& other) noexcept : free_list(std::as_const(other)) { other.forget(); }
+    free_list& operator=(free_list&& other) noexcept {
+        detail::unfence(base_, fenced_bytes());
+        *this = std::as_const(other);
+        other.forget();
+        return *this;
+    }
+    ~free_list() { detail::unfence(base_, fenced_bytes()); }
+
+    /// Takes a free block, which is now in use but not yet live. Returns false when there is none.
     [[nodiscard]] bool take(entry& taken) noexcept {
         entry* const top = top_;
         taken = *top;
         if (taken != none) {
             top_ = top - 1;
         } else {  // carve; here and not in a function: what is called stores more, and cold blocks wait for stores
-            if (fresh_ == end_) return false;
+            if (fresh_ == end_) return refuse();
             if constexpr (is_checked) taken = static_cast<entry>(carved());
             else taken = fresh_;
             fresh_ += one_carved();
+            if constexpr (is_checked) full_ = top + carved();
+            else full_ = ++all_free_;
             mark(taken, block_state::out_of_use);
         }
-        unpoison(address(taken), layout_.block_size);
+        detail::unpoison(address(taken), layout_.block_size);
         return true;
     }
 
-    /// Takes a block back that is out and not live: it is the next one to be taken.
+    /// Counts an allocation that found too few free blocks. Returns false.
+    bool refuse() noexcept {
+        ++refused_;
+        return false;
+    }
+
+    /// Takes a block back that is in use and not live: it is the next one to be taken.
     void put(entry back) noexcept {
-        poison(address(back), layout_.stride);
-        *++top_ = back;
+        detail::poison(address(back), layout_.stride);
+        entry* const top = top_ + 1;
+        *top = back;
+        top_ = top;
+        if (top == full_) all_are_free();
     }
 
     /// Says whether the block is live: from then on `claim` accepts it, or does not.
-    void mark([[maybe_unused]] entry block, [[maybe_unused]] block_state state) noexcept {
+    void mark(entry block, block_state state) noexcept {
         if constexpr (is_checked) states_[block] = state;
     }
 
-    /// The block at `address`, live no longer, if it was; otherwise `none`, and nothing has
-    /// changed. Unchecked: the block.
-    template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address) noexcept {
+    /// The block at `address`, if its state was `from`: it is `to` now. Otherwise `none`, and nothing has changed. Unchecked:
+    /// the block, there are no states.
+    template <std::size_t Stride = 0>
+    [[nodiscard]] entry change(void* address, block_state from, block_state to) noexcept {
         if constexpr (is_checked) {
-            const std::size_t index = index_of<Stride>(address);
-            if (index >= carved() || states_[index] != block_state::live) return none;
-            states_[index] = block_state::out_of_use;
+            const std::size_t index = number_of<Stride>(address);
+            if (index >= carved() || states_[index] != from) return none;
+            states_[index] = to;
             return static_cast<entry>(index);
         } else {
             return static_cast<entry>(address);
         }
     }
+    /// The block at `address`, live no longer, if it was.
+    template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address) noexcept {
+        return change<Stride>(address, block_state::live, block_state::out_of_use);
+    }
 
-    /// Whether a live block starts at `address`, which is not read.
-    [[nodiscard]] bool is_live(const void* address) const noexcept {
-        const std::size_t index = index_of(address);
-        return index < carved() && states_[index] == block_state::live;
+    /// Whether the block is live. Any number is answered.
+    [[nodiscard]] bool is_live(std::size_t index) const noexcept {
+        return is_checked && index < carved() && states_[index] != block_state::out_of_use;
+    }
+
+    /// Whether the block is neither live nor free: its object is under construction or destruction. O(free blocks).
+    [[nodiscard]] bool is_unfinished(std::size_t index) const noexcept {
+        if (index >= carved() || is_live(index)) return false;
+        for (const entry* free = top_; free != bottom_; --free)
+            if (address(*free) == base_ + index * layout_.stride) return false;
+        return true;
     }
 
     template <std::size_t Stride = 0> [[nodiscard]] std::byte* address(entry block) const noexcept {
@@ -118,78 +159,112 @@ public:
         else return base_ + block * (Stride != 0 ? Stride : layout_.stride);
     }
 
-    /// What releasing `address` would be called. Requires: it is not live.
+    /// What is wrong with releasing or adopting `address`, of which the pool has not found what it wants.
     [[nodiscard]] violation_kind misuse_of(const void* address) const noexcept {
         const std::size_t index = index_of(address);
-        if (index < total()) return index < carved() ? violation_kind::double_free : violation_kind::not_allocated;
-        if (offset_of(address) < layout_.blocks_bytes()) return violation_kind::misaligned_pointer;
-        return violation_kind::foreign_pointer;
+        if (index >= total())
+            return contains(address) ? violation_kind::misaligned_pointer : violation_kind::foreign_pointer;
+        if (is_live(index)) return violation_kind::still_owned;
+        return index < handed_out() ? violation_kind::double_free : violation_kind::not_allocated;
     }
 
-    /// The block that `address` points to or into; 0 for an address outside the
-    /// blocks. Takes a division.
+    [[nodiscard]] bool contains(const void* p) const noexcept { return offset_of(p) < layout_.blocks_bytes(); }
+
+    /// The index of the block that starts at `address`; npos for any other address.
+    template <std::size_t Stride = 0> [[nodiscard]] std::size_t index_of(const void* address) const noexcept {
+        const std::size_t index = number_of<Stride>(address);
+        return index < total() ? index : violation::npos;
+    }
+
+    /// The index of the block that `address` points into; npos for an address outside the blocks. Takes a division.
     [[nodiscard]] std::size_t enclosing_index(const void* address) const noexcept {
-        const std::size_t index = offset_of(address) / layout_.stride;
-        return index < total() ? index : 0;
+        return contains(address) ? offset_of(address) / layout_.stride : violation::npos;
     }
 
-    /// fn(address) for every live block, in address order. Complexity: a load for each block that
-    /// was ever handed out.
+    /// fn(address) for every live block, in order of addresses. fn may take, put and mark. O(carved blocks).
     template <class Fn> void for_each_live(Fn&& fn) const {
-        for (std::uint32_t index = 0; index < carved(); ++index)
-            if (states_[index] == block_state::live) fn(address(index));
+        for (std::size_t index = 0; index < carved(); ++index)
+            if (is_live(index)) fn(base_ + index * layout_.stride);
+    }
+
+    /// Puts the free blocks in order: the lowest one is the next to be taken. Complexity: O(carved blocks).
+    void sort() noexcept {
+        if constexpr (is_checked) {
+            for (const entry* free = top_; free != bottom_; --free) states_[*free] = block_state::sorted;
+            entry* top = bottom_;
+            for (std::uint32_t above = carved(); above != 0; --above) {
+                if (states_[above - 1] != block_state::sorted) continue;
+                states_[above - 1] = block_state::out_of_use;
+                *++top = above - 1;
+            }
+        }
     }
 
     /// Makes every block free, and none ever handed out.
     void reset() noexcept {
-        poison(base_, carved() * layout_.stride);
-        fresh_ = none_carved();
-        top_ = bottom_;
+        detail::poison(base_, carved() * layout_.stride);
+        carve_anew();
+        handed_out_ = refused_ = 0;
     }
 
     [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
+    [[nodiscard]] std::byte* base() const noexcept { return base_; }
     [[nodiscard]] std::size_t total() const noexcept { return layout_.block_count; }
     [[nodiscard]] std::size_t out() const noexcept { return carved() - static_cast<std::size_t>(top_ - bottom_); }
-    [[nodiscard]] std::size_t peak_out() const noexcept { return carved(); }  // a block is carved only when all are out
+    [[nodiscard]] std::size_t refused() const noexcept { return refused_; }  // allocations
+    /// Blocks that were handed out since the last reset, the lowest. Also the peak: a block is carved only when all that are
+    /// carved are in use.
+    [[nodiscard]] std::size_t handed_out() const noexcept { return carved() < handed_out_ ? handed_out_ : carved(); }
 
 private:
-    static constexpr std::size_t stack_offset(const geometry& g) noexcept {
-        return round_up(g.blocks_bytes() + guard_size, alignof(entry));
-    }
-
-    /// The number whose product with `odd` is 1, modulo 2^bits: Newton's iteration, which
-    /// doubles the correct bits (Hacker's Delight, 10-16). `odd` is its own inverse to 3 bits;
-    /// 5 steps make 96.
-    static constexpr std::uintptr_t inverse_of_odd(std::uintptr_t odd) noexcept {
-        std::uintptr_t inverse = odd;
-        for (int step = 0; step < 5; ++step) inverse *= 2 - odd * inverse;
-        return inverse;
-    }
+    free_list(const free_list&) = default;
+    free_list& operator=(const free_list&) = default;
+    void forget() noexcept { *this = static_cast<const free_list&>(free_list()); }
 
     /// From the first block's first byte; an address before it wraps to more than any arena has.
-    [[nodiscard]] std::uintptr_t offset_of(const void* address) const noexcept {
+    [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t offset_of(const void* address) const noexcept {
         return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
     }
 
-    /// The index of the block that starts at `address`; for any other address a number that
-    /// is at least total().
-    // offset * inverse is index << shift exactly for offset == index * stride, since multiplying by
-    // an odd number permutes the integers modulo 2^bits. A bit that is set below shift is rotated
-    // to the top: the result is then at least 2^(bits - shift), which is above total(), since
-    // total() << shift <= 2^(bits - 1).
-    template <std::size_t Stride = 0> [[nodiscard]] std::uintptr_t index_of(const void* address) const noexcept {
+    /// The number of the block that starts at `address`; for any other address a number that is at least total().
+    // offset * inverse is index << shift exactly for offset == index * stride, since multiplying by an odd number permutes the
+    // integers modulo 2^bits. A bit that is set below shift is rotated to the top: the result is then at least
+    // 2^(bits - shift), which is above total(), since total() << shift <= 2^(bits - 1).
+    template <std::size_t Stride>
+    [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
         if constexpr (Stride != 0) {
-            return std::rotr(offset * inverse_of_odd(Stride >> std::countr_zero(Stride)), std::countr_zero(Stride));
-        } else {
+            constexpr unsigned shift = std::countr_zero(Stride);
+            return rotated(offset * inverse_of_odd(Stride >> shift), shift);
+        } else if constexpr (is_checked) {
             const std::uintptr_t product = (fresh_ & multiplies) == 0 ? offset : offset * inverse_;
-            return std::rotr(product, static_cast<int>(fresh_ >> 32 & 63));
+            return rotated(product, static_cast<unsigned>(fresh_ >> 32));
+        } else {
+            return rotated(offset * inverse_, static_cast<unsigned>(std::countr_zero(layout_.stride)));
         }
     }
 
-    /// A block that may be the next to be carved, or the one behind the last: its address. Where misuse is checked,
-    /// its number, in the lower half of a word; the upper half is the same in all, and tells index_of what to do: how
-    /// far to rotate, and whether to multiply. All in one word, because releases of cold blocks wait together in the
+    /// The stack holds all that are carved. Until another one is carved, full_ is out of reach: a pool of few blocks comes here
+    /// once for each that it carves.
+    FIXPOOL_COLD void all_are_free() noexcept {
+        full_ = bottom_;
+        if (carved() * layout_.stride < ordered_bytes) return;
+        handed_out_ = handed_out();
+        carve_anew();
+    }
+
+    void carve_anew() noexcept {
+        fresh_ = none_carved();
+        top_ = full_ = all_free_ = bottom_;
+    }
+
+    /// The blocks, and the guard where there is one.
+    [[nodiscard]] std::size_t fenced_bytes() const noexcept {
+        return layout_.blocks_bytes() + (offset_of(bottom_) == plan(layout_).metadata_offset ? guard_size : 0);
+    }
+
+    /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half tells
+    /// number_of how far to rotate, and whether to multiply. One word, because releases of cold blocks wait together in the
     /// processor's queue of loads: the fewer loads in each, the more of them.
     using carving = std::conditional_t<is_checked, std::uint64_t, std::byte*>;
     static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // the stride is no power of two
@@ -200,20 +275,26 @@ private:
     }
     [[nodiscard]] std::uint64_t one_carved() const noexcept { return is_checked ? 1 : layout_.stride; }
 
-    /// Blocks that were ever handed out, the lowest: also the peak.
-    [[nodiscard]] std::size_t carved() const noexcept {
+    /// Blocks that are carved, the lowest.
+    [[nodiscard]] std::uint32_t carved() const noexcept {
         if constexpr (is_checked) return static_cast<std::uint32_t>(fresh_);
-        else return std::rotr(offset_of(fresh_) * inverse_, std::countr_zero(layout_.stride));
+        else return static_cast<std::uint32_t>(number_of<0>(fresh_));
     }
 
-    geometry layout_;
-    std::byte* base_;                // of block 0
-    std::uintptr_t inverse_;         // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
-    entry* bottom_;                  // holds `none`
-    entry* top_;                     // the free block handed out next; bottom_ when there is none but those not carved
-    carving fresh_;                  // the block that is carved next; end_ when all are
-    carving end_;                    // behind the last block
-    block_state* states_ = nullptr;  // of every block, where misuse is checked
+    FIXPOOL_HIDDEN static constexpr entry no_entry = none;  // the stack of a list of no blocks: only read
+
+    geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
+    std::byte* base_ = nullptr;                      // of block 0
+    std::uintptr_t inverse_ = 1;                     // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
+    entry* bottom_ = const_cast<entry*>(&no_entry);  // holds `none`
+    entry* top_ = bottom_;                           // the next one out; bottom_: none but those not carved
+    entry* full_ = bottom_;                          // where the top is when all carved are free; bottom_: out of reach
+    entry* all_free_ = bottom_;                      // the same, always; unchecked only
+    carving fresh_ = none_carved();                  // the block that is carved next; end_ when all are
+    carving end_ = fresh_;                           // behind the last block
+    block_state* states_ = nullptr;                  // of every block, where misuse is checked
+    std::size_t handed_out_ = 0;                     // blocks handed out before they were carved anew, the most
+    std::size_t refused_ = 0;                        // allocations that found too few free blocks
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

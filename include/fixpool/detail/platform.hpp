@@ -35,17 +35,37 @@
 #define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #endif
 
-// The inline namespace: the version, the sanitizer and what errors do, so that translation units
-// which differ in them cannot be mixed up.
+// The inline namespace: the version, the sanitizer and what errors do. Translation units which
+// differ in them have different types, and the linker keeps them apart.
 #define FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors) v##major##_##minor##sanitizer##errors
 #define FIXPOOL_JOIN(major, minor, sanitizer, errors) FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors)
 #define FIXPOOL_ABI FIXPOOL_JOIN(FIXPOOL_VERSION_MAJOR, FIXPOOL_VERSION_MINOR, FIXPOOL_SANITIZER, FIXPOOL_ERRORS)
 
-// Keeps what is rare out of the caller's instruction stream.
+// FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a library.
 #if defined(_MSC_VER)
 #define FIXPOOL_COLD __declspec(noinline)
+#define FIXPOOL_TRAP_NOW() __fastfail(7)  // FAST_FAIL_FATAL_APP_EXIT
 #else
 #define FIXPOOL_COLD [[gnu::noinline, gnu::cold]]
+#define FIXPOOL_TRAP_NOW() __builtin_trap()
+#endif
+
+// An image is an executable or a shared library. FIXPOOL_HIDDEN: each image has a symbol of its own. Without it g++ marks
+// an inline variable as unique in the process, and a plug-in with such a symbol is never unloaded. FIXPOOL_VISIBLE: one
+// symbol for all images, also under -fvisibility=hidden. On Windows no image shares its symbols.
+#if defined(__ELF__) || defined(__APPLE__)
+#define FIXPOOL_HIDDEN [[gnu::visibility("hidden")]]
+#define FIXPOOL_VISIBLE [[gnu::visibility("default")]]
+#else
+#define FIXPOOL_HIDDEN
+#define FIXPOOL_VISIBLE
+#endif
+
+// Unsigned arithmetic wraps here on purpose: -fsanitize=integer does not report it.
+#if defined(__clang__)
+#define FIXPOOL_WRAPS [[clang::no_sanitize("unsigned-integer-overflow", "unsigned-shift-base")]]
+#else
+#define FIXPOOL_WRAPS
 #endif
 
 // Around what is done with the caller's arguments: how they convert is not for our warnings to say.
@@ -59,28 +79,52 @@
 #define FIXPOOL_CALLERS_END
 #endif
 
-#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+// What an error does: traps where FIXPOOL_TRAP is 1, throws where there are exceptions, else prints and aborts.
+#if defined(FIXPOOL_TRAP) && FIXPOOL_TRAP
+#define FIXPOOL_ERRORS _trap
+#define FIXPOOL_TRAPS true
+#define FIXPOOL_RAISE(exception, text) fixpool::detail::stop()
+#elif defined(__cpp_exceptions) || defined(_CPPUNWIND)
 #define FIXPOOL_ERRORS
-#define FIXPOOL_THROW(exception, text) throw exception
+#define FIXPOOL_TRAPS false
+#define FIXPOOL_RAISE(exception, text) throw exception
 #else
 #define FIXPOOL_ERRORS _noexceptions
-#define FIXPOOL_THROW(exception, text) (std::fputs(text, stderr), std::fputs("\n", stderr), std::abort())
+#define FIXPOOL_TRAPS false
+#define FIXPOOL_RAISE(exception, text) (std::fputs(text, stderr), std::fputs("\n", stderr), std::abort())
 #endif
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The one place that throws. Where exceptions are off it prints the text and aborts.
-template <class Exception> [[noreturn]] FIXPOOL_COLD void raise(const Exception& exception) {
-    FIXPOOL_THROW(exception, exception.what());
-}
-/// The same for an E made of `text`, which is not made where exceptions are off: it would want the
-/// heap, and bring much of the standard library into the program.
-template <class E> [[noreturn]] FIXPOOL_COLD void raise(const char* text) { FIXPOOL_THROW(E(text), text); }
+inline constexpr bool keeps_values = FIXPOOL_HAS_FEATURE(memory_sanitizer);
+inline constexpr bool traps = FIXPOOL_TRAPS;  // errors and the default violation handler make no text, they trap
 
-/// Tells the sanitizer that nobody may touch these bytes (ASan), or that they hold no value (MSan).
+/// Ends the program: by a trap where FIXPOOL_TRAP is 1, otherwise by abort.
+[[noreturn]] FIXPOOL_COLD inline void stop() noexcept {
+    if constexpr (traps) FIXPOOL_TRAP_NOW();
+    else std::abort();
+}
+
+/// One of the two places that throw. Throws an E made of `args`. Where exceptions are off, it prints `what()` and aborts.
+template <class E, class... Args> [[noreturn]] FIXPOOL_COLD void raise_made([[maybe_unused]] const Args&... args) {
+    FIXPOOL_RAISE(E(args...), E(args...).what());
+}
+/// The same for an E made of `text`. Where exceptions are off, no E is made: it would need the heap, and bring much of the
+/// standard library into the program.
+template <class E> [[noreturn]] FIXPOOL_COLD void raise([[maybe_unused]] const char* text) {
+    FIXPOOL_RAISE(E(text), text);
+}
+
+/// A block is free now: nobody may touch it (AddressSanitizer), it holds no value (MemorySanitizer).
 inline void poison(const void* address, std::size_t size) noexcept { FIXPOOL_POISON(address, size); }
 
-/// Tells the sanitizer that these bytes may be used (ASan), and hold no value yet (MSan).
+/// A block is handed out: its owner may touch it (ASan), it holds no value yet (MSan).
 inline void unpoison(const void* address, std::size_t size) noexcept { FIXPOOL_UNPOISON(address, size); }
+
+/// A pool takes these bytes over, and gives them up. For MSan their values stay as they are.
+inline void fence(const void* address, std::size_t size) noexcept { FIXPOOL_POISON(address, keeps_values ? 0 : size); }
+inline void unfence(const void* address, std::size_t size) noexcept {
+    FIXPOOL_UNPOISON(address, keeps_values ? 0 : size);
+}
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

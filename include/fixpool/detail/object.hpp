@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSL-1.0
+// What typed pools do with a T: its layout, its construction, its destruction. No function of T's namespace is found by these
+// calls, or by any other of the library's.
+#pragma once
+
+#include <fixpool/layout.hpp>
+
+#include <cstddef>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+template <class T>
+concept complete = sizeof(T) != 0;
+
+/// The layout of `block_count` blocks of T. Refuses, in words, a T that cannot be pooled.
+template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t block_count) noexcept {
+    static_assert(!std::is_function_v<T>, "fixpool: T is a function: pool a function pointer or a function object");
+    static_assert(!std::is_void_v<T>, "fixpool: T is void: use memory_pool for raw blocks");
+    static_assert(!std::is_array_v<T>, "fixpool: T is an array: pool a std::array or a struct that holds it");
+    static_assert(!std::is_const_v<T> && !std::is_volatile_v<T>,
+                  "fixpool: T is const or volatile: pool the plain type");
+    static_assert(!std::is_object_v<T> || complete<T>,
+                  "fixpool: T is incomplete: define it before a pool of it is built");
+    if constexpr (std::is_object_v<T> && !std::is_array_v<T> && complete<T>) {
+        static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
+        static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
+        return pool_layout::of<T>(block_count);
+    } else {
+        return {};  // never: something was asserted
+    }
+}
+
+/// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no multiple
+/// of its alignment.
+template <class T> inline constexpr std::size_t stride_of = round_up(sizeof(T), alignof(T));
+
+/// Stands for the arguments of a T that is default-initialised.
+struct for_overwrite {};
+
+FIXPOOL_CALLERS_BEGIN
+/// An object made of `args` at `where`: by parentheses where they construct, else by braces, which
+/// are for aggregates before clang 16 only. Made of for_overwrite it is default-initialised.
+template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&... args) {
+    constexpr bool overwrites = std::is_same_v<void(Args...), void(for_overwrite)>;
+    if constexpr (overwrites && std::is_default_constructible_v<T>) {
+        return ::new (where) T;
+    } else if constexpr (!overwrites && std::is_constructible_v<T, Args...>) {
+        return ::new (where) T(std::forward<Args>(args)...);
+    } else if constexpr (!overwrites && std::is_aggregate_v<T> && requires { T{std::forward<Args>(args)...}; }) {
+        return ::new (where) T{std::forward<Args>(args)...};
+    } else {
+        static_assert(!complete<T>, "fixpool: T cannot be constructed from these arguments");
+        return nullptr;
+    }
+}
+
+/// Ends the life of an object whose very type is T: of a polymorphic T without a virtual destructor, too.
+template <class T> void destroy(T& object) noexcept { object.T::~T(); }
+FIXPOOL_CALLERS_END
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSL-1.0
+// text_line: a line of text that needs no memory, for reports and for errors.
+#pragma once
+
+#include <fixpool/detail/platform.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// One line of text in a fixed buffer. It needs no memory, and one write brings it to standard error. It is cut short when
+/// the buffer is full, but for an end of line. Not made by printf, which is large and differs between platforms.
+class FIXPOOL_VISIBLE text_line {  // visible, as pool_exhausted, which has one
+public:
+    FIXPOOL_COLD text_line& add(const char* text) noexcept {
+        while (*text != 0 && length_ + (*text == '\n' ? 1 : 2) < sizeof text_) text_[length_++] = *text++;
+        return *this;
+    }
+    text_line& add(std::size_t number) noexcept { return add_digits(number, 10); }
+    text_line& add(const void* p) noexcept { return add("0x").add_digits(reinterpret_cast<std::uintptr_t>(p), 16); }
+    /// A name in quotes, after `before`. Adds nothing if there is no name.
+    text_line& add_name(const char* before, const char* name) noexcept {
+        return name == nullptr || *name == 0 ? *this : add(before).add("\"").add(name).add("\"");
+    }
+    [[nodiscard]] const char* c_str() const noexcept { return text_; }
+
+private:
+    FIXPOOL_COLD text_line& add_digits(std::uintptr_t number, unsigned base) noexcept {
+        char digits[24];  // 20 of the largest number, and the closing 0
+        char* first = digits + sizeof digits;
+        *--first = 0;
+        do {
+            *--first = "0123456789abcdef"[number % base];
+            number /= base;
+        } while (number != 0);
+        return add(first);
+    }
+
+    char text_[400] = {};
+    std::size_t length_ = 0;  // characters, without the closing 0: below sizeof text_
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSL-1.0
+// pool_exhausted: what `allocate` throws when every block is in use.
+#pragma once
+
+#include <fixpool/detail/text_line.hpp>
+
+#include <cstddef>
+#include <new>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+/// Thrown by `allocate` when every block is in use. The same type in every executable and shared library of a process.
+class FIXPOOL_VISIBLE pool_exhausted : public std::bad_alloc {
+public:
+    /// nullptr and "" are no name.
+    pool_exhausted(const char* pool_name, std::size_t total_blocks) noexcept {
+        text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
+        text_.add_name(" in pool ", pool_name);
+    }
+    [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+
+private:
+    detail::text_line text_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI

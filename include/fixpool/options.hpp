@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSL-1.0
+// pool_options: what may be said of a pool beside its layout; and the reporter that a pool makes of it.
+#pragma once
+
+#include <fixpool/violation.hpp>
+
+#include <cstddef>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+/// What may be said of a pool beside its layout. Later options are added here, each with a default.
+struct pool_options {
+    const char* name = "";                     // stands in reports; the pool copies the first 31 characters
+    violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
+    void* context = nullptr;                   // handed on in violation::context
+    const detail::handler_place* image = &detail::image_handler;  // of the image whose code writes these options
+};
+
+namespace detail {
+
+/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. Constant, so that it
+/// is read without a lock.
+class reporter {
+public:
+    explicit reporter(const pool_options& options) noexcept
+        : handler_(options.on_violation), context_(options.context), image_(options.image) {
+        for (std::size_t i = 0; options.name != nullptr && i + 1 < sizeof name_ && options.name[i] != 0; ++i)
+            name_[i] = options.name[i];
+    }
+
+    [[nodiscard]] const char* name() const noexcept { return name_; }  // "" without a name
+
+    /// Calls the handler. Requires: no lock is held.
+    FIXPOOL_COLD void report(violation misuse) const noexcept {
+        misuse.pool_name = name();
+        misuse.context = context_;
+        or_default(handler_ != nullptr ? handler_ : image_->load())(misuse);
+    }
+
+private:
+    violation_handler handler_;       // nullptr: the image's
+    void* context_;                   // the caller's
+    const handler_place* image_;      // of the image that built the pool
+    char name_[traps ? 1 : 32] = {};  // a copy, cut; where reports are no text, none is kept
+};
+
+}  // namespace detail
+}  // namespace fixpool::inline FIXPOOL_ABI

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSL-1.0
+// Every public template, instantiated as a whole at every level: no member is there that cannot be compiled.
+#include <fixpool/fixpool.hpp>
+
+#include <string>
+
+using fixpool::checking;
+
+template class fixpool::basic_memory_pool<checking::unchecked>;
+template class fixpool::basic_memory_pool<checking::checked>;
+template class fixpool::typed_pool<std::string, checking::unchecked>;
+template class fixpool::typed_pool<std::string, checking::checked>;
+template class fixpool::shared_pool<std::string, checking::unchecked>;
+template class fixpool::shared_pool<std::string, checking::checked>;
+template class fixpool::block<std::string, checking::unchecked>;
+template class fixpool::block<std::string, checking::checked>;
+template class fixpool::block<int, checking::unchecked, fixpool::detail::shared_state<int, checking::unchecked>>;
+template class fixpool::block<int, checking::checked, fixpool::detail::shared_state<int, checking::checked>>;
+template class fixpool::detail::shared_state<std::string, checking::unchecked>;
+template class fixpool::detail::shared_state<std::string, checking::checked>;
+template class fixpool::detail::free_list<checking::unchecked>;
+template class fixpool::detail::free_list<checking::checked>;
+template struct std::hash<fixpool::block<std::string>>;
+template struct std::hash<fixpool::shared_block<std::string>>;

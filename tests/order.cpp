@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSL-1.0
+// The order in which blocks are handed out: in order of addresses again when a large pool has become empty, or when it is
+// asked for; and what is visited while blocks come and go.
+#include <fixpool/typed_pool.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <initializer_list>
+#include <map>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+#include "violations.hpp"
+
+using fixpool::checking;
+using fixpool::memory_pool;
+using fixpool::release_status;
+using fixpool::typed_pool;
+using fixpool::violation_kind;
+using unchecked_pool = fixpool::basic_memory_pool<checking::unchecked>;
+
+namespace {
+
+constexpr std::size_t limit = std::size_t{256} << 10;  // bytes of blocks from which on order is restored
+
+std::vector<void*> taken_from(auto& pool, std::size_t count) {
+    std::vector<void*> blocks(count);
+    for (void*& block : blocks) block = pool.allocate();
+    return blocks;
+}
+
+void release_in_disorder(auto& pool, std::vector<void*> blocks) {
+    std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));
+    pool.deallocate_bulk(blocks);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a large pool that is empty hands out its blocks in order of addresses again", "[order]",
+                   unchecked_pool, memory_pool) {
+    for (const std::size_t size : {8U, 24U, 64U, 4096U, 300000U}) {
+        const std::size_t count = (limit + size - 1) / size;
+        TestType pool({size, count + 2});
+        for (int round = 0; round < 3; ++round) {
+            const std::vector<void*> blocks = taken_from(pool, count);
+            INFO(size << " bytes, round " << round);
+            CHECK(std::is_sorted(blocks.begin(), blocks.end()));
+            CHECK(blocks.front() == pool.blocks().data());
+            CHECK(pool.in_use() == count);
+            release_in_disorder(pool, blocks);
+            CHECK(pool.in_use() == 0);
+            CHECK(pool.available() == count + 2);
+            CHECK(pool.peak_in_use() == count);
+        }
+        CHECK(taken_from(pool, count + 2).back() == pool.block_at(count + 1));  // and all of them
+        CHECK(pool.try_allocate() == nullptr);
+        CHECK(pool.peak_in_use() == count + 2);
+        pool.reset();
+    }
+}
+
+TEMPLATE_TEST_CASE("a small pool that is empty hands out first what was released last", "[order]", unchecked_pool,
+                   memory_pool) {
+    TestType pool({64, limit / 64});
+    const std::vector<void*> blocks = taken_from(pool, limit / 64 - 1);  // a block below the limit
+    for (int round = 0; round < 3; ++round) {
+        pool.deallocate_bulk(blocks);
+        std::vector<void*> again = taken_from(pool, blocks.size());
+        std::reverse(again.begin(), again.end());
+        CHECK((again == blocks));
+    }
+    pool.reset();
+}
+
+TEMPLATE_TEST_CASE("a pool that grows beyond the limit restores order only when every block is back", "[order]",
+                   unchecked_pool, memory_pool) {
+    TestType pool({64, 2 * limit / 64});
+    for (const std::size_t count : {limit / 128, limit / 64, 2 * limit / 64}) {
+        std::vector<void*> blocks = taken_from(pool, count);
+        void* const held = blocks.back();
+        blocks.pop_back();
+        pool.deallocate_bulk(blocks);
+        CHECK(pool.allocate() == blocks.back());  // one is held: the last one back is the first one out
+        pool.deallocate(blocks.back());
+        pool.deallocate(held);
+    }
+    CHECK(pool.allocate() == pool.blocks().data());
+    CHECK(pool.peak_in_use() == pool.total_blocks());
+    pool.reset();
+    CHECK(pool.peak_in_use() == 0);
+}
+
+TEST_CASE("what was handed out before a pool was empty is a double free, also when it is carved anew", "[order]") {
+    recorded_violations violations;
+    const std::size_t count = limit / 64;
+    memory_pool pool({64, count + 1});
+    const std::vector<void*> blocks = taken_from(pool, count);
+    release_in_disorder(pool, blocks);
+    for (const std::size_t live : {std::size_t{0}, std::size_t{1}, count - 1}) {
+        const std::vector<void*> anew = taken_from(pool, live);
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            CHECK(pool.owns(blocks[i]) == (i < live));
+            if (i >= live && pool.try_deallocate(blocks[i]) != release_status::double_free) ++wrong;
+        }
+        CHECK(wrong == 0);
+        CHECK(pool.try_deallocate(pool.block_at(count)) == release_status::not_allocated);
+        pool.deallocate(blocks[count - 1]);
+        REQUIRE(violations.count() == 1);
+        CHECK(violations.last().kind == violation_kind::double_free);
+        CHECK(violations.last().index == count - 1);
+        pool.deallocate_bulk(anew);
+    }
+    pool.reset();
+    CHECK(pool.try_deallocate(blocks[0]) == release_status::not_allocated);
+    CHECK(violations.count() == 0);
+}
+
+TEST_CASE("sort_free_blocks hands out the lowest free block first, and leaves live ones alone", "[order]") {
+    for (const std::size_t held_each : {std::size_t{2}, std::size_t{3}, std::size_t{1000}}) {
+        memory_pool pool({64, 1000});
+        const std::vector<void*> blocks = taken_from(pool, 900);
+        std::vector<void*> freed;
+        for (std::size_t i = 0; i < blocks.size(); ++i)
+            if (i % held_each != 0) freed.push_back(blocks[i]);
+        release_in_disorder(pool, freed);
+        const std::size_t peak = pool.peak_in_use();
+        pool.sort_free_blocks();
+        CHECK(pool.in_use() == 900 - freed.size());
+        CHECK(pool.peak_in_use() == peak);
+        CHECK((taken_from(pool, freed.size()) == freed));
+        CHECK(pool.allocate() == pool.block_at(900));
+        pool.sort_free_blocks();  // with none free
+        CHECK(pool.in_use() == 901);
+        pool.reset();
+        pool.sort_free_blocks();  // with none handed out
+        CHECK(pool.allocate() == blocks[0]);
+        pool.reset();
+    }
+}
+
+namespace {
+
+/// Sorts its pool while it is constructed and destroyed, and then takes a block, which must be another one than its own.
+struct sorter {
+    explicit sorter(typed_pool<sorter>& p) : pool(&p) { pool->sort_free_blocks(); }
+    ~sorter() {
+        pool->sort_free_blocks();
+        fixpool::block<sorter> other;
+        if (nested-- > 0) other = pool->allocate(*pool);
+        was_apart &= other.get() != this;
+    }
+    typed_pool<sorter>* pool;
+    inline static int nested = 1;
+    inline static bool was_apart = true;
+};
+
+}  // namespace
+
+TEST_CASE("sort_free_blocks does not hand out what is being constructed or destroyed", "[order]") {
+    recorded_violations violations;
+    typed_pool<sorter> pool(4);
+    {
+        auto first = pool.allocate(pool);
+        auto second = pool.allocate(pool);
+        second.reset();
+        CHECK(sorter::was_apart);
+        CHECK(pool.in_use() == 1);
+    }
+    CHECK(pool.in_use() == 0);
+    CHECK(violations.count() == 0);
+}
+
+TEST_CASE("a visit may release the object it is given, the one before, the one after, and allocate", "[order]") {
+    for (const std::size_t total : {std::size_t{10}, std::size_t{8192}}) {  // the larger one is carved anew on the way
+        for (int deed = 0; deed < 16; ++deed) {
+            typed_pool<std::size_t> pool(total + 10);
+            std::map<std::size_t, fixpool::block<std::size_t>> live;
+            std::vector<fixpool::block<std::size_t>> made;
+            std::map<std::size_t, int> visits;
+            for (std::size_t i = 0; i < total; ++i) live[i] = pool.allocate(i);
+            std::size_t dead_visited = 0;
+            pool.for_each([&](std::size_t& number) {
+                const std::size_t me = number;
+                if (me >= total) return;  // allocated meanwhile
+                if (live.count(me) == 0) ++dead_visited;
+                ++visits[me];
+                if ((deed & 1) != 0) live.erase(me - 1);
+                if ((deed & 2) != 0) live.erase(me + 1);
+                if ((deed & 4) != 0) live.erase(me);
+                if ((deed & 8) != 0 && made.size() < 10) made.push_back(pool.allocate(total + me));
+            });
+            INFO("total " << total << ", deed " << deed);
+            CHECK(dead_visited == 0);
+            CHECK(std::all_of(visits.begin(), visits.end(), [](const auto& v) { return v.second == 1; }));
+            CHECK(visits.size() == ((deed & 2) != 0 ? total / 2 : total));
+            CHECK(pool.in_use() == live.size() + made.size());
+        }
+    }
+}
+
+TEST_CASE("a visit of raw blocks may release all of them and allocate others", "[order]") {
+    const std::size_t count = limit / 64;
+    memory_pool pool({64, count + 1});
+    const std::vector<void*> blocks = taken_from(pool, count);
+    std::size_t visits = 0;
+    pool.for_each_allocated([&](void*) {
+        if (visits++ == 0) pool.deallocate_bulk(blocks);  // all of them, and the pool is carved anew
+        if (visits < 5) (void)pool.allocate();
+    });
+    CHECK(visits <= 5);
+    CHECK(pool.in_use() <= 5);
+    pool.reset();
+}
