@@ -2,10 +2,14 @@
 #include <fixpool/block.hpp>
 #include <fixpool/typed_pool.hpp>
 
+#include <compare>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <type_traits>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -244,4 +248,51 @@ TEST_CASE("a million linked blocks are released one by one without recursion", "
     CHECK(pool.available() == 0);
     while (head) head = std::move(head->next);
     CHECK(pool.available() == 1'000'000);
+}
+
+TEST_CASE("blocks compare and hash by the address of their object, as unique_ptr does", "[block]") {
+    typed_pool<int> pool(3);
+    auto first = pool.allocate(1);
+    auto second = pool.allocate(2);
+    const block<int> empty;
+    CHECK(first == first);
+    CHECK(first != second);
+    CHECK(first < second);
+    CHECK(second > first);
+    CHECK(first <= second);
+    CHECK(empty == nullptr);
+    CHECK(nullptr != first);
+    CHECK(empty < first);
+    CHECK((first <=> second) == std::strong_ordering::less);
+    CHECK(std::hash<block<int>>()(first) == std::hash<int*>()(first.get()));
+    CHECK(std::hash<block<int>>()(empty) == std::hash<int*>()(nullptr));
+
+    int* const first_address = first.get();
+    std::unordered_set<block<int>> hashed;
+    hashed.insert(std::move(first));
+    hashed.insert(std::move(second));
+    hashed.insert(pool.allocate(3));
+    CHECK(hashed.size() == 3);
+    std::set<block<int>> ordered;
+    while (!hashed.empty()) ordered.insert(std::move(hashed.extract(hashed.begin()).value()));
+    CHECK(ordered.begin()->get() == first_address);
+    CHECK(pool.in_use() == 3);
+    ordered.clear();
+    CHECK(pool.in_use() == 0);
+}
+
+TEST_CASE("nullptr is an empty block, and empties one", "[block]") {
+    typed_pool<int> pool(1);
+    block<int> none = nullptr;
+    CHECK(none == nullptr);
+    none = pool.allocate(1);
+    none = nullptr;
+    CHECK(none == nullptr);
+    CHECK(pool.in_use() == 0);
+    none = pool.allocate(1);
+    none = {};
+    CHECK(pool.in_use() == 0);
+    static_assert(std::is_nothrow_constructible_v<block<int>, std::nullptr_t>);
+    static_assert(std::is_nothrow_assignable_v<block<int>&, std::nullptr_t>);
+    static_assert(!std::is_constructible_v<block<int>, int*>);
 }

@@ -728,3 +728,81 @@ TEST_CASE("adoption and its misuse are exact while other threads use the pool", 
     CHECK(violations.count() == std::accumulate(misused.begin(), misused.end(), std::size_t{0}));
     CHECK(pool.available() == 8);
 }
+
+TEST_CASE("a shared pool knows its name, its addresses, and who it is", "[shared_pool]") {
+    const shared_pool<std::uint64_t> pool(3, {.name = "numbers"});
+    const shared_pool<std::uint64_t> copy(pool);  // NOLINT(performance-unnecessary-copy-initialization)
+    const shared_pool<std::uint64_t> other(3);
+    CHECK(pool == copy);
+    CHECK(pool != other);
+    CHECK(std::string(copy.name()) == "numbers");
+    const auto first = pool.allocate(1u);
+    const auto second = copy.allocate(2u);
+    CHECK(pool.contains(second.get()));
+    CHECK_FALSE(other.contains(second.get()));
+    CHECK(pool.index_of(second.get()) == 1);
+    CHECK(other.index_of(second.get()) == other.npos);
+    CHECK(first < second);
+    CHECK(std::hash<shared_block<std::uint64_t>>()(first) == std::hash<std::uint64_t*>()(first.get()));
+    CHECK(*pool.allocate_for_overwrite() + 1 > 0);
+    const auto third = pool.allocate(3u);
+    CHECK(pool.try_allocate_for_overwrite() == nullptr);
+    CHECK_THROWS_AS(pool.allocate_for_overwrite(), fixpool::pool_exhausted);
+    CHECK(pool.stats().refused == 2);
+}
+
+TEST_CASE("a shared pool adopts what was given up, and nothing else", "[shared_pool]") {
+    recorded_violations violations;
+    const shared_pool<counted> pool(2);
+    counted::start();
+    auto owner = pool.allocate(1);
+    CHECK(pool.adopt(owner.get()) == nullptr);
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::still_owned);
+    counted* const given_up = owner.release();
+    owner = pool.adopt(given_up);
+    CHECK(owner.get() == given_up);
+    CHECK(violations.count() == 0);
+    CHECK(pool.adopt(given_up) == nullptr);
+    CHECK(violations.count() == 1);
+    owner = nullptr;
+    CHECK(counted::destroyed == 1);
+    CHECK(pool.adopt(given_up) == nullptr);
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::double_free);
+}
+
+TEST_CASE("an object of a shared pool that is adopted while it is destroyed is not allocated", "[shared_pool]") {
+    struct stubborn {
+        const shared_pool<stubborn>* pool = nullptr;
+        ~stubborn() { (void)pool->adopt(this); }
+    };
+    recorded_violations violations;
+    const shared_pool<stubborn> pool(3);
+    auto other = pool.allocate(&pool);
+    pool.allocate(&pool).reset();
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::not_allocated);
+    CHECK(violations.last().index == 1);
+    other.reset();
+    CHECK(violations.count() == 1);
+    CHECK(pool.available() == 3);
+}
+
+TEST_CASE("an object that was given up keeps its shared pool", "[shared_pool]") {
+    recorded_violations violations;
+    std::vector<violation_kind> told;
+    const auto tell = [](const fixpool::violation& v) {
+        static_cast<std::vector<violation_kind>*>(v.context)->push_back(v.kind);
+    };
+    std::optional<shared_pool<std::string>> pool(std::in_place, 2u,
+                                                 fixpool::pool_options{.on_violation = tell, .context = &told});
+    std::string* const given_up = pool->allocate("given up").release();
+    const shared_pool<std::string> copy = *pool;
+    pool.reset();
+    CHECK(*given_up == "given up");
+    CHECK(copy.adopt(given_up + 1) == nullptr);
+    CHECK(told == std::vector{violation_kind::not_allocated});
+    copy.adopt(given_up).reset();
+    CHECK(violations.count() == 0);
+}

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fixpool/typed_pool.hpp>
 
+#include <fixpool/shared_pool.hpp>
+
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -592,4 +596,138 @@ TEST_CASE("an aggregate may be given fewer values than it has members", "[typed_
     const auto first = pool.allocate(1);
     CHECK(first->value == 1);
     CHECK(first->next == nullptr);
+}
+
+TEMPLATE_TEST_CASE_SIG("allocate_for_overwrite leaves an aggregate as it was, allocate sets it to 0", "[typed_pool]",
+                       ((checking C), C), checking::unchecked, checking::checked) {
+    struct packet {
+        unsigned char bytes[64];
+    };
+    typed_pool<packet, C> pool(1);
+    auto first = pool.allocate_for_overwrite();
+    std::fill(std::begin(first->bytes), std::end(first->bytes), static_cast<unsigned char>(7));
+    first.reset();
+#if !FIXPOOL_HAS_FEATURE(memory_sanitizer)
+    first = pool.allocate_for_overwrite();
+    CHECK(std::count(std::begin(first->bytes), std::end(first->bytes), 7) == 64);
+    first.reset();
+#endif
+    first = pool.allocate();
+    CHECK(std::count(std::begin(first->bytes), std::end(first->bytes), 0) == 64);
+    CHECK(pool.try_allocate_for_overwrite() == nullptr);
+    CHECK_THROWS_AS(pool.allocate_for_overwrite(), fixpool::pool_exhausted);
+    CHECK(pool.stats().refused == 2);
+    typed_pool<std::string, C> texts(1);
+    CHECK(texts.allocate_for_overwrite()->empty());  // a default constructor runs
+    CHECK(texts.try_allocate_for_overwrite()->empty());
+}
+
+namespace {
+#if defined(__clang__)
+enum [[gnu::aligned(16)]] wide_color : int{red, green};
+#else
+enum alignas(16) wide_color : int { red, green };
+#endif
+}  // namespace
+
+TEMPLATE_TEST_CASE_SIG("a type whose size is no multiple of its alignment has every object aligned", "[typed_pool]",
+                       ((checking C), C), checking::unchecked, checking::checked) {
+    static_assert(sizeof(wide_color) == 4 && alignof(wide_color) == 16);
+    typed_pool<wide_color, C> pool(3);
+    const fixpool::shared_pool<wide_color, C> shared(3);
+    CHECK(pool.stride() == 16);
+    CHECK(shared.stride() == 16);
+    CHECK(pool.block_size() == 4);
+    std::array<block<wide_color, C>, 3> colors;
+    std::array<fixpool::shared_block<wide_color, C>, 3> shared_colors;
+    for (auto& color : colors) color = pool.allocate(green);
+    for (auto& color : shared_colors) color = shared.allocate(red);
+    for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(reinterpret_cast<std::uintptr_t>(colors[i].get()) % 16 == 0);
+        CHECK(reinterpret_cast<std::uintptr_t>(shared_colors[i].get()) % 16 == 0);
+        CHECK(pool.index_of(colors[i].get()) == i);
+        CHECK(shared.index_of(shared_colors[i].get()) == i);
+        colors[i] = pool.adopt(colors[i].release());
+        CHECK(*colors[i] == green);
+    }
+    if constexpr (C == checking::checked) {
+        int greens = 0;
+        pool.for_each([&greens](wide_color& color) { greens += color == green ? 1 : 0; });
+        CHECK(greens == 3);
+    }
+}
+
+TEST_CASE("an object is found by its index, while it lives", "[typed_pool]") {
+    typed_pool<std::string> pool(3, {.name = "texts"});
+    const typed_pool<std::string>& view = pool;
+    CHECK(std::string(pool.name()) == "texts");
+    CHECK(pool.object_at(0) == nullptr);
+    auto first = pool.allocate("first");
+    auto second = pool.allocate("second");
+    CHECK(pool.object_at(0) == first.get());
+    CHECK(*view.object_at(1) == "second");
+    CHECK(pool.object_at(2) == nullptr);
+    CHECK(pool.object_at(3) == nullptr);
+    CHECK(pool.object_at(pool.npos) == nullptr);
+    CHECK(pool.index_of(second.get()) == 1);
+    CHECK(pool.contains(second->data()) == pool.contains(second.get()));  // in the small string's own bytes
+    CHECK_FALSE(pool.contains(&pool));
+    CHECK(pool.owns(second.get()));
+    std::string* const given_up = second.release();
+    CHECK(pool.object_at(1) == given_up);  // it lives, though nobody owns it
+    CHECK(pool.owns(given_up));
+    second = pool.adopt(given_up);
+    std::string* const gone = first.get();
+    first.reset();
+    CHECK(pool.object_at(0) == nullptr);
+    CHECK_FALSE(pool.owns(gone));
+    CHECK(pool.index_of(gone) == 0);
+    std::vector<const std::string*> seen;
+    view.for_each([&seen](const std::string& text) { seen.push_back(&text); });
+    CHECK(seen == std::vector<const std::string*>{second.get()});
+    first = pool.allocate("third");
+    pool.sort_free_blocks();
+    CHECK(pool.stats().refused == 0);
+}
+
+TEST_CASE("a given-up object is visited, and reported when its pool dies", "[typed_pool]") {
+    typed_pool<int> pool(2);
+    int* const given_up = pool.allocate(5).release();
+    int sum = 0;
+    pool.for_each([&sum](int& value) { sum += value; });
+    CHECK(sum == 5);
+    pool.adopt(given_up).reset();
+}
+
+TEST_CASE("how many objects fit into a buffer", "[typed_pool]") {
+    alignas(std::string) static std::byte storage[1000];
+    constexpr std::size_t count = typed_pool<std::string>::blocks_in(sizeof storage);
+    STATIC_REQUIRE(typed_pool<std::string>::required_bytes(count) <= sizeof storage);
+    STATIC_REQUIRE(typed_pool<std::string>::required_bytes(count + 1) > sizeof storage);
+    STATIC_REQUIRE(fixpool::shared_pool<std::string>::blocks_in(sizeof storage) == count);
+    typed_pool<std::string> pool(count, fixpool::arena::borrow(storage));
+    alignas(std::string) static std::byte blocks[3 * sizeof(std::string)];
+    static std::byte metadata[typed_pool<std::string>::required_metadata_bytes(3)];
+    typed_pool<std::string> apart(3, fixpool::arena::borrow(blocks, metadata));
+    CHECK(static_cast<void*>(apart.allocate("text").get()) == blocks);
+}
+
+namespace {
+struct base_without_virtual_destructor {
+    virtual int number() const { return 1; }
+    int value = 0;
+};
+struct has_its_own_names {  // names that the library's templates use, too
+    using T = int;
+    using Object = char;
+    using Owner = long;
+    T value = 6;
+};
+}  // namespace
+
+TEST_CASE("a polymorphic type without a virtual destructor, and one with names of its own", "[typed_pool]") {
+    typed_pool<base_without_virtual_destructor> pool(1);
+    CHECK(pool.allocate()->number() == 1);
+    typed_pool<has_its_own_names> names(1);
+    CHECK(names.allocate()->value == 6);
 }
