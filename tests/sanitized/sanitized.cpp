@@ -7,6 +7,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <new>
+#include <utility>
 
 namespace {
 
@@ -81,6 +82,23 @@ void underflow_into_free_block() {
     second[-1] = 1;
 }
 
+/// A large pool that was empty and is carved anew: the block is free, though it was not handed out since.
+void use_after_carving_anew() {
+    fixpool::memory_pool pool({64, 8192});
+    static void* blocks[8192];
+    sink = pool.try_allocate_bulk(blocks) ? 1 : 0;
+    pool.deallocate_bulk(blocks);
+    static_cast<unsigned char*>(blocks[4000])[0] = 1;
+}
+
+/// A pool that was moved onto another one: the block is of the other one.
+void use_after_move_onto() {
+    fixpool::basic_memory_pool<fixpool::checking::unchecked> pool({64, 4});
+    auto* const block = static_cast<unsigned char*>(pool.allocate());
+    pool = fixpool::basic_memory_pool<fixpool::checking::unchecked>({64, 4});
+    block[0] = 1;
+}
+
 /// A constructor that leaves its address behind and throws.
 void half_built() {
     struct leaves_address {
@@ -118,8 +136,31 @@ void none() {
         }
         std::memset(buffer, 1, sizeof buffer);
     }
+    {
+        fixpool::memory_pool pool({64, 8}, fixpool::arena::borrow(buffer));
+        fixpool::memory_pool moved(std::move(pool));
+        void* const block = moved.allocate();
+        std::memset(block, 1, 64);
+        moved.deallocate(block);
+    }
+    if (buffer[300] == std::byte{1}) sink = 1;  // lent, and never handed out: what the lender wrote is still there
+    static std::byte blocks[256];
+    static unsigned char metadata[fixpool::memory_pool::required_metadata_bytes({64, 4})];
+    {
+        fixpool::memory_pool pool({64, 4}, fixpool::arena::borrow(blocks, metadata));
+        pool.deallocate(pool.allocate());
+    }
+    std::memset(blocks, 1, sizeof blocks);
     const fixpool::shared_pool<int> shared(4);
     sink = *shared.allocate(4);
+    fixpool::memory_pool large({24, 20000});
+    static void* all[20000];
+    for (int turn = 0; turn < 2; ++turn) {
+        sink = large.try_allocate_bulk(all) ? 1 : 0;
+        for (void* const block : all) std::memset(block, 1, 24);
+        large.sort_free_blocks();
+        large.deallocate_bulk(all);
+    }
 }
 
 }  // namespace
@@ -134,6 +175,8 @@ int main(int argc, char** argv) {
     if (std::strcmp(bug, "underflow") == 0) underflow();
     if (std::strcmp(bug, "underflow_into_free_block") == 0) underflow_into_free_block();
     if (std::strcmp(bug, "half_built") == 0) half_built();
+    if (std::strcmp(bug, "use_after_carving_anew") == 0) use_after_carving_anew();
+    if (std::strcmp(bug, "use_after_move_onto") == 0) use_after_move_onto();
     pools both;
     if (std::strcmp(argv[2], "checked") == 0) {
         run(bug, both.checked);

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSL-1.0
+// What programs write, for compilers with the warnings that programs turn on: none comes from a line of ours.
+#include <fixpool/fixpool.hpp>
+
+#include <utility>
+
+struct base {  // polymorphic, without a virtual destructor
+    virtual int number() { return 1; }
+    int value = 0;
+};
+struct narrow {
+    explicit narrow(short v) : value(v) {}
+    short value;
+};
+struct pair {
+    char first;
+    double second;
+};
+
+template <fixpool::checking C> static int use() {
+    fixpool::typed_pool<base, C> bases(3);
+    const fixpool::shared_pool<base, C> shared(3);
+    auto one = bases.allocate();
+    auto two = shared.allocate();
+    fixpool::typed_pool<narrow, C> narrows(3);
+    fixpool::typed_pool<pair, C> pairs(3);
+    const int large = 3;  // an int for a short: how the caller's arguments convert is the caller's business
+    const auto three = narrows.allocate(large);
+    const auto four = pairs.allocate('4', 4.0);
+    const auto five = pairs.allocate_for_overwrite();
+    one = bases.adopt(one.release());
+    two = shared.adopt(two.release());
+    fixpool::basic_memory_pool<C> raw({24, 3});
+    fixpool::basic_memory_pool<C> moved(std::move(raw));
+    moved.deallocate(moved.allocate());
+    return one->number() + two->number() + three->value + static_cast<int>(four->second) + (five ? 1 : 0);
+}
+
+int main() { return use<fixpool::checking::checked>() + use<fixpool::checking::unchecked>() == 20 ? 0 : 1; }
