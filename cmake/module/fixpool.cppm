@@ -12,6 +12,8 @@ using fixpool::arena;
 using fixpool::basic_memory_pool;
 using fixpool::block;
 using fixpool::checking;
+using fixpool::get_violation_handler;
+using fixpool::lent_bytes;
 using fixpool::memory_pool;
 using fixpool::pool_exhausted;
 using fixpool::pool_layout;

@@ -24,16 +24,18 @@ void remember(const fixpool::violation& v) { seen = v.kind; }
 bool raw_pool_works() {
     constexpr fixpool::pool_layout layout{.block_size = 64, .block_count = 2};
     alignas(64) static std::array<std::byte, fixpool::memory_pool::required_bytes(layout)> storage;
-    fixpool::memory_pool pool(layout, fixpool::arena::borrow(storage), fixpool::pool_options{.name = "raw"});
+    const fixpool::lent_bytes lent(storage);
+    fixpool::memory_pool pool(layout, fixpool::arena::borrow(lent), fixpool::pool_options{.name = "raw"});
     fixpool::basic_memory_pool<fixpool::checking::unchecked> unchecked(layout);
     unchecked.deallocate(unchecked.allocate());
     void* const block = pool.allocate();
     const fixpool::violation_handler previous = fixpool::set_violation_handler(remember);
+    const bool is_set = fixpool::get_violation_handler() == &remember;
     pool.deallocate(block);
     pool.deallocate(block);
     fixpool::set_violation_handler(previous);
     const fixpool::pool_stats stats = pool.stats();
-    return seen == fixpool::violation_kind::double_free && stats.total_blocks == 2 &&
+    return is_set && seen == fixpool::violation_kind::double_free && stats.total_blocks == 2 &&
            pool.try_deallocate(&pool) == fixpool::release_status::foreign_pointer;
 }
 
