@@ -1,6 +1,8 @@
 # Found by find_package(fixpool): defines fixpool::fixpool, and fixpool::module where it was installed and CMake knows modules.
 include(CMakeFindDependencyMacro)
-find_dependency(Threads)
+if(UNIX OR WIN32) # elsewhere, as on bare metal, FindThreads fails, or finds a library that is not there
+    find_dependency(Threads)
+endif()
 include("${CMAKE_CURRENT_LIST_DIR}/fixpool-targets.cmake")
 if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.28 AND NOT TARGET fixpool::module)
     include("${CMAKE_CURRENT_LIST_DIR}/fixpool-module.cmake" OPTIONAL)

@@ -93,11 +93,14 @@
 #define FIXPOOL_VISIBLE
 #endif
 
-// Unsigned arithmetic wraps here on purpose: -fsanitize=integer does not report it.
+// FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, -fsanitize=integer does not report it. FIXPOOL_HIDDEN_FUNCTIONS:
+// a class whose implicit constructor is hidden, which clang calls where g++ copies a constant, and whose type is not.
 #if defined(__clang__)
 #define FIXPOOL_WRAPS [[clang::no_sanitize("unsigned-integer-overflow", "unsigned-shift-base")]]
+#define FIXPOOL_HIDDEN_FUNCTIONS [[gnu::visibility("hidden"), clang::type_visibility("default")]]
 #else
 #define FIXPOOL_WRAPS
+#define FIXPOOL_HIDDEN_FUNCTIONS
 #endif
 
 // Around what is done with the caller's arguments: how they convert is not for our warnings to say.
@@ -199,10 +202,6 @@ public:
     }
     text_line& add(std::size_t number) noexcept { return add_digits(number, 10); }
     text_line& add(const void* p) noexcept { return add("0x").add_digits(reinterpret_cast<std::uintptr_t>(p), 16); }
-    /// A name in quotes, after `before`. Adds nothing if there is no name.
-    text_line& add_name(const char* before, const char* name) noexcept {
-        return name == nullptr || *name == 0 ? *this : add(before).add("\"").add(name).add("\"");
-    }
     [[nodiscard]] const char* c_str() const noexcept { return text_; }
 
 private:
@@ -375,7 +374,10 @@ struct lent_bytes {
     requires(is_made_of<std::byte, From...> || is_made_of<unsigned char, From...>) lent_bytes(From&&... from)
     noexcept {
         using byte = std::conditional_t<is_made_of<std::byte, From...>, std::byte, unsigned char>;
-        bytes = std::as_writable_bytes(std::span<byte>(std::forward<From>(from)...));
+        // A container by its data and size: g++ -O0 makes of its iterators symbols that are unique in the process, and pin a plug-in.
+        if constexpr (requires { std::span<byte>(std::data(from)..., std::size(from)...); })
+            bytes = std::as_writable_bytes(std::span<byte>(std::data(from)..., std::size(from)...));
+        else bytes = std::as_writable_bytes(std::span<byte>(std::forward<From>(from)...));
     }
 
     std::span<std::byte> bytes;
@@ -608,7 +610,7 @@ public:
     /// nullptr and "" are no name.
     pool_exhausted(const char* pool_name, std::size_t total_blocks) noexcept {
         text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
-        text_.add_name(" in pool ", pool_name);
+        if (pool_name != nullptr && *pool_name != 0) text_.add(" in pool \"").add(pool_name).add("\"");
     }
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
 
@@ -716,7 +718,7 @@ inline text_line describe(const violation& v) noexcept {
         line.add("of ").add(v.total_blocks).add(")");
     }
     line.add(" in pool ");
-    if (v.pool_name != nullptr && *v.pool_name != 0) line.add_name("", v.pool_name);
+    if (v.pool_name != nullptr && *v.pool_name != 0) line.add("\"").add(v.pool_name).add("\"");
     else line.add(v.pool);
     const bool is_allocation_known = add_site(line, "; allocated at ", v.allocated_at);
     add_site(line, is_allocation_known ? ", released at " : "; released at ", v.released_at);
@@ -744,9 +746,10 @@ FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
 }  // namespace detail
 
-/// Makes `handler` the one that is called for violations of this image's pools: those that code of this executable or
-/// shared library builds, unless their options name a handler of their own. nullptr restores the default handler, which
-/// prints a line to standard error and aborts. Returns the previous handler, never nullptr.
+/// Makes `handler` the one that is called for violations of this image's pools: those whose options are written by code of
+/// this executable or shared library, unless the options name a handler of their own. No options are options, too, but for
+/// pools that std::make_unique or std::optional builds: give those `pool_options{}`. nullptr restores the default handler,
+/// which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
 /// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this library.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
     violation_handler previous = detail::image_handler;
@@ -801,8 +804,7 @@ template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
 
-    /// How a block is known between take and put: by its index if checked, else by its address.
-    using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;
+    using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;  // a block: by its index or its address
     static constexpr entry none =
         std::conditional_t<is_checked, std::integral_constant<std::uint32_t, ~std::uint32_t{0}>,
                            std::integral_constant<std::byte*, nullptr>>::value;
@@ -835,11 +837,11 @@ public:
     /// A list of no blocks.
     free_list() noexcept = default;
     /// Takes the blocks over. `other` is then a list of no blocks.
-    free_list(free_list&& other) noexcept : free_list(std::as_const(other)) { other.forget(); }
+    free_list(free_list&& other) noexcept { *this = std::move(other); }
     free_list& operator=(free_list&& other) noexcept {
         detail::unfence(base_, fenced_bytes());
-        *this = std::as_const(other);
-        other.forget();
+        copy(other);
+        other.copy(free_list());
         return *this;
     }
     ~free_list() { detail::unfence(base_, fenced_bytes()); }
@@ -977,9 +979,11 @@ public:
     [[nodiscard]] std::size_t handed_out() const noexcept { return carved() < handed_out_ ? handed_out_ : carved(); }
 
 private:
-    free_list(const free_list&) = default;
     free_list& operator=(const free_list&) = default;
-    void forget() noexcept { *this = static_cast<const free_list&>(free_list()); }
+    void copy(const free_list& other) noexcept {
+        *this = other;
+        if (total() == 0) bottom_ = top_ = full_ = all_free_ = &no_entry_;  // its own
+    }
 
     /// From the first block's first byte; an address before it wraps to more than any arena has.
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t offset_of(const void* address) const noexcept {
@@ -1041,20 +1045,19 @@ private:
         else return static_cast<std::uint32_t>(number_of<0>(fresh_));
     }
 
-    FIXPOOL_HIDDEN static constexpr entry no_entry = none;  // the stack of a list of no blocks: only read
-
     geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
-    std::byte* base_ = nullptr;                      // of block 0
-    std::uintptr_t inverse_ = 1;                     // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
-    entry* bottom_ = const_cast<entry*>(&no_entry);  // holds `none`
-    entry* top_ = bottom_;                           // the next one out; bottom_: none but those not carved
-    entry* full_ = bottom_;                          // where the top is when all carved are free; bottom_: out of reach
-    entry* all_free_ = bottom_;                      // the same, always; unchecked only
-    carving fresh_ = none_carved();                  // the block that is carved next; end_ when all are
-    carving end_ = fresh_;                           // behind the last block
-    block_state* states_ = nullptr;                  // of every block, where misuse is checked
-    std::size_t handed_out_ = 0;                     // blocks handed out before they were carved anew, the most
-    std::size_t refused_ = 0;                        // allocations that found too few free blocks
+    std::byte* base_ = nullptr;      // of block 0
+    std::uintptr_t inverse_ = 1;     // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
+    entry no_entry_ = none;          // the stack of a list of no blocks; no static, since an image may be unloaded
+    entry* bottom_ = &no_entry_;     // holds `none`
+    entry* top_ = bottom_;           // the next one out; bottom_: none but those not carved
+    entry* full_ = bottom_;          // where the top is when all carved are free; bottom_: out of reach
+    entry* all_free_ = bottom_;      // the same, always; unchecked only
+    carving fresh_ = none_carved();  // the block that is carved next; end_ when all are
+    carving end_ = fresh_;           // behind the last block
+    block_state* states_ = nullptr;  // of every block, where misuse is checked
+    std::size_t handed_out_ = 0;     // blocks handed out before they were carved anew, the most
+    std::size_t refused_ = 0;        // allocations that found too few free blocks
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
@@ -1066,8 +1069,9 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What may be said of a pool beside its layout. Later options are added here, each with a default.
-struct pool_options {
+/// What may be said of a pool beside its layout. Later options are added here, each with a default. Write `{}`, as in
+/// `pool_options options{}`: an exporting program's own defaults may otherwise stand in a library's options.
+struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
     const char* name = "";                     // stands in reports; the pool copies the first 31 characters
     violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
     void* context = nullptr;                   // handed on in violation::context

@@ -27,7 +27,10 @@ struct lent_bytes {
     requires(is_made_of<std::byte, From...> || is_made_of<unsigned char, From...>) lent_bytes(From&&... from)
     noexcept {
         using byte = std::conditional_t<is_made_of<std::byte, From...>, std::byte, unsigned char>;
-        bytes = std::as_writable_bytes(std::span<byte>(std::forward<From>(from)...));
+        // A container by its data and size: g++ -O0 makes of its iterators symbols that are unique in the process, and pin a plug-in.
+        if constexpr (requires { std::span<byte>(std::data(from)..., std::size(from)...); })
+            bytes = std::as_writable_bytes(std::span<byte>(std::data(from)..., std::size(from)...));
+        else bytes = std::as_writable_bytes(std::span<byte>(std::forward<From>(from)...));
     }
 
     std::span<std::byte> bytes;

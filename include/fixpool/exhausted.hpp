@@ -15,7 +15,7 @@ public:
     /// nullptr and "" are no name.
     pool_exhausted(const char* pool_name, std::size_t total_blocks) noexcept {
         text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
-        text_.add_name(" in pool ", pool_name);
+        if (pool_name != nullptr && *pool_name != 0) text_.add(" in pool \"").add(pool_name).add("\"");
     }
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
 

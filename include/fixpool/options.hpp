@@ -8,8 +8,9 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What may be said of a pool beside its layout. Later options are added here, each with a default.
-struct pool_options {
+/// What may be said of a pool beside its layout. Later options are added here, each with a default. Write `{}`, as in
+/// `pool_options options{}`: an exporting program's own defaults may otherwise stand in a library's options.
+struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
     const char* name = "";                     // stands in reports; the pool copies the first 31 characters
     violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
     void* context = nullptr;                   // handed on in violation::context

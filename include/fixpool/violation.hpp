@@ -99,7 +99,7 @@ inline text_line describe(const violation& v) noexcept {
         line.add("of ").add(v.total_blocks).add(")");
     }
     line.add(" in pool ");
-    if (v.pool_name != nullptr && *v.pool_name != 0) line.add_name("", v.pool_name);
+    if (v.pool_name != nullptr && *v.pool_name != 0) line.add("\"").add(v.pool_name).add("\"");
     else line.add(v.pool);
     const bool is_allocation_known = add_site(line, "; allocated at ", v.allocated_at);
     add_site(line, is_allocation_known ? ", released at " : "; released at ", v.released_at);
@@ -127,9 +127,10 @@ FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
 }  // namespace detail
 
-/// Makes `handler` the one that is called for violations of this image's pools: those that code of this executable or
-/// shared library builds, unless their options name a handler of their own. nullptr restores the default handler, which
-/// prints a line to standard error and aborts. Returns the previous handler, never nullptr.
+/// Makes `handler` the one that is called for violations of this image's pools: those whose options are written by code of
+/// this executable or shared library, unless the options name a handler of their own. No options are options, too, but for
+/// pools that std::make_unique or std::optional builds: give those `pool_options{}`. nullptr restores the default handler,
+/// which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
 /// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this library.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
     violation_handler previous = detail::image_handler;

@@ -115,10 +115,13 @@ void come_and_go(const char* file, const char* place, int version) {
     other.listen();
     EXPECT(other.misuse_own() == other.times_told());
     EXPECT(catches<std::bad_alloc>(other.exhaust_shared, "shared"));
+    fixpool::memory_pool moved_from({16, 2});
+    other.end(std::move(moved_from));
     is_unloaded = false;
     other.when_unloaded([] { is_unloaded = true; });
     EXPECT(dlclose(handle) == 0);
     EXPECT(is_unloaded);
+    EXPECT(moved_from.try_allocate() == nullptr);
     EXPECT(dlopen(place, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD) == nullptr);
 }
 

@@ -60,7 +60,7 @@ inline int misuse_own() {
     misuse(shared);
     misuse_each({});
     misuse_each({.name = "named"});
-    fixpool::pool_options declared{};
+    fixpool::pool_options declared;
     declared.name = "declared";
     misuse_each(declared);
     return 12;

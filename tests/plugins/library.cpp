@@ -45,7 +45,8 @@ template <class Pool> int bytes_of(Pool& pool) {
 
 int fill_pools() {
     constexpr std::size_t blocks = 2 * LIBRARY_VERSION;
-    fixpool::memory_pool raw({sizeof(parcel), blocks});
+    std::vector<std::byte> lent(1000);
+    fixpool::memory_pool raw({sizeof(parcel), blocks}, fixpool::arena::borrow(lent));
     fixpool::typed_pool<parcel> typed(blocks);
     fixpool::shared_pool<parcel> shared(blocks);
     return bytes_of(raw) + bytes_of(typed) + bytes_of(shared);
@@ -68,6 +69,7 @@ const library plugin = {
         [] {
             return fixpool::memory_pool({16, 2});
         },
+    .end = [](fixpool::memory_pool&& pool) { const fixpool::memory_pool ending(std::move(pool)); },
     .exhaust_raw = &exhaust_raw,
     .exhaust_typed = &exhaust_typed,
     .exhaust_shared = &exhaust_shared,

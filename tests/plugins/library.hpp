@@ -19,6 +19,7 @@ struct library {
     void (*misuse_each)(const fixpool::pool_options& options);  // its pools, with the host's options
     void (*misuse)(fixpool::memory_pool& pool);                 // the host's pool
     fixpool::memory_pool (*build)();
+    void (*end)(fixpool::memory_pool&& pool);  // takes the host's pool over, and destroys it
     void (*exhaust_raw)();
     void (*exhaust_typed)();
     void (*exhaust_shared)();

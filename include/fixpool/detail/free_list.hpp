@@ -41,8 +41,7 @@ template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
 
-    /// How a block is known between take and put: by its index if checked, else by its address.
-    using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;
+    using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;  // a block: by its index or its address
     static constexpr entry none =
         std::conditional_t<is_checked, std::integral_constant<std::uint32_t, ~std::uint32_t{0}>,
                            std::integral_constant<std::byte*, nullptr>>::value;
@@ -75,11 +74,11 @@ public:
     /// A list of no blocks.
     free_list() noexcept = default;
     /// Takes the blocks over. `other` is then a list of no blocks.
-    free_list(free_list&& other) noexcept : free_list(std::as_const(other)) { other.forget(); }
+    free_list(free_list&& other) noexcept { *this = std::move(other); }
     free_list& operator=(free_list&& other) noexcept {
         detail::unfence(base_, fenced_bytes());
-        *this = std::as_const(other);
-        other.forget();
+        copy(other);
+        other.copy(free_list());
         return *this;
     }
     ~free_list() { detail::unfence(base_, fenced_bytes()); }
@@ -217,9 +216,11 @@ public:
     [[nodiscard]] std::size_t handed_out() const noexcept { return carved() < handed_out_ ? handed_out_ : carved(); }
 
 private:
-    free_list(const free_list&) = default;
     free_list& operator=(const free_list&) = default;
-    void forget() noexcept { *this = static_cast<const free_list&>(free_list()); }
+    void copy(const free_list& other) noexcept {
+        *this = other;
+        if (total() == 0) bottom_ = top_ = full_ = all_free_ = &no_entry_;  // its own
+    }
 
     /// From the first block's first byte; an address before it wraps to more than any arena has.
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t offset_of(const void* address) const noexcept {
@@ -281,20 +282,19 @@ private:
         else return static_cast<std::uint32_t>(number_of<0>(fresh_));
     }
 
-    FIXPOOL_HIDDEN static constexpr entry no_entry = none;  // the stack of a list of no blocks: only read
-
     geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
-    std::byte* base_ = nullptr;                      // of block 0
-    std::uintptr_t inverse_ = 1;                     // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
-    entry* bottom_ = const_cast<entry*>(&no_entry);  // holds `none`
-    entry* top_ = bottom_;                           // the next one out; bottom_: none but those not carved
-    entry* full_ = bottom_;                          // where the top is when all carved are free; bottom_: out of reach
-    entry* all_free_ = bottom_;                      // the same, always; unchecked only
-    carving fresh_ = none_carved();                  // the block that is carved next; end_ when all are
-    carving end_ = fresh_;                           // behind the last block
-    block_state* states_ = nullptr;                  // of every block, where misuse is checked
-    std::size_t handed_out_ = 0;                     // blocks handed out before they were carved anew, the most
-    std::size_t refused_ = 0;                        // allocations that found too few free blocks
+    std::byte* base_ = nullptr;      // of block 0
+    std::uintptr_t inverse_ = 1;     // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
+    entry no_entry_ = none;          // the stack of a list of no blocks; no static, since an image may be unloaded
+    entry* bottom_ = &no_entry_;     // holds `none`
+    entry* top_ = bottom_;           // the next one out; bottom_: none but those not carved
+    entry* full_ = bottom_;          // where the top is when all carved are free; bottom_: out of reach
+    entry* all_free_ = bottom_;      // the same, always; unchecked only
+    carving fresh_ = none_carved();  // the block that is carved next; end_ when all are
+    carving end_ = fresh_;           // behind the last block
+    block_state* states_ = nullptr;  // of every block, where misuse is checked
+    std::size_t handed_out_ = 0;     // blocks handed out before they were carved anew, the most
+    std::size_t refused_ = 0;        // allocations that found too few free blocks
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

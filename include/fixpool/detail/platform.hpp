@@ -61,11 +61,14 @@
 #define FIXPOOL_VISIBLE
 #endif
 
-// Unsigned arithmetic wraps here on purpose: -fsanitize=integer does not report it.
+// FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, -fsanitize=integer does not report it. FIXPOOL_HIDDEN_FUNCTIONS:
+// a class whose implicit constructor is hidden, which clang calls where g++ copies a constant, and whose type is not.
 #if defined(__clang__)
 #define FIXPOOL_WRAPS [[clang::no_sanitize("unsigned-integer-overflow", "unsigned-shift-base")]]
+#define FIXPOOL_HIDDEN_FUNCTIONS [[gnu::visibility("hidden"), clang::type_visibility("default")]]
 #else
 #define FIXPOOL_WRAPS
+#define FIXPOOL_HIDDEN_FUNCTIONS
 #endif
 
 // Around what is done with the caller's arguments: how they convert is not for our warnings to say.

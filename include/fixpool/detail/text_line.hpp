@@ -19,10 +19,6 @@ public:
     }
     text_line& add(std::size_t number) noexcept { return add_digits(number, 10); }
     text_line& add(const void* p) noexcept { return add("0x").add_digits(reinterpret_cast<std::uintptr_t>(p), 16); }
-    /// A name in quotes, after `before`. Adds nothing if there is no name.
-    text_line& add_name(const char* before, const char* name) noexcept {
-        return name == nullptr || *name == 0 ? *this : add(before).add("\"").add(name).add("\"");
-    }
     [[nodiscard]] const char* c_str() const noexcept { return text_; }
 
 private:
