@@ -86,10 +86,37 @@ TEMPLATE_TEST_CASE("a pool that grows beyond the limit restores order only when 
         pool.deallocate(blocks.back());
         pool.deallocate(held);
     }
+    release_in_disorder(pool, taken_from(pool, pool.total_blocks()));
     CHECK(pool.allocate() == pool.blocks().data());
     CHECK(pool.peak_in_use() == pool.total_blocks());
     pool.reset();
     CHECK(pool.peak_in_use() == 0);
+}
+
+TEMPLATE_TEST_CASE("a large pool that is in order, up or down, stays as it is, and is watched on", "[order]",
+                   unchecked_pool, memory_pool) {
+    const std::size_t count = 2 * limit / 64;
+    TestType pool({64, count});
+    const std::vector<void*> up = taken_from(pool, count);
+    const std::vector<void*> down(up.rbegin(), up.rend());
+    for (int round = 0; round < 3; ++round) {
+        pool.deallocate_bulk(up);  // the last one back is the last one of all
+        CHECK((taken_from(pool, count) == down));
+        pool.deallocate_bulk(down);
+        CHECK((taken_from(pool, count) == up));
+        release_in_disorder(pool, up);
+        CHECK((taken_from(pool, count) == up));
+        pool.deallocate_bulk(up);
+        std::vector<void*> few = taken_from(pool, count / 4);  // the top alone is not put in order
+        release_in_disorder(pool, few);
+        CHECK((taken_from(pool, count / 4) != std::vector<void*>(down.begin(), down.begin() + count / 4)));
+        for (std::size_t i = 0; i < count / 4; ++i) pool.deallocate(down[i]);
+        const std::vector<void*> most = taken_from(pool, count * 3 / 4);  // more than half is
+        release_in_disorder(pool, most);
+        CHECK((taken_from(pool, count) == up));
+    }
+    pool.deallocate_bulk(up);
+    CHECK(pool.peak_in_use() == count);
 }
 
 TEST_CASE("what was handed out before a pool was empty is a double free, also when it is carved anew", "[order]") {

@@ -67,13 +67,14 @@
 #define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #endif
 
-// The inline namespace: the version, the sanitizer and what errors do. Translation units which
-// differ in them have different types, and the linker keeps them apart.
+// The inline namespace: the version, the sanitizer and what errors do. Translation units which differ in them have
+// different types, and the linker keeps them apart.
 #define FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors) v##major##_##minor##sanitizer##errors
 #define FIXPOOL_JOIN(major, minor, sanitizer, errors) FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors)
 #define FIXPOOL_ABI FIXPOOL_JOIN(FIXPOOL_VERSION_MAJOR, FIXPOOL_VERSION_MINOR, FIXPOOL_SANITIZER, FIXPOOL_ERRORS)
 
-// FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a library.
+// FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a
+// library.
 #if defined(_MSC_VER)
 #define FIXPOOL_COLD __declspec(noinline)
 #define FIXPOOL_TRAP_NOW() __fastfail(7)  // FAST_FAIL_FATAL_APP_EXIT
@@ -82,9 +83,9 @@
 #define FIXPOOL_TRAP_NOW() __builtin_trap()
 #endif
 
-// An image is an executable or a shared library. FIXPOOL_HIDDEN: each image has a symbol of its own. Without it g++ marks
-// an inline variable as unique in the process, and a plug-in with such a symbol is never unloaded. FIXPOOL_VISIBLE: one
-// symbol for all images, also under -fvisibility=hidden. On Windows no image shares its symbols.
+// An image is an executable or a shared library. FIXPOOL_HIDDEN: each image has a symbol of its own. Without it g++
+// marks an inline variable as unique in the process, and a plug-in with such a symbol is never unloaded.
+// FIXPOOL_VISIBLE: one symbol for all images, also under -fvisibility=hidden. On Windows no image shares its symbols.
 #if defined(__ELF__) || defined(__APPLE__)
 #define FIXPOOL_HIDDEN [[gnu::visibility("hidden")]]
 #define FIXPOOL_VISIBLE [[gnu::visibility("default")]]
@@ -93,8 +94,9 @@
 #define FIXPOOL_VISIBLE
 #endif
 
-// FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, -fsanitize=integer does not report it. FIXPOOL_HIDDEN_FUNCTIONS:
-// a class whose implicit constructor is hidden, which clang calls where g++ copies a constant, and whose type is not.
+// FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, -fsanitize=integer does not report it.
+// FIXPOOL_HIDDEN_FUNCTIONS: a class whose implicit constructor is hidden, which clang calls where g++ copies a
+// constant, and whose type is not.
 #if defined(__clang__)
 #define FIXPOOL_WRAPS [[clang::no_sanitize("unsigned-integer-overflow", "unsigned-shift-base")]]
 #define FIXPOOL_HIDDEN_FUNCTIONS [[gnu::visibility("hidden"), clang::type_visibility("default")]]
@@ -140,12 +142,13 @@ inline constexpr bool traps = FIXPOOL_TRAPS;  // errors and the default violatio
     else std::abort();
 }
 
-/// One of the two places that throw. Throws an E made of `args`. Where exceptions are off, it prints `what()` and aborts.
+/// One of the two places that throw. Throws an E made of `args`. Where exceptions are off, it prints `what()` and
+/// aborts.
 template <class E, class... Args> [[noreturn]] FIXPOOL_COLD void raise_made([[maybe_unused]] const Args&... args) {
     FIXPOOL_RAISE(E(args...), E(args...).what());
 }
-/// The same for an E made of `text`. Where exceptions are off, no E is made: it would need the heap, and bring much of the
-/// standard library into the program.
+/// The same for an E made of `text`. Where exceptions are off, no E is made: it would need the heap, and bring much of
+/// the standard library into the program.
 template <class E> [[noreturn]] FIXPOOL_COLD void raise([[maybe_unused]] const char* text) {
     FIXPOOL_RAISE(E(text), text);
 }
@@ -192,8 +195,8 @@ enum class checking : unsigned char { unchecked, checked, debug };
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// One line of text in a fixed buffer. It needs no memory, and one write brings it to standard error. It is cut short when
-/// the buffer is full, but for an end of line. Not made by printf, which is large and differs between platforms.
+/// One line of text in a fixed buffer. It needs no memory, and one write brings it to standard error. It is cut short
+/// when the buffer is full, but for an end of line. Not made by printf, which is large and differs between platforms.
 class FIXPOOL_VISIBLE text_line {  // visible, as pool_exhausted, which has one
 public:
     FIXPOOL_COLD text_line& add(const char* text) noexcept {
@@ -206,17 +209,14 @@ public:
 
 private:
     FIXPOOL_COLD text_line& add_digits(std::uintptr_t number, unsigned base) noexcept {
-        char digits[24];  // 20 of the largest number, and the closing 0
-        char* first = digits + sizeof digits;
-        *--first = 0;
-        do {
-            *--first = "0123456789abcdef"[number % base];
-            number /= base;
-        } while (number != 0);
-        return add(first);
+        std::uintptr_t unit = 1;  // of the first digit
+        while (number / unit >= base) unit *= base;
+        for (; unit != 0 && length_ + 2 < sizeof text_; unit /= base)
+            text_[length_++] = "0123456789abcdef"[number / unit % base];
+        return *this;
     }
 
-    char text_[400] = {};
+    char text_[352] = {};
     std::size_t length_ = 0;  // characters, without the closing 0: below sizeof text_
 };
 
@@ -226,25 +226,22 @@ private:
 // pool_layout: the size, number and alignment of a pool's blocks; and what it comes to in
 // bytes, the arithmetic checked.
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What a pool is asked for. Nothing is checked here: the pool's constructor
-/// and `required_bytes` check it.
+/// What a pool is asked for. Nothing is checked here: the pool's constructor and `required_bytes` check it.
 struct pool_layout {
     std::size_t block_size;     // bytes usable in each block, at least 1
     std::size_t block_count;    // blocks, 1 to 2^32 - 2
     std::size_t alignment = 0;  // bytes, a power of two; 0: the largest that divides block_size, up to max_align_t's
 
-    /// As many whole blocks of `block_size` bytes as fit into `total_size` bytes: maybe 0, which no pool takes. A pool needs
+    /// As many whole blocks of `block_size` bytes as fit into `bytes`: maybe 0, which no pool takes. A pool needs
     /// memory for its metadata, too: `blocks_in` of a pool says how many of its blocks fit into a buffer.
-    [[nodiscard]] static constexpr pool_layout from_total_size(std::size_t total_size,
-                                                               std::size_t block_size) noexcept {
-        return {block_size, block_size == 0 ? 0 : total_size / block_size};
+    [[nodiscard]] static constexpr pool_layout from_total_size(std::size_t bytes, std::size_t block_size) noexcept {
+        return {block_size, block_size == 0 ? 0 : bytes / block_size};
     }
 
     /// Blocks for objects of type T.
@@ -258,8 +255,7 @@ namespace detail {
 inline constexpr std::size_t max_bytes = PTRDIFF_MAX - 64;  // of the blocks and their metadata; 64 are for the rest
 inline constexpr std::size_t max_blocks = 0xffff'fffe;      // an index is 32 bits, and one value of it means "none"
 
-/// The smallest multiple of `step`, a power of two, that is not below `n`. Requires: n + step -
-/// 1 does not wrap.
+/// The smallest multiple of `step`, a power of two, that is not below `n`. Requires: n + step - 1 does not wrap.
 constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return (n + step - 1) & ~(step - 1); }
 
 /// The bytes that are missing from `address` to the next multiple of `alignment`, a power of two.
@@ -267,9 +263,8 @@ constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { retur
     return (0 - reinterpret_cast<std::uintptr_t>(address)) & (alignment - 1);
 }
 
-/// The number whose product with `odd` is 1, modulo 2^bits: Newton's iteration, which
-/// doubles the correct bits (Hacker's Delight, 10-16). `odd` is its own inverse to 3 bits;
-/// 5 steps make 96.
+/// The number whose product with `odd` is 1, modulo 2^bits: Newton's iteration, which doubles the correct bits
+/// (Hacker's Delight, 10-16). `odd` is its own inverse to 3 bits; 5 steps make 96.
 [[nodiscard]] FIXPOOL_WRAPS constexpr std::uintptr_t inverse_of_odd(std::uintptr_t odd) noexcept {
     std::uintptr_t inverse = odd;
     for (int step = 0; step < 5; ++step) inverse *= 2 - odd * inverse;
@@ -283,8 +278,7 @@ constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { retur
 }
 
 /// A pool_layout that has been found good.
-// Invariant: stride % alignment == 0, block_size <= stride, block_count * (stride + metadata
-// per block) <= max_bytes
+// Invariant: stride % alignment == 0, block_size <= stride, block_count * (stride + metadata per block) <= max_bytes
 struct geometry {
     std::size_t block_size;   // bytes
     std::size_t block_count;  // blocks
@@ -298,12 +292,12 @@ struct geometry {
 /// Throws: std::invalid_argument, std::length_error.
 constexpr geometry checked_stride(pool_layout layout) {
     if (layout.block_size == 0) raise<std::invalid_argument>("fixpool: block_size is 0, a block has at least 1 byte");
-    if (layout.alignment != 0 && !std::has_single_bit(layout.alignment))
+    if (layout.alignment != 0 && (layout.alignment & (layout.alignment - 1)) != 0)
         raise<std::invalid_argument>("fixpool: alignment is not a power of two");
     if (layout.block_size > max_bytes)
         raise<std::length_error>("fixpool: block_size is too large: the pool would exceed PTRDIFF_MAX bytes");
 
-    const std::size_t lowest_bit = std::size_t{1} << std::countr_zero(layout.block_size);
+    const std::size_t lowest_bit = layout.block_size & ~(layout.block_size - 1);
     const std::size_t natural = lowest_bit < alignof(std::max_align_t) ? lowest_bit : alignof(std::max_align_t);
     const std::size_t alignment = layout.alignment == 0 ? natural : layout.alignment;
     return {layout.block_size, layout.block_count, alignment, round_up(layout.block_size, alignment)};
@@ -374,7 +368,8 @@ struct lent_bytes {
     requires(is_made_of<std::byte, From...> || is_made_of<unsigned char, From...>) lent_bytes(From&&... from)
     noexcept {
         using byte = std::conditional_t<is_made_of<std::byte, From...>, std::byte, unsigned char>;
-        // A container by its data and size: g++ -O0 makes of its iterators symbols that are unique in the process, and pin a plug-in.
+        // A container by its data and size: g++ -O0 makes of its iterators symbols that are unique in the process, and
+        // pin a plug-in.
         if constexpr (requires { std::span<byte>(std::data(from)..., std::size(from)...); })
             bytes = std::as_writable_bytes(std::span<byte>(std::data(from)..., std::size(from)...));
         else bytes = std::as_writable_bytes(std::span<byte>(std::forward<From>(from)...));
@@ -386,7 +381,8 @@ struct lent_bytes {
 /// Where a pool gets its bytes from. Chosen at construction, costs nothing afterwards. The pool takes the arena over.
 class arena {
 public:
-    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. What it throws is passed on.
+    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. What it throws is passed
+    /// on.
     using fetch_function = void* (*)(std::size_t size, std::size_t alignment, void* context);
     /// Takes back what `fetch` returned for the same size and alignment.
     using release_function = void (*)(void* bytes, std::size_t size, std::size_t alignment, void* context) noexcept;
@@ -394,8 +390,8 @@ public:
     /// Bytes from `operator new`. They are fetched when the pool is built and go back when it is destroyed.
     [[nodiscard]] static arena heap() noexcept { return from(&fetch_from_heap, &release_to_heap); }
 
-    /// Bytes from functions of the caller's own. `fetch` is called once, when the pool is built; `release` once, when the
-    /// pool is destroyed. Both get `context`.
+    /// Bytes from functions of the caller's own. `fetch` is called once, when the pool is built; `release` once, when
+    /// the pool is destroyed. Both get `context`.
     [[nodiscard]] static arena from(fetch_function fetch, release_function release, void* context = nullptr) noexcept {
         return arena({.fetch = fetch, .release = release, .context = context});
     }
@@ -403,11 +399,11 @@ public:
     /// The caller's bytes. They must outlive the pool, and no two pools may share them. A raw or typed pool on them
     /// allocates nothing.
     [[nodiscard]] static arena borrow(lent_bytes lent) noexcept {
-        return arena({.blocks = lent.bytes.data(), .blocks_size = lent.bytes.size()});
+        return arena({lent.bytes.data(), lent.bytes.size()});
     }
 
-    /// The same, where only blocks may lie in `blocks`: memory for DMA, for example. All the rest is in `metadata`, which has
-    /// at least `required_metadata_bytes` of the pool, at any alignment.
+    /// The same, where only blocks may lie in `blocks`: memory for DMA, for example. All the rest is in `metadata`,
+    /// which has at least `required_metadata_bytes` of the pool, at any alignment.
     [[nodiscard]] static arena borrow(lent_bytes blocks, lent_bytes metadata) noexcept {
         return arena({blocks.bytes.data(), blocks.bytes.size(), metadata.bytes.data(), metadata.bytes.size(), true});
     }
@@ -425,8 +421,8 @@ public:
 private:
     template <checking C> friend class basic_memory_pool;
 
-    // Borrowed: fetch is nullptr. Owned: blocks is nullptr until acquire. The functions are reached by pointer, so that a
-    // program whose pools are all borrowed does not link operator new.
+    // Borrowed: fetch is nullptr. Owned: blocks is nullptr until acquire. The functions are reached by pointer, so that
+    // a program whose pools are all borrowed does not link operator new.
     struct source {
         std::byte* blocks = nullptr;
         std::size_t blocks_size = 0;  // bytes
@@ -450,8 +446,8 @@ private:
     }
 
     /// Bytes for blocks and metadata, valid until the arena is destroyed. Called once.
-    /// Throws: std::bad_alloc when there is no memory; std::length_error when a borrowed buffer is too small, or `fetch`
-    /// did not align its memory.
+    /// Throws: std::bad_alloc when there is no memory; std::length_error when a borrowed buffer is too small, or
+    /// `fetch` did not align its memory.
     [[nodiscard]] detail::arena_places acquire(const detail::arena_plan& plan) {
         source& s = source_;
         if (s.is_apart)
@@ -508,14 +504,12 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 template <class T, checking C> class typed_pool;
 
-/// Owns one T in a pool, as a unique_ptr would: destroys it and gives its block back. Empty
-/// by default and after a move. In a typed_pool, which is the default owner of objects, the pool must outlive its blocks;
-/// shared_block is the same handle for a shared_pool. The handle is already empty when the
-/// destructor of T runs, and the block counts as in use until that has returned. T may be
-/// incomplete where a block is only named, stored or declared.
+/// Owns one T in a pool, as a unique_ptr would: destroys it and gives its block back. Empty by default and after a
+/// move. In a typed_pool, which is the default owner of objects, the pool must outlive its blocks; shared_block is the
+/// same handle for a shared_pool. The handle is already empty when the destructor of T runs, and the block counts as in
+/// use until that has returned. T may be incomplete where a block is only named, stored or declared.
 /// Thread safety: that of its pool.
-// Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back.
-// Otherwise owner_ means nothing.
+// Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back. Otherwise owner_ means nothing.
 template <class T, checking C = checking::checked, class Owner = typed_pool<T, C>> class block {
 public:
     block() noexcept = default;
@@ -539,8 +533,8 @@ public:
         if (T* const object = std::exchange(object_, nullptr); object != nullptr) owner_->give_back(object);
     }
 
-    /// Gives up the object, which stays alive, keeps its block, and waits for the pool's `adopt`. Returns nullptr if the handle
-    /// is empty.
+    /// Gives up the object, which stays alive, keeps its block, and waits for the pool's `adopt`. Returns nullptr if
+    /// the handle is empty.
     [[nodiscard]] T* release() noexcept {
         T* const object = std::exchange(object_, nullptr);
         if (object != nullptr) owner_->give_up(object);
@@ -643,8 +637,8 @@ enum class violation_kind : unsigned char {
     still_owned,                      // the object was adopted while a handle owns it
 };
 
-/// A place in the source, or a code address. `site{}` is the place where it is written.
-/// `allocate_at({}, ...)` passes the caller's place on.
+/// A place in the source, or a code address. `site{}` is the place where it is written. `allocate_at({}, ...)` passes
+/// the caller's place on.
 struct site {
     struct here {};
 
@@ -680,9 +674,8 @@ struct violation {
     void* context = nullptr;  // as in pool_options
 };
 
-/// Called before the pool changes and while no lock is held, so it may use the pool.
-/// When it returns, a wrong release has been a no-op. It is called from noexcept functions: if it
-/// throws, the program ends in std::terminate.
+/// Called before the pool changes and while no lock is held, so it may use the pool. When it returns, a wrong release
+/// has been a no-op. It is called from noexcept functions: if it throws, the program ends in std::terminate.
 using violation_handler = void (*)(const violation&);
 
 namespace detail {
@@ -725,8 +718,8 @@ inline text_line describe(const violation& v) noexcept {
     return line;
 }
 
-/// The default handler. Prints a line to standard error and aborts. After a leak, which harms nobody any more, it goes on.
-/// Where FIXPOOL_TRAP is 1, it traps, after a leak, too.
+/// The default handler. Prints a line to standard error and aborts. After a leak, which harms nobody any more, it goes
+/// on. Where FIXPOOL_TRAP is 1, it traps, after a leak, too.
 inline void print_and_abort(const violation& v) noexcept {
     if constexpr (!traps) {
         std::fputs(describe(v).add("\n").c_str(), stderr);
@@ -746,11 +739,12 @@ FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
 }  // namespace detail
 
-/// Makes `handler` the one that is called for violations of this image's pools: those whose options are written by code of
-/// this executable or shared library, unless the options name a handler of their own. No options are options, too, but for
-/// pools that std::make_unique or std::optional builds: give those `pool_options{}`. nullptr restores the default handler,
-/// which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
-/// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this library.
+/// Makes `handler` the one that is called for violations of this image's pools: those whose options are written by code
+/// of this executable or shared library, unless the options name a handler of their own. No options are options, too,
+/// but for pools that std::make_unique or std::optional builds: give those `pool_options{}`. nullptr restores the
+/// default handler, which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
+/// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this
+/// library.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
     violation_handler previous = detail::image_handler;
     if constexpr (detail::handler_place::is_always_lock_free) previous = detail::image_handler.exchange(handler);
@@ -767,8 +761,7 @@ FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler 
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/free_list.hpp ====
-// free_list: which blocks of the arena are free, and which block an address is. The
-// mechanism under every pool.
+// free_list: which blocks of the arena are free, and which block an address is.
 
 #include <bit>
 #include <cstddef>
@@ -787,19 +780,17 @@ enum class block_state : unsigned char {
     sorted,    // free, while sort runs
 };
 
-/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) but for `for_each_live`, `sort` and
-/// `is_unfinished`. Members with a `Stride` are told it where the compiler knows it: an index then needs no loads.
+/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. A `Stride` is
+/// told where the compiler knows it: an index then needs no loads.
 ///
-/// The metadata are the free list, a stack of `entry` above one that says "none", and at a checked level a block_state per
-/// block. If they are in one piece with the blocks, a guard keeps a small overflow of the last block off them. Nothing is kept
-/// inside the blocks: a link in a cold block is a cache miss that the next pop waits for, and a write after free could change
-/// what is handed out next.
+/// The metadata are a stack of free blocks above an entry that says "none", and if checked a block_state per block. In
+/// one piece with the blocks they follow a guard, which keeps a small overflow of the last block off them. Nothing is
+/// kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
 ///
-/// Blocks are carved, lowest first, only when the stack is empty. So construction touches one entry, and the arena is touched
-/// as it is used. A stack loses the order of addresses for good: when all carved blocks are free, and are many, the list
-/// forgets the stack and carves them anew.
-// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= handed_out() <= total(),
-// where free == top_ - bottom_
+/// Blocks are carved, lowest first, only when the stack is empty. A stack loses the order of addresses for good: when
+/// all carved blocks are free, and many, the list forgets it and carves anew.
+// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= handed_out() <= total(), where free
+// == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
@@ -812,8 +803,7 @@ public:
     static constexpr std::size_t guard_size = 16;                                                         // bytes
     static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// Blocks are carved anew if they come to so many bytes, about what a second cache holds. With fewer, the warmth of the
-    /// block that was released last is worth more than order.
+    /// Carved anew are so many bytes or more: in a smaller pool the warmth of the last block is worth more than order.
     static constexpr std::size_t ordered_bytes = std::size_t{256} << 10;
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
@@ -821,7 +811,7 @@ public:
                 sizeof(entry) + g.block_count * metadata_size, alignof(entry)};
     }
 
-    /// Requires: both are aligned and as large as `plan` says.
+    /// Requires: `on` is as `plan` says.
     free_list(arena_places on, const geometry& g) noexcept
         : layout_(g),
           base_(on.blocks),
@@ -834,9 +824,8 @@ public:
         detail::fence(base_, fenced_bytes());
     }
 
-    /// A list of no blocks.
     free_list() noexcept = default;
-    /// Takes the blocks over. `other` is then a list of no blocks.
+    /// Takes the blocks over. `other` is then as a list by default: one of no blocks.
     free_list(free_list&& other) noexcept { *this = std::move(other); }
     free_list& operator=(free_list&& other) noexcept {
         detail::unfence(base_, fenced_bytes());
@@ -877,7 +866,7 @@ public:
         entry* const top = top_ + 1;
         *top = back;
         top_ = top;
-        if (top == full_) all_are_free();
+        if (top == full_) has_filled();
     }
 
     /// Says whether the block is live: from then on `claim` accepts it, or does not.
@@ -885,8 +874,7 @@ public:
         if constexpr (is_checked) states_[block] = state;
     }
 
-    /// The block at `address`, if its state was `from`: it is `to` now. Otherwise `none`, and nothing has changed. Unchecked:
-    /// the block, there are no states.
+    /// The block at `address`, if its state was `from`, which is `to` now; else `none`. Unchecked: always the block.
     template <std::size_t Stride = 0>
     [[nodiscard]] entry change(void* address, block_state from, block_state to) noexcept {
         if constexpr (is_checked) {
@@ -903,7 +891,6 @@ public:
         return change<Stride>(address, block_state::live, block_state::out_of_use);
     }
 
-    /// Whether the block is live. Any number is answered.
     [[nodiscard]] bool is_live(std::size_t index) const noexcept {
         return is_checked && index < carved() && states_[index] != block_state::out_of_use;
     }
@@ -974,8 +961,7 @@ public:
     [[nodiscard]] std::size_t total() const noexcept { return layout_.block_count; }
     [[nodiscard]] std::size_t out() const noexcept { return carved() - static_cast<std::size_t>(top_ - bottom_); }
     [[nodiscard]] std::size_t refused() const noexcept { return refused_; }  // allocations
-    /// Blocks that were handed out since the last reset, the lowest. Also the peak: a block is carved only when all that are
-    /// carved are in use.
+    /// Blocks handed out since the last reset. Also the peak: a block is carved only when all carved ones are in use.
     [[nodiscard]] std::size_t handed_out() const noexcept { return carved() < handed_out_ ? handed_out_ : carved(); }
 
 private:
@@ -991,9 +977,9 @@ private:
     }
 
     /// The number of the block that starts at `address`; for any other address a number that is at least total().
-    // offset * inverse is index << shift exactly for offset == index * stride, since multiplying by an odd number permutes the
-    // integers modulo 2^bits. A bit that is set below shift is rotated to the top: the result is then at least
-    // 2^(bits - shift), which is above total(), since total() << shift <= 2^(bits - 1).
+    // offset * inverse is index << shift exactly for offset == index * stride: multiplying by an odd number permutes
+    // the integers modulo 2^bits. A bit below shift is rotated to the top: at least 2^(bits - shift) > total(), as
+    // total() << shift <= 2^(bits - 1).
     template <std::size_t Stride>
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
@@ -1008,13 +994,23 @@ private:
         }
     }
 
-    /// The stack holds all that are carved. Until another one is carved, full_ is out of reach: a pool of few blocks comes here
-    /// once for each that it carves.
-    FIXPOOL_COLD void all_are_free() noexcept {
-        full_ = bottom_;
-        if (carved() * layout_.stride < ordered_bytes) return;
+    /// The top has come to full_: every carved block is free, or half of them. In a pool of few blocks full_ is then out
+    /// of reach until another one is carved, in one that is in order it is half way: neither comes here all the time.
+    FIXPOOL_COLD void has_filled() noexcept {
+        full_ = out() == 0 ? bottom_ : bottom_ + carved();
+        if (out() != 0 || carved() * layout_.stride < ordered_bytes) return;
+        if (is_in_order()) return static_cast<void>(full_ += carved() / 2);
         handed_out_ = handed_out();
         carve_anew();
+    }
+
+    /// Whether the stack is in order of addresses, up or down, as far as samples tell: popping is then the cheaper way.
+    [[nodiscard]] bool is_in_order() const noexcept {
+        const auto next = static_cast<std::ptrdiff_t>(layout_.stride);
+        for (std::size_t at = 2; at <= carved(); at += carved() / 16 + 1)
+            if (const auto gap = address(bottom_[at]) - address(bottom_[at - 1]); gap != next && gap != -next)
+                return false;
+        return true;
     }
 
     void carve_anew() noexcept {
@@ -1022,14 +1018,13 @@ private:
         top_ = full_ = all_free_ = bottom_;
     }
 
-    /// The blocks, and the guard where there is one.
     [[nodiscard]] std::size_t fenced_bytes() const noexcept {
         return layout_.blocks_bytes() + (offset_of(bottom_) == plan(layout_).metadata_offset ? guard_size : 0);
     }
 
-    /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half tells
-    /// number_of how far to rotate, and whether to multiply. One word, because releases of cold blocks wait together in the
-    /// processor's queue of loads: the fewer loads in each, the more of them.
+    /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half
+    /// tells number_of how far to rotate, and whether to multiply. One word, because releases of cold blocks wait
+    /// together in the processor's queue of loads: the fewer loads in each, the more of them.
     using carving = std::conditional_t<is_checked, std::uint64_t, std::byte*>;
     static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // the stride is no power of two
 
@@ -1039,7 +1034,6 @@ private:
     }
     [[nodiscard]] std::uint64_t one_carved() const noexcept { return is_checked ? 1 : layout_.stride; }
 
-    /// Blocks that are carved, the lowest.
     [[nodiscard]] std::uint32_t carved() const noexcept {
         if constexpr (is_checked) return static_cast<std::uint32_t>(fresh_);
         else return static_cast<std::uint32_t>(number_of<0>(fresh_));
@@ -1080,8 +1074,8 @@ struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
 
 namespace detail {
 
-/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. Constant, so that it
-/// is read without a lock.
+/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. Constant, so
+/// that it is read without a lock.
 class reporter {
 public:
     explicit reporter(const pool_options& options) noexcept
@@ -1092,10 +1086,10 @@ public:
 
     [[nodiscard]] const char* name() const noexcept { return name_; }  // "" without a name
 
+    [[nodiscard]] void* context() const noexcept { return context_; }
+
     /// Calls the handler. Requires: no lock is held.
-    FIXPOOL_COLD void report(violation misuse) const noexcept {
-        misuse.pool_name = name();
-        misuse.context = context_;
+    void report(const violation& misuse) const noexcept {
         or_default(handler_ != nullptr ? handler_ : image_->load())(misuse);
     }
 
@@ -1156,10 +1150,10 @@ enum class release_status : unsigned char {
     double_free
 };
 
-/// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of
-/// `alignment()`. The block that was released last is handed out first. When all blocks are free again and those that were in
-/// use come to 256 KiB or more, blocks are handed out in order of addresses again. Nothing is written into free blocks.
-/// Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
+/// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
+/// was released last is handed out first. When all blocks are free again and those that were in use come to 256 KiB or
+/// more, blocks are handed out in order of addresses again, up or down. Nothing is written into free blocks. Construction is O(1),
+/// whatever the size. checking.hpp describes the levels of checking.
 ///
 /// A pool can be moved: its blocks are then the target's, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
@@ -1173,15 +1167,15 @@ public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
 
     /// A pool on memory from `operator new`.
-    /// Throws: std::invalid_argument for a size or count of 0 or an alignment that is not a power
-    /// of two; std::length_error for sizes that come to more than PTRDIFF_MAX, or more than 2^32 -
-    /// 2 blocks; std::bad_alloc when there is no memory.
+    /// Throws: std::invalid_argument for a size or count of 0 or an alignment that is not a power of two;
+    /// std::length_error for sizes that come to more than PTRDIFF_MAX, or more than 2^32 - 2 blocks; std::bad_alloc
+    /// when there is no memory.
     explicit basic_memory_pool(pool_layout layout, pool_options options = {})
         : basic_memory_pool(layout, arena::heap(), options) {}
 
     /// A pool on `memory`, which it takes over.
-    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed; what a function
-    /// of the arena's throws.
+    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed; what a
+    /// function of the arena's throws.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
         : basic_memory_pool(std::move(memory), detail::checked_geometry(layout, free_list::metadata_size), options) {}
 
@@ -1197,12 +1191,12 @@ public:
         return *this;
     }
 
-    /// Reports blocks that are in use as one `leak`, unless unchecked. Their memory
-    /// is gone all the same.
+    /// Reports blocks that are in use as one `leak`, unless unchecked. Their memory is gone all the same.
     ~basic_memory_pool() { report_leak(); }
 
-    /// Size of the arena that a pool of this layout needs, in bytes: blocks and metadata. A borrowed buffer needs exactly
-    /// that if it starts at a multiple of the larger of the alignment and 8. Any other buffer needs more, to be aligned.
+    /// Size of the arena that a pool of this layout needs, in bytes: blocks and metadata. A borrowed buffer needs
+    /// exactly that if it starts at a multiple of the larger of the alignment and 8. Any other buffer needs more, to be
+    /// aligned.
     /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
         return free_list::plan(detail::checked_geometry(layout, free_list::metadata_size)).total_bytes();
@@ -1232,8 +1226,8 @@ public:
         return fitting.block_count - is_one_too_many;
     }
 
-    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give
-    /// it back with `deallocate`.
+    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
+    /// `deallocate`.
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
     [[nodiscard]] void* allocate() {
@@ -1248,8 +1242,8 @@ public:
         return list_.take(taken) ? hand_out(taken) : nullptr;
     }
 
-    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a
-    /// violation, and then a no-op; unchecked: undefined.
+    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
+    /// then a no-op; unchecked: undefined.
     /// Complexity: O(1).
     void deallocate(void* block) noexcept {
         const entry claimed = list_.claim(block);
@@ -1287,8 +1281,8 @@ public:
         }
     }
 
-    /// Whether `block` is the start of a block of this pool that is in use. It is not read. Not the way to choose between
-    /// pools, since a block that is released twice is no longer owned: `contains` is.
+    /// Whether `block` is the start of a block of this pool that is in use. It is not read. Not the way to choose
+    /// between pools, since a block that is released twice is no longer owned: `contains` is.
     [[nodiscard]] bool owns(const void* block) const noexcept requires(C != checking::unchecked) {
         return list_.is_live(list_.index_of(block));
     }
@@ -1299,7 +1293,8 @@ public:
     /// The bytes of all blocks. Block i starts at i * stride().
     [[nodiscard]] std::span<std::byte> blocks() const noexcept { return {list_.base(), list_.layout().blocks_bytes()}; }
 
-    /// The index of the block that starts at `block`, whether in use or not; npos for any other address. It is not read.
+    /// The index of the block that starts at `block`, whether in use or not; npos for any other address. It is not
+    /// read.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return list_.index_of(block); }
 
     /// Requires: index < total_blocks().
@@ -1312,8 +1307,8 @@ public:
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
 
-    /// Puts the free blocks in order of addresses: the lowest is handed out next. For a quiet moment of a pool that is never
-    /// empty.
+    /// Puts the free blocks in order of addresses: the lowest is handed out next. For a quiet moment of a pool that is
+    /// never empty.
     /// Complexity: O(peak_in_use()).
     void sort_free_blocks() noexcept requires(C != checking::unchecked) { list_.sort(); }
 
@@ -1356,11 +1351,13 @@ private:
     }
 
     [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
-        return {kind, this, "", address, list_.enclosing_index(address), total_blocks(), in_use()};
+        violation found{kind, this, name(), address, list_.enclosing_index(address), total_blocks(), in_use()};
+        found.context = reporter_.context();
+        return found;
     }
 
-    /// Reports the release of `block` unless it is nullptr, which any pool takes, and all that an
-    /// unchecked one ever finds.
+    /// Reports the release of `block` unless it is nullptr, which any pool takes, and all that an unchecked one ever
+    /// finds.
     FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* block) const noexcept {
         if constexpr (C != checking::unchecked)
             if (block != nullptr) reporter_.report(violation_at(list_.misuse_of(block), block));
@@ -1379,9 +1376,7 @@ private:
 
     FIXPOOL_COLD void report_live_blocks(violation_kind kind) const noexcept {
         const void* lowest = nullptr;  // stays so if the only objects are being constructed or destroyed
-        list_.for_each_live([&lowest](const std::byte* block) {
-            if (lowest == nullptr) lowest = block;
-        });
+        list_.for_each_live([&lowest](const std::byte* block) { lowest = lowest == nullptr ? block : lowest; });
         reporter_.report(violation_at(kind, lowest));
     }
 
@@ -1395,8 +1390,8 @@ using memory_pool = basic_memory_pool<>;
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/object.hpp ====
-// What typed pools do with a T: its layout, its construction, its destruction. No function of T's namespace is found by these
-// calls, or by any other of the library's.
+// What typed pools do with a T: its layout, its construction, its destruction. No function of T's namespace is found by
+// these calls, or by any other of the library's.
 
 #include <cstddef>
 #include <new>
@@ -1426,16 +1421,16 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
     }
 }
 
-/// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no multiple
-/// of its alignment.
+/// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no
+/// multiple of its alignment.
 template <class T> inline constexpr std::size_t stride_of = round_up(sizeof(T), alignof(T));
 
 /// Stands for the arguments of a T that is default-initialised.
 struct for_overwrite {};
 
 FIXPOOL_CALLERS_BEGIN
-/// An object made of `args` at `where`: by parentheses where they construct, else by braces, which
-/// are for aggregates before clang 16 only. Made of for_overwrite it is default-initialised.
+/// An object made of `args` at `where`: by parentheses where they construct, else by braces, which are for aggregates
+/// before clang 16 only. Made of for_overwrite it is default-initialised.
 template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&... args) {
     constexpr bool overwrites = std::is_same_v<void(Args...), void(for_overwrite)>;
     if constexpr (overwrites && std::is_default_constructible_v<T>) {
@@ -1446,7 +1441,6 @@ template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&
         return ::new (where) T{std::forward<Args>(args)...};
     } else {
         static_assert(!complete<T>, "fixpool: T cannot be constructed from these arguments");
-        return nullptr;
     }
 }
 
@@ -1466,10 +1460,9 @@ FIXPOOL_CALLERS_END
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// A pool of `total_blocks()` objects of type T, which are constructed in place and owned
-/// by a block<T>. T need be neither copyable nor movable. Its constructor and destructor
-/// may use this very pool. The pool must outlive its blocks. They know its address, so it is
-/// neither copied nor moved.
+/// A pool of `total_blocks()` objects of type T, which are constructed in place and owned by a block<T>. T need be
+/// neither copyable nor movable. Its constructor and destructor may use this very pool. The pool must outlive its
+/// blocks. They know its address, so it is neither copied nor moved.
 /// Thread safety: one thread at a time.
 template <class T, checking C = checking::checked> class typed_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
@@ -1489,8 +1482,8 @@ public:
     typed_pool(const typed_pool&) = delete;
     typed_pool& operator=(const typed_pool&) = delete;
 
-    /// Requires: every object is gone. If one is not, its handle dangles. This is a violation after
-    /// which the program ends, whatever the handler does; unchecked: undefined.
+    /// Requires: every object is gone. If one is not, its handle dangles. This is a violation after which the program
+    /// ends, whatever the handler does; unchecked: undefined.
     ~typed_pool() {
         if constexpr (C != checking::unchecked) {
             if (in_use() == 0) return;
@@ -1511,8 +1504,8 @@ public:
     }
 
     /// A T made of `args`, as by T(args...).
-    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then
-    /// the block is free again.
+    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
+    /// again.
     /// Complexity: O(1), and T's constructor.
     template <class... Args> [[nodiscard]] block<T, C> allocate(Args&&... args) {
         entry taken;
@@ -1532,8 +1525,8 @@ public:
     [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(detail::for_overwrite()); }
     [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(detail::for_overwrite()); }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line.
-    /// Kept in debug level.
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Kept in debug
+    /// level.
     template <class... Args> [[nodiscard]] block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) {
         return allocate(std::forward<Args>(args)...);
     }
@@ -1541,9 +1534,8 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty
-    /// block. Any other pointer is a violation, `still_owned` if a handle owns the object. The object is then untouched,
-    /// and the block is empty.
+    /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty block. Any other pointer is a
+    /// violation, `still_owned` if a handle owns the object. The object is then untouched, and the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         using enum detail::block_state;
@@ -1554,9 +1546,8 @@ public:
         return {*this, object};
     }
 
-    /// Calls fn(T&) for every object whose constructor has finished and whose destructor has not
-    /// begun, in order of addresses. fn may allocate, and may release any object: what is allocated meanwhile may be
-    /// visited or not.
+    /// Calls fn(T&) for every object whose constructor has finished and whose destructor has not begun, in order of
+    /// addresses. fn may allocate, and may release any object: what is allocated meanwhile may be visited or not.
     /// Complexity: O(peak_in_use()).
     template <class Fn> void for_each(Fn&& fn) requires(C != checking::unchecked) {
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(*object_in(bytes)); });
@@ -1651,10 +1642,8 @@ template <class T, checking C> class shared_pool;
 
 namespace detail {
 
-/// What the copies of a shared_pool share. No user code runs, and no handler is called, while
-/// the mutex is held.
-// Invariant, under the mutex: keep_alive_ is this state itself if pool_.in_use()
-// > 0, otherwise empty.
+/// What the copies of a shared_pool share. No user code runs, and no handler is called, while the mutex is held.
+// Invariant, under the mutex: keep_alive_ is this state itself if pool_.in_use() > 0, otherwise empty.
 template <class T, checking C> class shared_state {
     using free_list = detail::free_list<C>;
     static constexpr std::size_t stride = stride_of<T>;
@@ -1686,8 +1675,7 @@ public:
         return {*this, object};
     }
 
-    /// Puts back a block whose object is gone. The last one may end this state: nothing is
-    /// touched after the unlocking.
+    /// Puts back a block whose object is gone. The last one may end this state: nothing is touched after the unlocking.
     void put_back(entry block) noexcept {
         std::shared_ptr<shared_state> last;  // dropped after the mutex is unlocked
         const std::lock_guard lock(mutex_);
@@ -1774,21 +1762,19 @@ private:
 
 }  // namespace detail
 
-/// Owns one T in a shared_pool, as block does in a typed_pool. Every live one also owns the pool, which stays after its last
-/// shared_pool is gone; so does an object that `release` gave up. An object that holds a shared_pool or a
+/// Owns one T in a shared_pool, as block does in a typed_pool. Every live one also owns the pool, which stays after its
+/// last shared_pool is gone; so does an object that `release` gave up. An object that holds a shared_pool or a
 /// shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
-/// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another
-/// thread, and die there.
+/// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another thread, and die there.
 template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_state<T, C>>;
 
-/// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool,
-/// and so is what is left after a move: it is never empty. Its capacity is exact: `try_allocate` is
-/// empty only when every block was in use. T's constructor and destructor run outside the pool's lock,
-/// and may use this very pool.
+/// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool, and so is what is
+/// left after a move: it is never empty. Its capacity is exact: `try_allocate` is empty only when every block was in
+/// use. T's constructor and destructor run outside the pool's lock, and may use this very pool.
 ///
 /// It has no `for_each`: another thread may destroy an object while it is visited.
-/// Thread safety: every member from any thread, at the same time; assigning to one shared_pool
-/// object is not among them.
+/// Thread safety: every member from any thread, at the same time; assigning to one shared_pool object is not among
+/// them.
 template <class T, checking C = checking::checked> class shared_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
     using state = detail::shared_state<T, C>;
@@ -1800,8 +1786,7 @@ public:
     explicit shared_pool(std::size_t block_count, pool_options options = {})
         : shared_pool(block_count, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over. A borrowed buffer must outlive the
-    /// last block as well.
+    /// A pool on `memory`, which it takes over. A borrowed buffer must outlive the last block as well.
     /// Throws: as the constructors of memory_pool.
     // Not by std::make_shared: it has a symbol that is unique in the process, and pins a plug-in.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
@@ -1823,8 +1808,8 @@ public:
     }
 
     /// A T made of `args`, as by T(args...).
-    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then
-    /// the block is free again.
+    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
+    /// again.
     /// Complexity: O(1), and T's constructor.
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
         return state_->allocate(state_, std::forward<Args>(args)...);
@@ -1841,8 +1826,8 @@ public:
         return try_allocate(detail::for_overwrite());
     }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line.
-    /// Kept in debug level.
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Kept in debug
+    /// level.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
         return allocate(std::forward<Args>(args)...);
@@ -1852,16 +1837,15 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one object,
-    /// one gets it, and the other one's call is a violation.
+    /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one
+    /// object, one gets it, and the other one's call is a violation.
     [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return state_->adopt(object); }
 
     // As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return state_->contains(address); }
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->index_of(block); }
 
-    // Counts are those of one moment, which has passed when they are read while other
-    // threads use the pool.
+    // Counts are those of one moment, which has passed when they are read while other threads use the pool.
     [[nodiscard]] std::size_t total_blocks() const noexcept { return stats().total_blocks; }
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }

@@ -27,7 +27,8 @@ struct lent_bytes {
     requires(is_made_of<std::byte, From...> || is_made_of<unsigned char, From...>) lent_bytes(From&&... from)
     noexcept {
         using byte = std::conditional_t<is_made_of<std::byte, From...>, std::byte, unsigned char>;
-        // A container by its data and size: g++ -O0 makes of its iterators symbols that are unique in the process, and pin a plug-in.
+        // A container by its data and size: g++ -O0 makes of its iterators symbols that are unique in the process, and
+        // pin a plug-in.
         if constexpr (requires { std::span<byte>(std::data(from)..., std::size(from)...); })
             bytes = std::as_writable_bytes(std::span<byte>(std::data(from)..., std::size(from)...));
         else bytes = std::as_writable_bytes(std::span<byte>(std::forward<From>(from)...));
@@ -39,7 +40,8 @@ struct lent_bytes {
 /// Where a pool gets its bytes from. Chosen at construction, costs nothing afterwards. The pool takes the arena over.
 class arena {
 public:
-    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. What it throws is passed on.
+    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. What it throws is passed
+    /// on.
     using fetch_function = void* (*)(std::size_t size, std::size_t alignment, void* context);
     /// Takes back what `fetch` returned for the same size and alignment.
     using release_function = void (*)(void* bytes, std::size_t size, std::size_t alignment, void* context) noexcept;
@@ -47,8 +49,8 @@ public:
     /// Bytes from `operator new`. They are fetched when the pool is built and go back when it is destroyed.
     [[nodiscard]] static arena heap() noexcept { return from(&fetch_from_heap, &release_to_heap); }
 
-    /// Bytes from functions of the caller's own. `fetch` is called once, when the pool is built; `release` once, when the
-    /// pool is destroyed. Both get `context`.
+    /// Bytes from functions of the caller's own. `fetch` is called once, when the pool is built; `release` once, when
+    /// the pool is destroyed. Both get `context`.
     [[nodiscard]] static arena from(fetch_function fetch, release_function release, void* context = nullptr) noexcept {
         return arena({.fetch = fetch, .release = release, .context = context});
     }
@@ -56,11 +58,11 @@ public:
     /// The caller's bytes. They must outlive the pool, and no two pools may share them. A raw or typed pool on them
     /// allocates nothing.
     [[nodiscard]] static arena borrow(lent_bytes lent) noexcept {
-        return arena({.blocks = lent.bytes.data(), .blocks_size = lent.bytes.size()});
+        return arena({lent.bytes.data(), lent.bytes.size()});
     }
 
-    /// The same, where only blocks may lie in `blocks`: memory for DMA, for example. All the rest is in `metadata`, which has
-    /// at least `required_metadata_bytes` of the pool, at any alignment.
+    /// The same, where only blocks may lie in `blocks`: memory for DMA, for example. All the rest is in `metadata`,
+    /// which has at least `required_metadata_bytes` of the pool, at any alignment.
     [[nodiscard]] static arena borrow(lent_bytes blocks, lent_bytes metadata) noexcept {
         return arena({blocks.bytes.data(), blocks.bytes.size(), metadata.bytes.data(), metadata.bytes.size(), true});
     }
@@ -78,8 +80,8 @@ public:
 private:
     template <checking C> friend class basic_memory_pool;
 
-    // Borrowed: fetch is nullptr. Owned: blocks is nullptr until acquire. The functions are reached by pointer, so that a
-    // program whose pools are all borrowed does not link operator new.
+    // Borrowed: fetch is nullptr. Owned: blocks is nullptr until acquire. The functions are reached by pointer, so that
+    // a program whose pools are all borrowed does not link operator new.
     struct source {
         std::byte* blocks = nullptr;
         std::size_t blocks_size = 0;  // bytes
@@ -103,8 +105,8 @@ private:
     }
 
     /// Bytes for blocks and metadata, valid until the arena is destroyed. Called once.
-    /// Throws: std::bad_alloc when there is no memory; std::length_error when a borrowed buffer is too small, or `fetch`
-    /// did not align its memory.
+    /// Throws: std::bad_alloc when there is no memory; std::length_error when a borrowed buffer is too small, or
+    /// `fetch` did not align its memory.
     [[nodiscard]] detail::arena_places acquire(const detail::arena_plan& plan) {
         source& s = source_;
         if (s.is_apart)

@@ -13,14 +13,12 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 template <class T, checking C> class typed_pool;
 
-/// Owns one T in a pool, as a unique_ptr would: destroys it and gives its block back. Empty
-/// by default and after a move. In a typed_pool, which is the default owner of objects, the pool must outlive its blocks;
-/// shared_block is the same handle for a shared_pool. The handle is already empty when the
-/// destructor of T runs, and the block counts as in use until that has returned. T may be
-/// incomplete where a block is only named, stored or declared.
+/// Owns one T in a pool, as a unique_ptr would: destroys it and gives its block back. Empty by default and after a
+/// move. In a typed_pool, which is the default owner of objects, the pool must outlive its blocks; shared_block is the
+/// same handle for a shared_pool. The handle is already empty when the destructor of T runs, and the block counts as in
+/// use until that has returned. T may be incomplete where a block is only named, stored or declared.
 /// Thread safety: that of its pool.
-// Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back.
-// Otherwise owner_ means nothing.
+// Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back. Otherwise owner_ means nothing.
 template <class T, checking C = checking::checked, class Owner = typed_pool<T, C>> class block {
 public:
     block() noexcept = default;
@@ -44,8 +42,8 @@ public:
         if (T* const object = std::exchange(object_, nullptr); object != nullptr) owner_->give_back(object);
     }
 
-    /// Gives up the object, which stays alive, keeps its block, and waits for the pool's `adopt`. Returns nullptr if the handle
-    /// is empty.
+    /// Gives up the object, which stays alive, keeps its block, and waits for the pool's `adopt`. Returns nullptr if
+    /// the handle is empty.
     [[nodiscard]] T* release() noexcept {
         T* const object = std::exchange(object_, nullptr);
         if (object != nullptr) owner_->give_up(object);

@@ -5,25 +5,22 @@
 
 #include <fixpool/detail/platform.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What a pool is asked for. Nothing is checked here: the pool's constructor
-/// and `required_bytes` check it.
+/// What a pool is asked for. Nothing is checked here: the pool's constructor and `required_bytes` check it.
 struct pool_layout {
     std::size_t block_size;     // bytes usable in each block, at least 1
     std::size_t block_count;    // blocks, 1 to 2^32 - 2
     std::size_t alignment = 0;  // bytes, a power of two; 0: the largest that divides block_size, up to max_align_t's
 
-    /// As many whole blocks of `block_size` bytes as fit into `total_size` bytes: maybe 0, which no pool takes. A pool needs
+    /// As many whole blocks of `block_size` bytes as fit into `bytes`: maybe 0, which no pool takes. A pool needs
     /// memory for its metadata, too: `blocks_in` of a pool says how many of its blocks fit into a buffer.
-    [[nodiscard]] static constexpr pool_layout from_total_size(std::size_t total_size,
-                                                               std::size_t block_size) noexcept {
-        return {block_size, block_size == 0 ? 0 : total_size / block_size};
+    [[nodiscard]] static constexpr pool_layout from_total_size(std::size_t bytes, std::size_t block_size) noexcept {
+        return {block_size, block_size == 0 ? 0 : bytes / block_size};
     }
 
     /// Blocks for objects of type T.
@@ -37,8 +34,7 @@ namespace detail {
 inline constexpr std::size_t max_bytes = PTRDIFF_MAX - 64;  // of the blocks and their metadata; 64 are for the rest
 inline constexpr std::size_t max_blocks = 0xffff'fffe;      // an index is 32 bits, and one value of it means "none"
 
-/// The smallest multiple of `step`, a power of two, that is not below `n`. Requires: n + step -
-/// 1 does not wrap.
+/// The smallest multiple of `step`, a power of two, that is not below `n`. Requires: n + step - 1 does not wrap.
 constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return (n + step - 1) & ~(step - 1); }
 
 /// The bytes that are missing from `address` to the next multiple of `alignment`, a power of two.
@@ -46,9 +42,8 @@ constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { retur
     return (0 - reinterpret_cast<std::uintptr_t>(address)) & (alignment - 1);
 }
 
-/// The number whose product with `odd` is 1, modulo 2^bits: Newton's iteration, which
-/// doubles the correct bits (Hacker's Delight, 10-16). `odd` is its own inverse to 3 bits;
-/// 5 steps make 96.
+/// The number whose product with `odd` is 1, modulo 2^bits: Newton's iteration, which doubles the correct bits
+/// (Hacker's Delight, 10-16). `odd` is its own inverse to 3 bits; 5 steps make 96.
 [[nodiscard]] FIXPOOL_WRAPS constexpr std::uintptr_t inverse_of_odd(std::uintptr_t odd) noexcept {
     std::uintptr_t inverse = odd;
     for (int step = 0; step < 5; ++step) inverse *= 2 - odd * inverse;
@@ -62,8 +57,7 @@ constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { retur
 }
 
 /// A pool_layout that has been found good.
-// Invariant: stride % alignment == 0, block_size <= stride, block_count * (stride + metadata
-// per block) <= max_bytes
+// Invariant: stride % alignment == 0, block_size <= stride, block_count * (stride + metadata per block) <= max_bytes
 struct geometry {
     std::size_t block_size;   // bytes
     std::size_t block_count;  // blocks
@@ -77,12 +71,12 @@ struct geometry {
 /// Throws: std::invalid_argument, std::length_error.
 constexpr geometry checked_stride(pool_layout layout) {
     if (layout.block_size == 0) raise<std::invalid_argument>("fixpool: block_size is 0, a block has at least 1 byte");
-    if (layout.alignment != 0 && !std::has_single_bit(layout.alignment))
+    if (layout.alignment != 0 && (layout.alignment & (layout.alignment - 1)) != 0)
         raise<std::invalid_argument>("fixpool: alignment is not a power of two");
     if (layout.block_size > max_bytes)
         raise<std::length_error>("fixpool: block_size is too large: the pool would exceed PTRDIFF_MAX bytes");
 
-    const std::size_t lowest_bit = std::size_t{1} << std::countr_zero(layout.block_size);
+    const std::size_t lowest_bit = layout.block_size & ~(layout.block_size - 1);
     const std::size_t natural = lowest_bit < alignof(std::max_align_t) ? lowest_bit : alignof(std::max_align_t);
     const std::size_t alignment = layout.alignment == 0 ? natural : layout.alignment;
     return {layout.block_size, layout.block_count, alignment, round_up(layout.block_size, alignment)};

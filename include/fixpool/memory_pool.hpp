@@ -31,10 +31,10 @@ enum class release_status : unsigned char {
     double_free
 };
 
-/// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of
-/// `alignment()`. The block that was released last is handed out first. When all blocks are free again and those that were in
-/// use come to 256 KiB or more, blocks are handed out in order of addresses again. Nothing is written into free blocks.
-/// Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
+/// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
+/// was released last is handed out first. When all blocks are free again and those that were in use come to 256 KiB or
+/// more, blocks are handed out in order of addresses again, up or down. Nothing is written into free blocks. Construction is O(1),
+/// whatever the size. checking.hpp describes the levels of checking.
 ///
 /// A pool can be moved: its blocks are then the target's, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
@@ -48,15 +48,15 @@ public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
 
     /// A pool on memory from `operator new`.
-    /// Throws: std::invalid_argument for a size or count of 0 or an alignment that is not a power
-    /// of two; std::length_error for sizes that come to more than PTRDIFF_MAX, or more than 2^32 -
-    /// 2 blocks; std::bad_alloc when there is no memory.
+    /// Throws: std::invalid_argument for a size or count of 0 or an alignment that is not a power of two;
+    /// std::length_error for sizes that come to more than PTRDIFF_MAX, or more than 2^32 - 2 blocks; std::bad_alloc
+    /// when there is no memory.
     explicit basic_memory_pool(pool_layout layout, pool_options options = {})
         : basic_memory_pool(layout, arena::heap(), options) {}
 
     /// A pool on `memory`, which it takes over.
-    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed; what a function
-    /// of the arena's throws.
+    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed; what a
+    /// function of the arena's throws.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
         : basic_memory_pool(std::move(memory), detail::checked_geometry(layout, free_list::metadata_size), options) {}
 
@@ -72,12 +72,12 @@ public:
         return *this;
     }
 
-    /// Reports blocks that are in use as one `leak`, unless unchecked. Their memory
-    /// is gone all the same.
+    /// Reports blocks that are in use as one `leak`, unless unchecked. Their memory is gone all the same.
     ~basic_memory_pool() { report_leak(); }
 
-    /// Size of the arena that a pool of this layout needs, in bytes: blocks and metadata. A borrowed buffer needs exactly
-    /// that if it starts at a multiple of the larger of the alignment and 8. Any other buffer needs more, to be aligned.
+    /// Size of the arena that a pool of this layout needs, in bytes: blocks and metadata. A borrowed buffer needs
+    /// exactly that if it starts at a multiple of the larger of the alignment and 8. Any other buffer needs more, to be
+    /// aligned.
     /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
         return free_list::plan(detail::checked_geometry(layout, free_list::metadata_size)).total_bytes();
@@ -107,8 +107,8 @@ public:
         return fitting.block_count - is_one_too_many;
     }
 
-    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give
-    /// it back with `deallocate`.
+    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
+    /// `deallocate`.
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
     [[nodiscard]] void* allocate() {
@@ -123,8 +123,8 @@ public:
         return list_.take(taken) ? hand_out(taken) : nullptr;
     }
 
-    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a
-    /// violation, and then a no-op; unchecked: undefined.
+    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
+    /// then a no-op; unchecked: undefined.
     /// Complexity: O(1).
     void deallocate(void* block) noexcept {
         const entry claimed = list_.claim(block);
@@ -162,8 +162,8 @@ public:
         }
     }
 
-    /// Whether `block` is the start of a block of this pool that is in use. It is not read. Not the way to choose between
-    /// pools, since a block that is released twice is no longer owned: `contains` is.
+    /// Whether `block` is the start of a block of this pool that is in use. It is not read. Not the way to choose
+    /// between pools, since a block that is released twice is no longer owned: `contains` is.
     [[nodiscard]] bool owns(const void* block) const noexcept requires(C != checking::unchecked) {
         return list_.is_live(list_.index_of(block));
     }
@@ -174,7 +174,8 @@ public:
     /// The bytes of all blocks. Block i starts at i * stride().
     [[nodiscard]] std::span<std::byte> blocks() const noexcept { return {list_.base(), list_.layout().blocks_bytes()}; }
 
-    /// The index of the block that starts at `block`, whether in use or not; npos for any other address. It is not read.
+    /// The index of the block that starts at `block`, whether in use or not; npos for any other address. It is not
+    /// read.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return list_.index_of(block); }
 
     /// Requires: index < total_blocks().
@@ -187,8 +188,8 @@ public:
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
 
-    /// Puts the free blocks in order of addresses: the lowest is handed out next. For a quiet moment of a pool that is never
-    /// empty.
+    /// Puts the free blocks in order of addresses: the lowest is handed out next. For a quiet moment of a pool that is
+    /// never empty.
     /// Complexity: O(peak_in_use()).
     void sort_free_blocks() noexcept requires(C != checking::unchecked) { list_.sort(); }
 
@@ -231,11 +232,13 @@ private:
     }
 
     [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
-        return {kind, this, "", address, list_.enclosing_index(address), total_blocks(), in_use()};
+        violation found{kind, this, name(), address, list_.enclosing_index(address), total_blocks(), in_use()};
+        found.context = reporter_.context();
+        return found;
     }
 
-    /// Reports the release of `block` unless it is nullptr, which any pool takes, and all that an
-    /// unchecked one ever finds.
+    /// Reports the release of `block` unless it is nullptr, which any pool takes, and all that an unchecked one ever
+    /// finds.
     FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* block) const noexcept {
         if constexpr (C != checking::unchecked)
             if (block != nullptr) reporter_.report(violation_at(list_.misuse_of(block), block));
@@ -254,9 +257,7 @@ private:
 
     FIXPOOL_COLD void report_live_blocks(violation_kind kind) const noexcept {
         const void* lowest = nullptr;  // stays so if the only objects are being constructed or destroyed
-        list_.for_each_live([&lowest](const std::byte* block) {
-            if (lowest == nullptr) lowest = block;
-        });
+        list_.for_each_live([&lowest](const std::byte* block) { lowest = lowest == nullptr ? block : lowest; });
         reporter_.report(violation_at(kind, lowest));
     }
 

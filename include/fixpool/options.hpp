@@ -19,8 +19,8 @@ struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
 
 namespace detail {
 
-/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. Constant, so that it
-/// is read without a lock.
+/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. Constant, so
+/// that it is read without a lock.
 class reporter {
 public:
     explicit reporter(const pool_options& options) noexcept
@@ -31,10 +31,10 @@ public:
 
     [[nodiscard]] const char* name() const noexcept { return name_; }  // "" without a name
 
+    [[nodiscard]] void* context() const noexcept { return context_; }
+
     /// Calls the handler. Requires: no lock is held.
-    FIXPOOL_COLD void report(violation misuse) const noexcept {
-        misuse.pool_name = name();
-        misuse.context = context_;
+    void report(const violation& misuse) const noexcept {
         or_default(handler_ != nullptr ? handler_ : image_->load())(misuse);
     }
 

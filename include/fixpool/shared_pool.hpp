@@ -15,10 +15,8 @@ template <class T, checking C> class shared_pool;
 
 namespace detail {
 
-/// What the copies of a shared_pool share. No user code runs, and no handler is called, while
-/// the mutex is held.
-// Invariant, under the mutex: keep_alive_ is this state itself if pool_.in_use()
-// > 0, otherwise empty.
+/// What the copies of a shared_pool share. No user code runs, and no handler is called, while the mutex is held.
+// Invariant, under the mutex: keep_alive_ is this state itself if pool_.in_use() > 0, otherwise empty.
 template <class T, checking C> class shared_state {
     using free_list = detail::free_list<C>;
     static constexpr std::size_t stride = stride_of<T>;
@@ -50,8 +48,7 @@ public:
         return {*this, object};
     }
 
-    /// Puts back a block whose object is gone. The last one may end this state: nothing is
-    /// touched after the unlocking.
+    /// Puts back a block whose object is gone. The last one may end this state: nothing is touched after the unlocking.
     void put_back(entry block) noexcept {
         std::shared_ptr<shared_state> last;  // dropped after the mutex is unlocked
         const std::lock_guard lock(mutex_);
@@ -138,21 +135,19 @@ private:
 
 }  // namespace detail
 
-/// Owns one T in a shared_pool, as block does in a typed_pool. Every live one also owns the pool, which stays after its last
-/// shared_pool is gone; so does an object that `release` gave up. An object that holds a shared_pool or a
+/// Owns one T in a shared_pool, as block does in a typed_pool. Every live one also owns the pool, which stays after its
+/// last shared_pool is gone; so does an object that `release` gave up. An object that holds a shared_pool or a
 /// shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
-/// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another
-/// thread, and die there.
+/// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another thread, and die there.
 template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_state<T, C>>;
 
-/// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool,
-/// and so is what is left after a move: it is never empty. Its capacity is exact: `try_allocate` is
-/// empty only when every block was in use. T's constructor and destructor run outside the pool's lock,
-/// and may use this very pool.
+/// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool, and so is what is
+/// left after a move: it is never empty. Its capacity is exact: `try_allocate` is empty only when every block was in
+/// use. T's constructor and destructor run outside the pool's lock, and may use this very pool.
 ///
 /// It has no `for_each`: another thread may destroy an object while it is visited.
-/// Thread safety: every member from any thread, at the same time; assigning to one shared_pool
-/// object is not among them.
+/// Thread safety: every member from any thread, at the same time; assigning to one shared_pool object is not among
+/// them.
 template <class T, checking C = checking::checked> class shared_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
     using state = detail::shared_state<T, C>;
@@ -164,8 +159,7 @@ public:
     explicit shared_pool(std::size_t block_count, pool_options options = {})
         : shared_pool(block_count, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over. A borrowed buffer must outlive the
-    /// last block as well.
+    /// A pool on `memory`, which it takes over. A borrowed buffer must outlive the last block as well.
     /// Throws: as the constructors of memory_pool.
     // Not by std::make_shared: it has a symbol that is unique in the process, and pins a plug-in.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
@@ -187,8 +181,8 @@ public:
     }
 
     /// A T made of `args`, as by T(args...).
-    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then
-    /// the block is free again.
+    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
+    /// again.
     /// Complexity: O(1), and T's constructor.
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
         return state_->allocate(state_, std::forward<Args>(args)...);
@@ -205,8 +199,8 @@ public:
         return try_allocate(detail::for_overwrite());
     }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line.
-    /// Kept in debug level.
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Kept in debug
+    /// level.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
         return allocate(std::forward<Args>(args)...);
@@ -216,16 +210,15 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one object,
-    /// one gets it, and the other one's call is a violation.
+    /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one
+    /// object, one gets it, and the other one's call is a violation.
     [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return state_->adopt(object); }
 
     // As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return state_->contains(address); }
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->index_of(block); }
 
-    // Counts are those of one moment, which has passed when they are read while other
-    // threads use the pool.
+    // Counts are those of one moment, which has passed when they are read while other threads use the pool.
     [[nodiscard]] std::size_t total_blocks() const noexcept { return stats().total_blocks; }
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }

@@ -13,10 +13,9 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// A pool of `total_blocks()` objects of type T, which are constructed in place and owned
-/// by a block<T>. T need be neither copyable nor movable. Its constructor and destructor
-/// may use this very pool. The pool must outlive its blocks. They know its address, so it is
-/// neither copied nor moved.
+/// A pool of `total_blocks()` objects of type T, which are constructed in place and owned by a block<T>. T need be
+/// neither copyable nor movable. Its constructor and destructor may use this very pool. The pool must outlive its
+/// blocks. They know its address, so it is neither copied nor moved.
 /// Thread safety: one thread at a time.
 template <class T, checking C = checking::checked> class typed_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
@@ -36,8 +35,8 @@ public:
     typed_pool(const typed_pool&) = delete;
     typed_pool& operator=(const typed_pool&) = delete;
 
-    /// Requires: every object is gone. If one is not, its handle dangles. This is a violation after
-    /// which the program ends, whatever the handler does; unchecked: undefined.
+    /// Requires: every object is gone. If one is not, its handle dangles. This is a violation after which the program
+    /// ends, whatever the handler does; unchecked: undefined.
     ~typed_pool() {
         if constexpr (C != checking::unchecked) {
             if (in_use() == 0) return;
@@ -58,8 +57,8 @@ public:
     }
 
     /// A T made of `args`, as by T(args...).
-    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then
-    /// the block is free again.
+    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
+    /// again.
     /// Complexity: O(1), and T's constructor.
     template <class... Args> [[nodiscard]] block<T, C> allocate(Args&&... args) {
         entry taken;
@@ -79,8 +78,8 @@ public:
     [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(detail::for_overwrite()); }
     [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(detail::for_overwrite()); }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line.
-    /// Kept in debug level.
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Kept in debug
+    /// level.
     template <class... Args> [[nodiscard]] block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) {
         return allocate(std::forward<Args>(args)...);
     }
@@ -88,9 +87,8 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty
-    /// block. Any other pointer is a violation, `still_owned` if a handle owns the object. The object is then untouched,
-    /// and the block is empty.
+    /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty block. Any other pointer is a
+    /// violation, `still_owned` if a handle owns the object. The object is then untouched, and the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         using enum detail::block_state;
@@ -101,9 +99,8 @@ public:
         return {*this, object};
     }
 
-    /// Calls fn(T&) for every object whose constructor has finished and whose destructor has not
-    /// begun, in order of addresses. fn may allocate, and may release any object: what is allocated meanwhile may be
-    /// visited or not.
+    /// Calls fn(T&) for every object whose constructor has finished and whose destructor has not begun, in order of
+    /// addresses. fn may allocate, and may release any object: what is allocated meanwhile may be visited or not.
     /// Complexity: O(peak_in_use()).
     template <class Fn> void for_each(Fn&& fn) requires(C != checking::unchecked) {
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(*object_in(bytes)); });

@@ -24,8 +24,8 @@ enum class violation_kind : unsigned char {
     still_owned,                      // the object was adopted while a handle owns it
 };
 
-/// A place in the source, or a code address. `site{}` is the place where it is written.
-/// `allocate_at({}, ...)` passes the caller's place on.
+/// A place in the source, or a code address. `site{}` is the place where it is written. `allocate_at({}, ...)` passes
+/// the caller's place on.
 struct site {
     struct here {};
 
@@ -61,9 +61,8 @@ struct violation {
     void* context = nullptr;  // as in pool_options
 };
 
-/// Called before the pool changes and while no lock is held, so it may use the pool.
-/// When it returns, a wrong release has been a no-op. It is called from noexcept functions: if it
-/// throws, the program ends in std::terminate.
+/// Called before the pool changes and while no lock is held, so it may use the pool. When it returns, a wrong release
+/// has been a no-op. It is called from noexcept functions: if it throws, the program ends in std::terminate.
 using violation_handler = void (*)(const violation&);
 
 namespace detail {
@@ -106,8 +105,8 @@ inline text_line describe(const violation& v) noexcept {
     return line;
 }
 
-/// The default handler. Prints a line to standard error and aborts. After a leak, which harms nobody any more, it goes on.
-/// Where FIXPOOL_TRAP is 1, it traps, after a leak, too.
+/// The default handler. Prints a line to standard error and aborts. After a leak, which harms nobody any more, it goes
+/// on. Where FIXPOOL_TRAP is 1, it traps, after a leak, too.
 inline void print_and_abort(const violation& v) noexcept {
     if constexpr (!traps) {
         std::fputs(describe(v).add("\n").c_str(), stderr);
@@ -127,11 +126,12 @@ FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
 }  // namespace detail
 
-/// Makes `handler` the one that is called for violations of this image's pools: those whose options are written by code of
-/// this executable or shared library, unless the options name a handler of their own. No options are options, too, but for
-/// pools that std::make_unique or std::optional builds: give those `pool_options{}`. nullptr restores the default handler,
-/// which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
-/// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this library.
+/// Makes `handler` the one that is called for violations of this image's pools: those whose options are written by code
+/// of this executable or shared library, unless the options name a handler of their own. No options are options, too,
+/// but for pools that std::make_unique or std::optional builds: give those `pool_options{}`. nullptr restores the
+/// default handler, which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
+/// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this
+/// library.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
     violation_handler previous = detail::image_handler;
     if constexpr (detail::handler_place::is_always_lock_free) previous = detail::image_handler.exchange(handler);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// free_list: which blocks of the arena are free, and which block an address is. The
-// mechanism under every pool.
+// free_list: which blocks of the arena are free, and which block an address is.
 #pragma once
 
 #include <fixpool/checking.hpp>
@@ -24,19 +23,17 @@ enum class block_state : unsigned char {
     sorted,    // free, while sort runs
 };
 
-/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) but for `for_each_live`, `sort` and
-/// `is_unfinished`. Members with a `Stride` are told it where the compiler knows it: an index then needs no loads.
+/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. A `Stride` is
+/// told where the compiler knows it: an index then needs no loads.
 ///
-/// The metadata are the free list, a stack of `entry` above one that says "none", and at a checked level a block_state per
-/// block. If they are in one piece with the blocks, a guard keeps a small overflow of the last block off them. Nothing is kept
-/// inside the blocks: a link in a cold block is a cache miss that the next pop waits for, and a write after free could change
-/// what is handed out next.
+/// The metadata are a stack of free blocks above an entry that says "none", and if checked a block_state per block. In
+/// one piece with the blocks they follow a guard, which keeps a small overflow of the last block off them. Nothing is
+/// kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
 ///
-/// Blocks are carved, lowest first, only when the stack is empty. So construction touches one entry, and the arena is touched
-/// as it is used. A stack loses the order of addresses for good: when all carved blocks are free, and are many, the list
-/// forgets the stack and carves them anew.
-// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= handed_out() <= total(),
-// where free == top_ - bottom_
+/// Blocks are carved, lowest first, only when the stack is empty. A stack loses the order of addresses for good: when
+/// all carved blocks are free, and many, the list forgets it and carves anew.
+// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= handed_out() <= total(), where free
+// == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
@@ -49,8 +46,7 @@ public:
     static constexpr std::size_t guard_size = 16;                                                         // bytes
     static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// Blocks are carved anew if they come to so many bytes, about what a second cache holds. With fewer, the warmth of the
-    /// block that was released last is worth more than order.
+    /// Carved anew are so many bytes or more: in a smaller pool the warmth of the last block is worth more than order.
     static constexpr std::size_t ordered_bytes = std::size_t{256} << 10;
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
@@ -58,7 +54,7 @@ public:
                 sizeof(entry) + g.block_count * metadata_size, alignof(entry)};
     }
 
-    /// Requires: both are aligned and as large as `plan` says.
+    /// Requires: `on` is as `plan` says.
     free_list(arena_places on, const geometry& g) noexcept
         : layout_(g),
           base_(on.blocks),
@@ -71,9 +67,8 @@ public:
         detail::fence(base_, fenced_bytes());
     }
 
-    /// A list of no blocks.
     free_list() noexcept = default;
-    /// Takes the blocks over. `other` is then a list of no blocks.
+    /// Takes the blocks over. `other` is then as a list by default: one of no blocks.
     free_list(free_list&& other) noexcept { *this = std::move(other); }
     free_list& operator=(free_list&& other) noexcept {
         detail::unfence(base_, fenced_bytes());
@@ -114,7 +109,7 @@ public:
         entry* const top = top_ + 1;
         *top = back;
         top_ = top;
-        if (top == full_) all_are_free();
+        if (top == full_) has_filled();
     }
 
     /// Says whether the block is live: from then on `claim` accepts it, or does not.
@@ -122,8 +117,7 @@ public:
         if constexpr (is_checked) states_[block] = state;
     }
 
-    /// The block at `address`, if its state was `from`: it is `to` now. Otherwise `none`, and nothing has changed. Unchecked:
-    /// the block, there are no states.
+    /// The block at `address`, if its state was `from`, which is `to` now; else `none`. Unchecked: always the block.
     template <std::size_t Stride = 0>
     [[nodiscard]] entry change(void* address, block_state from, block_state to) noexcept {
         if constexpr (is_checked) {
@@ -140,7 +134,6 @@ public:
         return change<Stride>(address, block_state::live, block_state::out_of_use);
     }
 
-    /// Whether the block is live. Any number is answered.
     [[nodiscard]] bool is_live(std::size_t index) const noexcept {
         return is_checked && index < carved() && states_[index] != block_state::out_of_use;
     }
@@ -211,8 +204,7 @@ public:
     [[nodiscard]] std::size_t total() const noexcept { return layout_.block_count; }
     [[nodiscard]] std::size_t out() const noexcept { return carved() - static_cast<std::size_t>(top_ - bottom_); }
     [[nodiscard]] std::size_t refused() const noexcept { return refused_; }  // allocations
-    /// Blocks that were handed out since the last reset, the lowest. Also the peak: a block is carved only when all that are
-    /// carved are in use.
+    /// Blocks handed out since the last reset. Also the peak: a block is carved only when all carved ones are in use.
     [[nodiscard]] std::size_t handed_out() const noexcept { return carved() < handed_out_ ? handed_out_ : carved(); }
 
 private:
@@ -228,9 +220,9 @@ private:
     }
 
     /// The number of the block that starts at `address`; for any other address a number that is at least total().
-    // offset * inverse is index << shift exactly for offset == index * stride, since multiplying by an odd number permutes the
-    // integers modulo 2^bits. A bit that is set below shift is rotated to the top: the result is then at least
-    // 2^(bits - shift), which is above total(), since total() << shift <= 2^(bits - 1).
+    // offset * inverse is index << shift exactly for offset == index * stride: multiplying by an odd number permutes
+    // the integers modulo 2^bits. A bit below shift is rotated to the top: at least 2^(bits - shift) > total(), as
+    // total() << shift <= 2^(bits - 1).
     template <std::size_t Stride>
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
@@ -245,13 +237,23 @@ private:
         }
     }
 
-    /// The stack holds all that are carved. Until another one is carved, full_ is out of reach: a pool of few blocks comes here
-    /// once for each that it carves.
-    FIXPOOL_COLD void all_are_free() noexcept {
-        full_ = bottom_;
-        if (carved() * layout_.stride < ordered_bytes) return;
+    /// The top has come to full_: every carved block is free, or half of them. In a pool of few blocks full_ is then out
+    /// of reach until another one is carved, in one that is in order it is half way: neither comes here all the time.
+    FIXPOOL_COLD void has_filled() noexcept {
+        full_ = out() == 0 ? bottom_ : bottom_ + carved();
+        if (out() != 0 || carved() * layout_.stride < ordered_bytes) return;
+        if (is_in_order()) return static_cast<void>(full_ += carved() / 2);
         handed_out_ = handed_out();
         carve_anew();
+    }
+
+    /// Whether the stack is in order of addresses, up or down, as far as samples tell: popping is then the cheaper way.
+    [[nodiscard]] bool is_in_order() const noexcept {
+        const auto next = static_cast<std::ptrdiff_t>(layout_.stride);
+        for (std::size_t at = 2; at <= carved(); at += carved() / 16 + 1)
+            if (const auto gap = address(bottom_[at]) - address(bottom_[at - 1]); gap != next && gap != -next)
+                return false;
+        return true;
     }
 
     void carve_anew() noexcept {
@@ -259,14 +261,13 @@ private:
         top_ = full_ = all_free_ = bottom_;
     }
 
-    /// The blocks, and the guard where there is one.
     [[nodiscard]] std::size_t fenced_bytes() const noexcept {
         return layout_.blocks_bytes() + (offset_of(bottom_) == plan(layout_).metadata_offset ? guard_size : 0);
     }
 
-    /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half tells
-    /// number_of how far to rotate, and whether to multiply. One word, because releases of cold blocks wait together in the
-    /// processor's queue of loads: the fewer loads in each, the more of them.
+    /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half
+    /// tells number_of how far to rotate, and whether to multiply. One word, because releases of cold blocks wait
+    /// together in the processor's queue of loads: the fewer loads in each, the more of them.
     using carving = std::conditional_t<is_checked, std::uint64_t, std::byte*>;
     static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // the stride is no power of two
 
@@ -276,7 +277,6 @@ private:
     }
     [[nodiscard]] std::uint64_t one_carved() const noexcept { return is_checked ? 1 : layout_.stride; }
 
-    /// Blocks that are carved, the lowest.
     [[nodiscard]] std::uint32_t carved() const noexcept {
         if constexpr (is_checked) return static_cast<std::uint32_t>(fresh_);
         else return static_cast<std::uint32_t>(number_of<0>(fresh_));

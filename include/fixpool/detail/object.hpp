@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What typed pools do with a T: its layout, its construction, its destruction. No function of T's namespace is found by these
-// calls, or by any other of the library's.
+// What typed pools do with a T: its layout, its construction, its destruction. No function of T's namespace is found by
+// these calls, or by any other of the library's.
 #pragma once
 
 #include <fixpool/layout.hpp>
@@ -33,16 +33,16 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
     }
 }
 
-/// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no multiple
-/// of its alignment.
+/// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no
+/// multiple of its alignment.
 template <class T> inline constexpr std::size_t stride_of = round_up(sizeof(T), alignof(T));
 
 /// Stands for the arguments of a T that is default-initialised.
 struct for_overwrite {};
 
 FIXPOOL_CALLERS_BEGIN
-/// An object made of `args` at `where`: by parentheses where they construct, else by braces, which
-/// are for aggregates before clang 16 only. Made of for_overwrite it is default-initialised.
+/// An object made of `args` at `where`: by parentheses where they construct, else by braces, which are for aggregates
+/// before clang 16 only. Made of for_overwrite it is default-initialised.
 template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&... args) {
     constexpr bool overwrites = std::is_same_v<void(Args...), void(for_overwrite)>;
     if constexpr (overwrites && std::is_default_constructible_v<T>) {
@@ -53,7 +53,6 @@ template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&
         return ::new (where) T{std::forward<Args>(args)...};
     } else {
         static_assert(!complete<T>, "fixpool: T cannot be constructed from these arguments");
-        return nullptr;
     }
 }
 

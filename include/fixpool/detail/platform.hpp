@@ -35,13 +35,14 @@
 #define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #endif
 
-// The inline namespace: the version, the sanitizer and what errors do. Translation units which
-// differ in them have different types, and the linker keeps them apart.
+// The inline namespace: the version, the sanitizer and what errors do. Translation units which differ in them have
+// different types, and the linker keeps them apart.
 #define FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors) v##major##_##minor##sanitizer##errors
 #define FIXPOOL_JOIN(major, minor, sanitizer, errors) FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors)
 #define FIXPOOL_ABI FIXPOOL_JOIN(FIXPOOL_VERSION_MAJOR, FIXPOOL_VERSION_MINOR, FIXPOOL_SANITIZER, FIXPOOL_ERRORS)
 
-// FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a library.
+// FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a
+// library.
 #if defined(_MSC_VER)
 #define FIXPOOL_COLD __declspec(noinline)
 #define FIXPOOL_TRAP_NOW() __fastfail(7)  // FAST_FAIL_FATAL_APP_EXIT
@@ -50,9 +51,9 @@
 #define FIXPOOL_TRAP_NOW() __builtin_trap()
 #endif
 
-// An image is an executable or a shared library. FIXPOOL_HIDDEN: each image has a symbol of its own. Without it g++ marks
-// an inline variable as unique in the process, and a plug-in with such a symbol is never unloaded. FIXPOOL_VISIBLE: one
-// symbol for all images, also under -fvisibility=hidden. On Windows no image shares its symbols.
+// An image is an executable or a shared library. FIXPOOL_HIDDEN: each image has a symbol of its own. Without it g++
+// marks an inline variable as unique in the process, and a plug-in with such a symbol is never unloaded.
+// FIXPOOL_VISIBLE: one symbol for all images, also under -fvisibility=hidden. On Windows no image shares its symbols.
 #if defined(__ELF__) || defined(__APPLE__)
 #define FIXPOOL_HIDDEN [[gnu::visibility("hidden")]]
 #define FIXPOOL_VISIBLE [[gnu::visibility("default")]]
@@ -61,8 +62,9 @@
 #define FIXPOOL_VISIBLE
 #endif
 
-// FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, -fsanitize=integer does not report it. FIXPOOL_HIDDEN_FUNCTIONS:
-// a class whose implicit constructor is hidden, which clang calls where g++ copies a constant, and whose type is not.
+// FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, -fsanitize=integer does not report it.
+// FIXPOOL_HIDDEN_FUNCTIONS: a class whose implicit constructor is hidden, which clang calls where g++ copies a
+// constant, and whose type is not.
 #if defined(__clang__)
 #define FIXPOOL_WRAPS [[clang::no_sanitize("unsigned-integer-overflow", "unsigned-shift-base")]]
 #define FIXPOOL_HIDDEN_FUNCTIONS [[gnu::visibility("hidden"), clang::type_visibility("default")]]
@@ -108,12 +110,13 @@ inline constexpr bool traps = FIXPOOL_TRAPS;  // errors and the default violatio
     else std::abort();
 }
 
-/// One of the two places that throw. Throws an E made of `args`. Where exceptions are off, it prints `what()` and aborts.
+/// One of the two places that throw. Throws an E made of `args`. Where exceptions are off, it prints `what()` and
+/// aborts.
 template <class E, class... Args> [[noreturn]] FIXPOOL_COLD void raise_made([[maybe_unused]] const Args&... args) {
     FIXPOOL_RAISE(E(args...), E(args...).what());
 }
-/// The same for an E made of `text`. Where exceptions are off, no E is made: it would need the heap, and bring much of the
-/// standard library into the program.
+/// The same for an E made of `text`. Where exceptions are off, no E is made: it would need the heap, and bring much of
+/// the standard library into the program.
 template <class E> [[noreturn]] FIXPOOL_COLD void raise([[maybe_unused]] const char* text) {
     FIXPOOL_RAISE(E(text), text);
 }

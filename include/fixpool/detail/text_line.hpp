@@ -9,8 +9,8 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// One line of text in a fixed buffer. It needs no memory, and one write brings it to standard error. It is cut short when
-/// the buffer is full, but for an end of line. Not made by printf, which is large and differs between platforms.
+/// One line of text in a fixed buffer. It needs no memory, and one write brings it to standard error. It is cut short
+/// when the buffer is full, but for an end of line. Not made by printf, which is large and differs between platforms.
 class FIXPOOL_VISIBLE text_line {  // visible, as pool_exhausted, which has one
 public:
     FIXPOOL_COLD text_line& add(const char* text) noexcept {
@@ -23,17 +23,14 @@ public:
 
 private:
     FIXPOOL_COLD text_line& add_digits(std::uintptr_t number, unsigned base) noexcept {
-        char digits[24];  // 20 of the largest number, and the closing 0
-        char* first = digits + sizeof digits;
-        *--first = 0;
-        do {
-            *--first = "0123456789abcdef"[number % base];
-            number /= base;
-        } while (number != 0);
-        return add(first);
+        std::uintptr_t unit = 1;  // of the first digit
+        while (number / unit >= base) unit *= base;
+        for (; unit != 0 && length_ + 2 < sizeof text_; unit /= base)
+            text_[length_++] = "0123456789abcdef"[number / unit % base];
+        return *this;
     }
 
-    char text_[400] = {};
+    char text_[352] = {};
     std::size_t length_ = 0;  // characters, without the closing 0: below sizeof text_
 };
 
