@@ -704,13 +704,12 @@ inline text_line describe(const violation& v) noexcept {
     }
     if (v.address != nullptr) line.add(v.address);
     if (v.kind == violation_kind::foreign_pointer) {
-        line.add(" (none of the ").add(v.total_blocks).add(" blocks)");
+        line.add(" (none of the ").add(v.total_blocks).add(" blocks) in pool ");
     } else {
         line.add(v.kind == violation_kind::misaligned_pointer ? " (inside " : " (");
         if (v.index != violation::npos) line.add(v.index).add(" ");
-        line.add("of ").add(v.total_blocks).add(")");
+        line.add("of ").add(v.total_blocks).add(") in pool ");
     }
-    line.add(" in pool ");
     if (v.pool_name != nullptr && *v.pool_name != 0) line.add("\"").add(v.pool_name).add("\"");
     else line.add(v.pool);
     const bool is_allocation_known = add_site(line, "; allocated at ", v.allocated_at);
@@ -721,11 +720,8 @@ inline text_line describe(const violation& v) noexcept {
 /// The default handler. Prints a line to standard error and aborts. After a leak, which harms nobody any more, it goes
 /// on. Where FIXPOOL_TRAP is 1, it traps, after a leak, too.
 inline void print_and_abort(const violation& v) noexcept {
-    if constexpr (!traps) {
-        std::fputs(describe(v).add("\n").c_str(), stderr);
-        if (v.kind == violation_kind::leak) return;
-    }
-    stop();
+    if constexpr (!traps) std::fputs(describe(v).add("\n").c_str(), stderr);
+    if (traps || v.kind != violation_kind::leak) stop();
 }
 
 /// The handler of an image. nullptr stands for the default one: this needs no dynamic initialiser.
@@ -746,9 +742,13 @@ FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 /// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this
 /// library.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
-    violation_handler previous = detail::image_handler;
-    if constexpr (detail::handler_place::is_always_lock_free) previous = detail::image_handler.exchange(handler);
-    else detail::image_handler = handler;  // a Cortex-M0 loads and stores, and has no exchange
+    violation_handler previous = nullptr;
+    if constexpr (detail::handler_place::is_always_lock_free) {
+        previous = detail::image_handler.exchange(handler);
+    } else {  // a Cortex-M0 loads and stores, and has no exchange
+        previous = detail::image_handler;
+        detail::image_handler = handler;
+    }
     return detail::or_default(previous);
 }
 
