@@ -783,3 +783,9 @@ TEST_CASE("the layout of a type", "[memory_pool]") {
     STATIC_REQUIRE(layout.block_count == 7);
     STATIC_REQUIRE(layout.alignment == 32);
 }
+
+TEST_CASE("an exhausted pool without a name says so", "[memory_pool]") {
+    CHECK(std::string(pool_exhausted(nullptr, 3).what()) == "fixpool: 3 of 3 blocks in use");
+    CHECK(std::string(pool_exhausted("", 3).what()) == "fixpool: 3 of 3 blocks in use");
+    CHECK(std::string(pool_exhausted("texts", 3).what()) == "fixpool: 3 of 3 blocks in use in pool \"texts\"");
+}

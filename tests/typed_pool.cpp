@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -303,6 +305,47 @@ TEST_CASE("adopting what is no live object is reported once, and the object is u
           violation_kind::misaligned_pointer);
     CHECK(foreign == 77);
     CHECK(pool.available() == 4);
+}
+
+namespace {
+
+/// A handle that was copied byte by byte, as no program may: its object has two owners.
+template <class Handle> struct stolen {
+    explicit stolen(const Handle& from) { std::memcpy(bytes, static_cast<const void*>(&from), sizeof(Handle)); }
+    Handle& handle() { return *std::launder(reinterpret_cast<Handle*>(bytes)); }
+    alignas(Handle) std::byte bytes[sizeof(Handle)];
+};
+
+/// What a pool says of an object whose handle was copied, when both are reset, or one is released after the other's reset.
+template <class Pool> void checks_stolen_handles(const Pool& allocate_from) {
+    recorded_violations violations;
+    counted::start();
+    auto first = allocate_from(1);
+    stolen copy(first);
+    first.reset();
+    copy.handle().reset();
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::double_free);
+    auto second = allocate_from(2);
+    stolen another(second);
+    second.reset();
+    static_cast<void>(another.handle().release());
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::double_free);
+    CHECK(counted::destroyed == 2);
+    CHECK(counted::destroyed_twice == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a handle that is copied byte by byte destroys nothing twice", "[typed_pool]") {
+    typed_pool<counted> pool(2);
+    const fixpool::shared_pool<counted> shared(2);
+    checks_stolen_handles([&pool](int value) { return pool.allocate(value); });
+    const auto keeps = shared.allocate(0);
+    checks_stolen_handles([&shared](int value) { return shared.allocate(value); });
+    CHECK(pool.in_use() == 0);
+    CHECK(shared.in_use() == 1);
 }
 
 TEST_CASE("a second owner is found where he is made, and the object stays with the first", "[typed_pool]") {
@@ -705,6 +748,12 @@ TEST_CASE("how many objects fit into a buffer", "[typed_pool]") {
     STATIC_REQUIRE(typed_pool<std::string>::required_bytes(count) <= sizeof storage);
     STATIC_REQUIRE(typed_pool<std::string>::required_bytes(count + 1) > sizeof storage);
     STATIC_REQUIRE(fixpool::shared_pool<std::string>::blocks_in(sizeof storage) == count);
+    const volatile std::size_t bytes = sizeof storage;  // and at run time
+    const volatile std::size_t three = 3;
+    using shared = fixpool::shared_pool<std::string>;
+    CHECK(typed_pool<std::string>::blocks_in(bytes) == count);
+    CHECK(shared::blocks_in(bytes) == count);
+    CHECK(typed_pool<std::string>::required_metadata_bytes(three) == shared::required_metadata_bytes(three));
     typed_pool<std::string> pool(count, fixpool::arena::borrow(storage));
     alignas(std::string) static std::byte blocks[3 * sizeof(std::string)];
     static std::byte metadata[typed_pool<std::string>::required_metadata_bytes(3)];

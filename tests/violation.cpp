@@ -115,8 +115,10 @@ TEST_CASE("setting a handler returns the one before, never nullptr, and nullptr 
     const fixpool::violation_handler original = fixpool::set_violation_handler(nullptr);
     REQUIRE(original != nullptr);
     CHECK(fixpool::set_violation_handler(&do_nothing) == original);  // the default, at first
+    CHECK(fixpool::get_violation_handler() == &do_nothing);
     CHECK(fixpool::set_violation_handler(&do_nothing_else) == &do_nothing);
     CHECK(fixpool::set_violation_handler(nullptr) == &do_nothing_else);
+    CHECK(fixpool::get_violation_handler() == original);
     CHECK(fixpool::set_violation_handler(nullptr) == original);
 }
 
@@ -142,6 +144,8 @@ TEST_CASE("handlers are set from many threads at once", "[violation]") {
 }
 
 static_assert(noexcept(fixpool::set_violation_handler(nullptr)));
+static_assert(noexcept(fixpool::get_violation_handler()));
+static_assert(violation{}.index == violation::npos);
 static_assert(std::is_trivially_copyable_v<violation>);
 static_assert(std::is_trivially_copyable_v<site>);
 static_assert(!std::is_convertible_v<const char*, site>);  // allocate_at("text") means text as an argument
