@@ -306,6 +306,33 @@ TEMPLATE_TEST_CASE("an arena from functions fetches once, and releases the same 
     CHECK(source.released == 1);
 }
 
+TEMPLATE_TEST_CASE("blocks that are apart are aligned as they are asked to be, and metadata as they have to be",
+                   "[arena]", unchecked_pool, fixpool::memory_pool) {
+    const pool_layout layout{64, 4, 64};
+    alignas(64) std::array<std::byte, 5 * 64> memory;
+    alignas(8) std::array<std::byte, 200> metadata;
+    const std::size_t required = TestType::required_metadata_bytes(layout);
+    {
+        TestType pool(layout, arena::borrow(std::span(memory).subspan(1), metadata));
+        CHECK(pool.blocks().data() == memory.data() + 64);
+        std::array<void*, 4> taken{};
+        CHECK(pool.try_allocate_bulk(taken));
+        pool.deallocate_bulk(taken);
+    }
+    const TestType bytes({1, 4, 1}, arena::borrow(std::span(memory).subspan(3, 4), metadata));
+    CHECK(bytes.blocks().data() == memory.data() + 3);  // at any byte, since nothing else lies there
+    for (std::size_t shift = 0; shift < 8; ++shift) {   // of all alignments the worst one needs all that is required
+        bool fits_with_one_less = true;
+        try {
+            const TestType pool(layout, arena::borrow(memory, std::span(metadata).subspan(shift, required - 1)));
+        } catch (const std::length_error&) {
+            fits_with_one_less = false;
+        }
+        const std::size_t entry = std::is_same_v<TestType, unchecked_pool> ? alignof(void*) : 4;
+        CHECK(fits_with_one_less == (shift % entry != 1));
+    }
+}
+
 TEST_CASE("an arena's function that has no memory, throws, or does not align", "[arena]") {
     constexpr pool_layout layout{24, 10, 64};
     alignas(64) std::array<std::byte, fixpool::memory_pool::required_bytes(layout) + 8> memory;

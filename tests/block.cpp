@@ -80,6 +80,8 @@ TEMPLATE_TEST_CASE_SIG("a moved-from block is empty and the object moves along",
         counted* const object = first.get();
         auto second = std::move(first);
         CHECK(first == nullptr);
+        CHECK_FALSE(first);
+        CHECK(second);
         CHECK(second.get() == object);
         CHECK(second->value == 7);
         CHECK((*second).value == 7);

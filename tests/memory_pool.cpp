@@ -675,6 +675,10 @@ TEMPLATE_TEST_CASE("an address is inside the blocks or not, and a block's start 
             if (is_block && pool.block_at(index) != offset(first, at)) ++wrong;
         }
         CHECK(wrong == 0);
+        TestType padded({stride, 5, 16});
+        CHECK(padded.blocks().size() == 5 * padded.stride());
+        CHECK(padded.block_at(4) == padded.blocks().data() + 4 * padded.stride());
+        CHECK(padded.index_of(padded.block_at(4)) == 4);
         void* const block = pool.allocate();
         CHECK(block == first);
         CHECK(pool.index_of(block) == 0);  // live or not

@@ -125,6 +125,18 @@ TEST_CASE("a pool that is moved onto one with live blocks reports their leak, an
     CHECK(arenas == 0);
 }
 
+TEST_CASE("a pool that is moved onto itself keeps its blocks, and reports nothing", "[moves]") {
+    recorded_violations violations;
+    memory_pool pool({64, 4}, counted_arena());
+    void* const block = pool.allocate();
+    auto& same = pool;
+    pool = std::move(same);
+    CHECK(violations.count() == 0);
+    CHECK(arenas == 1);
+    CHECK(pool.owns(block));
+    pool.deallocate(block);
+}
+
 TEST_CASE("pools live in a vector, and on lent memory", "[moves]") {
     recorded_violations violations;
     constexpr fixpool::pool_layout layout{.block_size = 24, .block_count = 10};

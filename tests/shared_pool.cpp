@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fixpool/shared_pool.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -805,4 +806,60 @@ TEST_CASE("an object that was given up keeps its shared pool", "[shared_pool]") 
     CHECK(told == std::vector{violation_kind::not_allocated});
     copy.adopt(given_up).reset();
     CHECK(violations.count() == 0);
+}
+
+TEST_CASE("an object of a shared pool that is adopted while it is constructed is not allocated", "[shared_pool]") {
+    struct self {
+        explicit self(const shared_pool<self>& pool) { (void)pool.adopt(this); }
+    };
+    recorded_violations violations;
+    const shared_pool<self> pool(2);
+    const auto object = pool.allocate(pool);
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::not_allocated);
+    CHECK(violations.last().live_blocks == 1);
+}
+
+TEMPLATE_TEST_CASE_SIG("a shared pool makes objects for overwrite, and on behalf of others", "[shared_pool]",
+                       ((checking C), C), checking::unchecked, checking::checked) {
+    struct packet {
+        unsigned char bytes[64];
+    };
+    const shared_pool<packet, C> pool(1);
+    auto first = pool.allocate_for_overwrite();
+    std::fill(std::begin(first->bytes), std::end(first->bytes), static_cast<unsigned char>(7));
+    first.reset();
+#if !FIXPOOL_HAS_FEATURE(memory_sanitizer)
+    first = pool.allocate_for_overwrite();
+    CHECK(std::count(std::begin(first->bytes), std::end(first->bytes), 7) == 64);
+    first = nullptr;
+    first = pool.try_allocate_for_overwrite();
+    CHECK(std::count(std::begin(first->bytes), std::end(first->bytes), 7) == 64);
+    first = nullptr;
+#endif
+    first = pool.allocate();
+    CHECK(std::count(std::begin(first->bytes), std::end(first->bytes), 0) == 64);
+    const shared_pool<std::string, C> texts(2);
+    CHECK(*texts.allocate_at({}, 3u, 'x') == "xxx");
+    CHECK(*texts.try_allocate_at({}, 2u, 'y') == "yy");
+    using pool_type = shared_pool<std::string, C>;
+    static std::byte blocks[3 * sizeof(std::string) + alignof(std::string)];
+    static std::byte metadata[pool_type::required_metadata_bytes(3)];
+    const pool_type apart(3, fixpool::arena::borrow(blocks, metadata));
+    CHECK(apart.allocate("text")->size() == 4);
+    CHECK(pool_type::required_metadata_bytes(3) < pool_type::required_bytes(3));
+}
+
+TEST_CASE("what is constant in a shared pool is asked while other threads use it", "[shared_pool][threads]") {
+    const shared_pool<std::uint64_t> pool(8, {.name = "numbers"});
+    const auto held = pool.allocate(0u);
+    std::array<std::size_t, 4> wrong{};
+    const std::size_t rounds = turns(2000);
+    on_threads(4, [&](std::size_t me) {
+        for (std::size_t round = 0; round < rounds; ++round) {
+            const auto mine = pool.try_allocate(round);
+            if (pool.index_of(held.get()) != 0 || !pool.contains(held.get()) || pool.name()[0] != 'n') ++wrong[me];
+        }
+    });
+    CHECK(std::accumulate(wrong.begin(), wrong.end(), std::size_t{0}) == 0);
 }

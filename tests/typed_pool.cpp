@@ -601,6 +601,21 @@ struct linked {
 
 }  // namespace
 
+TEST_CASE("a pointer into an object that is being constructed is misaligned", "[typed_pool]") {
+    struct self {
+        explicit self(typed_pool<self>& pool) {
+            (void)pool.adopt(reinterpret_cast<self*>(reinterpret_cast<std::uintptr_t>(this) + 4));
+        }
+        int numbers[4] = {};
+    };
+    recorded_violations violations;
+    typed_pool<self> pool(2);
+    const auto object = pool.allocate(pool);
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::misaligned_pointer);
+    CHECK(violations.last().index == 0);
+}
+
 TEST_CASE("an object that is being constructed cannot be adopted", "[typed_pool]") {
     struct self {
         self(typed_pool<self>& pool, bool does_throw) {
