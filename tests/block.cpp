@@ -51,6 +51,7 @@ struct holder {
     block<unknown>* somewhere = nullptr;
 };
 block<unknown> declared_only();
+[[maybe_unused]] static bool is_empty(const block<unknown>& b) { return b == nullptr || nullptr == b; }
 struct node {
     int value = 0;
     block<node> next;

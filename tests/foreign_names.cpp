@@ -68,6 +68,8 @@ template <class A, class B> void operator!=(A&&, B&&) = delete;
 template <class A, class B> void operator<(A&&, B&&) = delete;
 template <class A, class B> void operator,(A&&, B&&) = delete;
 template <class A> void operator!(A&&) = delete;
+template <class A> void operator&(A&&) = delete;
+template <class A> void operator*(A&&) = delete;
 
 }  // namespace greedy
 

@@ -12,6 +12,13 @@ template class fixpool::typed_pool<std::string, checking::unchecked>;
 template class fixpool::typed_pool<std::string, checking::checked>;
 template class fixpool::shared_pool<std::string, checking::unchecked>;
 template class fixpool::shared_pool<std::string, checking::checked>;
+namespace {
+struct without_default {
+    explicit without_default(int) {}
+};
+}  // namespace
+template class fixpool::typed_pool<without_default>;
+template class fixpool::shared_pool<without_default>;
 template class fixpool::block<std::string, checking::unchecked>;
 template class fixpool::block<std::string, checking::checked>;
 template class fixpool::block<int, checking::unchecked, fixpool::detail::shared_state<int, checking::unchecked>>;

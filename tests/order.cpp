@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <map>
+#include <numeric>
 #include <random>
 #include <utility>
 #include <vector>
@@ -107,12 +108,12 @@ TEMPLATE_TEST_CASE("a large pool that is in order, up or down, stays as it is, a
         release_in_disorder(pool, up);
         CHECK((taken_from(pool, count) == up));
         pool.deallocate_bulk(up);
-        std::vector<void*> few = taken_from(pool, count / 4);  // the top alone is not put in order
+        std::vector<void*> few = taken_from(pool, count / 8);  // the top alone is not put in order
         release_in_disorder(pool, few);
-        CHECK((taken_from(pool, count / 4) != std::vector<void*>(down.begin(), down.begin() + count / 4)));
-        for (std::size_t i = 0; i < count / 4; ++i) pool.deallocate(down[i]);
-        const std::vector<void*> most = taken_from(pool, count * 3 / 4);  // more than half is
-        release_in_disorder(pool, most);
+        CHECK((taken_from(pool, count / 8) != std::vector<void*>(down.begin(), down.begin() + count / 8)));
+        for (std::size_t i = 0; i < count / 8; ++i) pool.deallocate(down[i]);
+        const std::vector<void*> more = taken_from(pool, count * 3 / 8);  // more than 128 KiB is
+        release_in_disorder(pool, more);
         CHECK((taken_from(pool, count) == up));
     }
     pool.deallocate_bulk(up);
@@ -239,5 +240,24 @@ TEST_CASE("a visit of raw blocks may release all of them and allocate others", "
     });
     CHECK(visits <= 5);
     CHECK(pool.in_use() <= 5);
+    pool.reset();
+}
+
+TEMPLATE_TEST_CASE("what comes back in pairs or in halves is not taken for order", "[order]", unchecked_pool,
+                   memory_pool) {
+    const std::size_t count = limit / 64 + 16;
+    TestType pool({64, count});
+    const std::vector<void*> blocks = taken_from(pool, count);
+    std::vector<std::size_t> pairs(count / 2);
+    std::iota(pairs.begin(), pairs.end(), std::size_t{0});
+    std::shuffle(pairs.begin(), pairs.end(), std::mt19937(2));
+    for (const std::size_t pair : pairs) {
+        pool.deallocate(blocks[2 * pair]);
+        pool.deallocate(blocks[2 * pair + 1]);
+    }
+    CHECK((taken_from(pool, count) == blocks));
+    for (std::size_t i = count / 2; i < count; ++i) pool.deallocate(blocks[i]);
+    for (std::size_t i = count / 2; i-- > 0;) pool.deallocate(blocks[i]);  // up, and then down
+    CHECK((taken_from(pool, count) == blocks));
     pool.reset();
 }

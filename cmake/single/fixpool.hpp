@@ -358,25 +358,28 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 template <checking C> class basic_memory_pool;
 
+FIXPOOL_CALLERS_BEGIN
 /// Bytes that are lent to an arena. Made from whatever makes a std::span of std::byte or of unsigned char: an array, a
 /// container, a span, or a pointer and a size in braces.
 struct lent_bytes {
-    template <class Byte, class... From>
-    static constexpr bool is_made_of = std::is_constructible_v<std::span<Byte>, From...>;
+    template <class... From>
+    using byte_of =
+        std::conditional_t<std::is_constructible_v<std::span<std::byte>, From...>, std::byte, unsigned char>;
 
     template <class... From>
-    requires(is_made_of<std::byte, From...> || is_made_of<unsigned char, From...>) lent_bytes(From&&... from)
+    requires std::is_constructible_v<std::span<byte_of<From...>>, From...> lent_bytes(From&&... from)
     noexcept {
-        using byte = std::conditional_t<is_made_of<std::byte, From...>, std::byte, unsigned char>;
+        using lent = std::span<byte_of<From...>>;
         // A container by its data and size: g++ -O0 makes of its iterators symbols that are unique in the process, and
         // pin a plug-in.
-        if constexpr (requires { std::span<byte>(std::data(from)..., std::size(from)...); })
-            bytes = std::as_writable_bytes(std::span<byte>(std::data(from)..., std::size(from)...));
-        else bytes = std::as_writable_bytes(std::span<byte>(std::forward<From>(from)...));
+        if constexpr (requires { lent(std::data(from)..., std::size(from)...); })
+            bytes = std::as_writable_bytes(lent(std::data(from)..., std::size(from)...));
+        else bytes = std::as_writable_bytes(lent(std::forward<From>(from)...));
     }
 
     std::span<std::byte> bytes;
 };
+FIXPOOL_CALLERS_END
 
 /// Where a pool gets its bytes from. Chosen at construction, costs nothing afterwards. The pool takes the arena over.
 class arena {
@@ -410,7 +413,8 @@ public:
 
     arena(arena&& other) noexcept : source_(std::exchange(other.source_, {})) {}  // leaves a buffer of 0 bytes
     arena& operator=(arena&& other) noexcept {
-        arena(std::move(other)).swap(*this);
+        arena taken(std::move(other));
+        std::swap(source_, taken.source_);
         return *this;
     }
     ~arena() {
@@ -436,7 +440,6 @@ private:
     };
 
     explicit arena(const source& from) noexcept : source_(from) {}
-    void swap(arena& other) noexcept { std::swap(source_, other.source_); }
 
     static void* fetch_from_heap(std::size_t size, std::size_t alignment, void*) {
         return ::operator new (size, std::align_val_t{alignment}, std::nothrow);
@@ -549,6 +552,7 @@ public:
 
     // By the address of the object.
     [[nodiscard]] friend bool operator==(const block& a, const block& b) noexcept { return a.object_ == b.object_; }
+    [[nodiscard]] friend bool operator==(const block& a, std::nullptr_t) noexcept { return a.object_ == nullptr; }
     [[nodiscard]] friend std::strong_ordering operator<=>(const block& a, const block& b) noexcept {
         return std::compare_three_way()(a.object_, b.object_);
     }
@@ -556,7 +560,7 @@ public:
 private:
     friend Owner;
 
-    block(Owner& owner, T* object) noexcept : owner_(&owner), object_(object) {}
+    block(Owner* owner, T* object) noexcept : owner_(owner), object_(object) {}
 
     Owner* owner_ = nullptr;
     T* object_ = nullptr;
@@ -567,7 +571,7 @@ namespace detail {
 /// A block that is in use while the object in it is constructed. Goes back to its owner unless kept.
 template <class Owner> class block_lease {
 public:
-    block_lease(Owner& owner, typename Owner::entry block) noexcept : owner_(&owner), block_(block) {}
+    block_lease(Owner* owner, typename Owner::entry block) noexcept : owner_(owner), block_(block) {}
     block_lease(const block_lease&) = delete;
     block_lease& operator=(const block_lease&) = delete;
     ~block_lease() {
@@ -712,8 +716,8 @@ inline text_line describe(const violation& v) noexcept {
     }
     if (v.pool_name != nullptr && *v.pool_name != 0) line.add("\"").add(v.pool_name).add("\"");
     else line.add(v.pool);
-    const bool is_allocation_known = add_site(line, "; allocated at ", v.allocated_at);
-    add_site(line, is_allocation_known ? ", released at " : "; released at ", v.released_at);
+    const bool is_second = add_site(line, "; allocated at ", v.allocated_at);
+    add_site(line, is_second ? ", released at " : "; released at ", v.released_at);
     return line;
 }
 
@@ -994,22 +998,22 @@ private:
         }
     }
 
-    /// The top has come to full_: every carved block is free, or half of them. In a pool of few blocks full_ is then out
-    /// of reach until another one is carved, in one that is in order it is half way: neither comes here all the time.
+    /// The top has come to full_: every carved block is free, or nearly. In a pool of few blocks full_ is then out of
+    /// reach until another is carved, in one in order it is 128 KiB below the top: neither comes here all the time.
     FIXPOOL_COLD void has_filled() noexcept {
         full_ = out() == 0 ? bottom_ : bottom_ + carved();
         if (out() != 0 || carved() * layout_.stride < ordered_bytes) return;
-        if (is_in_order()) return static_cast<void>(full_ += carved() / 2);
+        if (is_in_order()) return static_cast<void>(full_ += carved() - ordered_bytes / 2 / layout_.stride);
         handed_out_ = handed_out();
         carve_anew();
     }
 
     /// Whether the stack is in order of addresses, up or down, as far as samples tell: popping is then the cheaper way.
     [[nodiscard]] bool is_in_order() const noexcept {
-        const auto next = static_cast<std::ptrdiff_t>(layout_.stride);
-        for (std::size_t at = 2; at <= carved(); at += carved() / 16 + 1)
-            if (const auto gap = address(bottom_[at]) - address(bottom_[at - 1]); gap != next && gap != -next)
-                return false;
+        const auto stride = static_cast<std::ptrdiff_t>(layout_.stride);
+        const std::ptrdiff_t next = address(bottom_[1]) < address(*top_) ? stride : -stride;
+        for (std::size_t at = 2; at <= carved(); at += carved() / 17 + 1 + at % 13)  // no pattern has this step
+            if (address(bottom_[at]) - address(bottom_[at - 1]) != next) return false;
         return true;
     }
 
@@ -1059,14 +1063,12 @@ private:
 // ==== fixpool/options.hpp ====
 // pool_options: what may be said of a pool beside its layout; and the reporter that a pool makes of it.
 
-#include <cstddef>
-
 namespace fixpool::inline FIXPOOL_ABI {
 
 /// What may be said of a pool beside its layout. Later options are added here, each with a default. Write `{}`, as in
-/// `pool_options options{}`: an exporting program's own defaults may otherwise stand in a library's options.
+/// `pool_options options{}`: without it, a library may get the defaults of the program that opened it.
 struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
-    const char* name = "";                     // stands in reports; the pool copies the first 31 characters
+    const char* name = "";                     // the pool copies 31 characters; none where FIXPOOL_TRAP is 1
     violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
     void* context = nullptr;                   // handed on in violation::context
     const detail::handler_place* image = &detail::image_handler;  // of the image whose code writes these options
@@ -1080,7 +1082,7 @@ class reporter {
 public:
     explicit reporter(const pool_options& options) noexcept
         : handler_(options.on_violation), context_(options.context), image_(options.image) {
-        for (std::size_t i = 0; options.name != nullptr && i + 1 < sizeof name_ && options.name[i] != 0; ++i)
+        for (unsigned i = 0; options.name != nullptr && i + 1 < sizeof name_ && options.name[i] != 0; ++i)
             name_[i] = options.name[i];
     }
 
@@ -1152,7 +1154,7 @@ enum class release_status : unsigned char {
 
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
 /// was released last is handed out first. When all blocks are free again and those that were in use come to 256 KiB or
-/// more, blocks are handed out in order of addresses again, up or down. Nothing is written into free blocks. Construction is O(1),
+/// more, blocks are handed out in order of addresses again, up or down, or very nearly so. Nothing is written into free blocks. Construction is O(1),
 /// whatever the size. checking.hpp describes the levels of checking.
 ///
 /// A pool can be moved: its blocks are then the target's, and it is a pool of no blocks.
@@ -1351,9 +1353,8 @@ private:
     }
 
     [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
-        violation found{kind, this, name(), address, list_.enclosing_index(address), total_blocks(), in_use()};
-        found.context = reporter_.context();
-        return found;
+        return {kind,           this,     name(),          address,         list_.enclosing_index(address),
+                total_blocks(), in_use(), site::unknown(), site::unknown(), reporter_.context()};
     }
 
     /// Reports the release of `block` unless it is nullptr, which any pool takes, and all that an unchecked one ever
@@ -1416,9 +1417,8 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
         static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
         static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
         return pool_layout::of<T>(block_count);
-    } else {
-        return {};  // never: something was asserted
     }
+    return {};  // never: something was asserted
 }
 
 /// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no
@@ -1467,6 +1467,8 @@ namespace fixpool::inline FIXPOOL_ABI {
 template <class T, checking C = checking::checked> class typed_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
     using free_list = detail::free_list<C>;
+    using enum detail::block_state;
+    using overwrite = detail::for_overwrite;
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -1522,8 +1524,8 @@ public:
 
     /// As `allocate` and `try_allocate`, but T is default-initialised: what T's default constructor leaves alone is
     /// uninitialised, as by std::make_unique_for_overwrite. `allocate()` sets all of an aggregate to 0.
-    [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(detail::for_overwrite()); }
-    [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(detail::for_overwrite()); }
+    template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(overwrite()); }
+    template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(overwrite()); }
 
     /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Kept in debug
     /// level.
@@ -1538,12 +1540,11 @@ public:
     /// violation, `still_owned` if a handle owns the object. The object is then untouched, and the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
-        using enum detail::block_state;
         if (pool_.list_.template change<stride()>(object, given_up, live) == free_list::none) {
             report_misuse(object);
             return {};
         }
-        return {*this, object};
+        return {this, object};
     }
 
     /// Calls fn(T&) for every object whose constructor has finished and whose destructor has not begun, in order of
@@ -1596,12 +1597,12 @@ private:
 
     /// The handle of a T made of `args` in a block that was taken.
     template <class... Args> [[nodiscard]] block<T, C> made_in(entry taken, Args&&... args) {
-        detail::block_lease<typed_pool> lease(*this, taken);
-        T* const object =
-            detail::construct<T>(pool_.list_.template address<stride()>(taken), std::forward<Args>(args)...);
+        detail::block_lease<typed_pool> lease(this, taken);
+        void* const where = pool_.list_.template address<stride()>(taken);
+        T* const object = detail::construct<T>(where, std::forward<Args>(args)...);
         lease.keep();
-        pool_.list_.mark(taken, detail::block_state::live);  // not before: nobody visits or releases half an object
-        return {*this, object};
+        pool_.list_.mark(taken, live);  // not before: nobody visits or releases half an object
+        return {this, object};
     }
 
     void put_back(entry block) noexcept { pool_.list_.put(block); }
@@ -1615,7 +1616,6 @@ private:
     }
 
     void give_up(T* object) noexcept {
-        using enum detail::block_state;
         if (pool_.list_.template change<stride()>(object, live, given_up) == free_list::none) report_misuse(object);
     }
 
@@ -1672,7 +1672,7 @@ public:
     /// The owner of an object that was given up. Reports any other, and returns an empty handle.
     [[nodiscard]] handle adopt(T* object) noexcept {
         if (object == nullptr || !change_state(object, block_state::given_up, block_state::live)) return {};
-        return {*this, object};
+        return {this, object};
     }
 
     /// Puts back a block whose object is gone. The last one may end this state: nothing is touched after the unlocking.
@@ -1716,7 +1716,7 @@ private:
     }
 
     template <class... Args> [[nodiscard]] handle made_in(entry taken, Args&&... args) {
-        block_lease<shared_state> lease(*this, taken);
+        block_lease<shared_state> lease(this, taken);
         T* const object =
             detail::construct<T>(pool_.list_.template address<stride>(taken), std::forward<Args>(args)...);
         lease.keep();
@@ -1724,7 +1724,7 @@ private:
             const std::lock_guard lock(mutex_);
             pool_.list_.mark(taken, block_state::live);  // not before: nobody adopts half an object
         }
-        return {*this, object};
+        return {this, object};
     }
 
     /// The live block at `object`, live no longer; reports and returns `none` where there is none.
@@ -1821,8 +1821,10 @@ public:
     }
 
     /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
-    [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const { return allocate(detail::for_overwrite()); }
-    [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const {
+    template <class...> [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const {
+        return allocate(detail::for_overwrite());
+    }
+    template <class...> [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const {
         return try_allocate(detail::for_overwrite());
     }
 

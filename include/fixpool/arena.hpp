@@ -17,25 +17,28 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 template <checking C> class basic_memory_pool;
 
+FIXPOOL_CALLERS_BEGIN
 /// Bytes that are lent to an arena. Made from whatever makes a std::span of std::byte or of unsigned char: an array, a
 /// container, a span, or a pointer and a size in braces.
 struct lent_bytes {
-    template <class Byte, class... From>
-    static constexpr bool is_made_of = std::is_constructible_v<std::span<Byte>, From...>;
+    template <class... From>
+    using byte_of =
+        std::conditional_t<std::is_constructible_v<std::span<std::byte>, From...>, std::byte, unsigned char>;
 
     template <class... From>
-    requires(is_made_of<std::byte, From...> || is_made_of<unsigned char, From...>) lent_bytes(From&&... from)
+    requires std::is_constructible_v<std::span<byte_of<From...>>, From...> lent_bytes(From&&... from)
     noexcept {
-        using byte = std::conditional_t<is_made_of<std::byte, From...>, std::byte, unsigned char>;
+        using lent = std::span<byte_of<From...>>;
         // A container by its data and size: g++ -O0 makes of its iterators symbols that are unique in the process, and
         // pin a plug-in.
-        if constexpr (requires { std::span<byte>(std::data(from)..., std::size(from)...); })
-            bytes = std::as_writable_bytes(std::span<byte>(std::data(from)..., std::size(from)...));
-        else bytes = std::as_writable_bytes(std::span<byte>(std::forward<From>(from)...));
+        if constexpr (requires { lent(std::data(from)..., std::size(from)...); })
+            bytes = std::as_writable_bytes(lent(std::data(from)..., std::size(from)...));
+        else bytes = std::as_writable_bytes(lent(std::forward<From>(from)...));
     }
 
     std::span<std::byte> bytes;
 };
+FIXPOOL_CALLERS_END
 
 /// Where a pool gets its bytes from. Chosen at construction, costs nothing afterwards. The pool takes the arena over.
 class arena {
@@ -69,7 +72,8 @@ public:
 
     arena(arena&& other) noexcept : source_(std::exchange(other.source_, {})) {}  // leaves a buffer of 0 bytes
     arena& operator=(arena&& other) noexcept {
-        arena(std::move(other)).swap(*this);
+        arena taken(std::move(other));
+        std::swap(source_, taken.source_);
         return *this;
     }
     ~arena() {
@@ -95,7 +99,6 @@ private:
     };
 
     explicit arena(const source& from) noexcept : source_(from) {}
-    void swap(arena& other) noexcept { std::swap(source_, other.source_); }
 
     static void* fetch_from_heap(std::size_t size, std::size_t alignment, void*) {
         return ::operator new (size, std::align_val_t{alignment}, std::nothrow);

@@ -58,6 +58,7 @@ public:
 
     // By the address of the object.
     [[nodiscard]] friend bool operator==(const block& a, const block& b) noexcept { return a.object_ == b.object_; }
+    [[nodiscard]] friend bool operator==(const block& a, std::nullptr_t) noexcept { return a.object_ == nullptr; }
     [[nodiscard]] friend std::strong_ordering operator<=>(const block& a, const block& b) noexcept {
         return std::compare_three_way()(a.object_, b.object_);
     }
@@ -65,7 +66,7 @@ public:
 private:
     friend Owner;
 
-    block(Owner& owner, T* object) noexcept : owner_(&owner), object_(object) {}
+    block(Owner* owner, T* object) noexcept : owner_(owner), object_(object) {}
 
     Owner* owner_ = nullptr;
     T* object_ = nullptr;
@@ -76,7 +77,7 @@ namespace detail {
 /// A block that is in use while the object in it is constructed. Goes back to its owner unless kept.
 template <class Owner> class block_lease {
 public:
-    block_lease(Owner& owner, typename Owner::entry block) noexcept : owner_(&owner), block_(block) {}
+    block_lease(Owner* owner, typename Owner::entry block) noexcept : owner_(owner), block_(block) {}
     block_lease(const block_lease&) = delete;
     block_lease& operator=(const block_lease&) = delete;
     ~block_lease() {

@@ -33,7 +33,7 @@ enum class release_status : unsigned char {
 
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
 /// was released last is handed out first. When all blocks are free again and those that were in use come to 256 KiB or
-/// more, blocks are handed out in order of addresses again, up or down. Nothing is written into free blocks. Construction is O(1),
+/// more, blocks are handed out in order of addresses again, up or down, or very nearly so. Nothing is written into free blocks. Construction is O(1),
 /// whatever the size. checking.hpp describes the levels of checking.
 ///
 /// A pool can be moved: its blocks are then the target's, and it is a pool of no blocks.
@@ -232,9 +232,8 @@ private:
     }
 
     [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
-        violation found{kind, this, name(), address, list_.enclosing_index(address), total_blocks(), in_use()};
-        found.context = reporter_.context();
-        return found;
+        return {kind,           this,     name(),          address,         list_.enclosing_index(address),
+                total_blocks(), in_use(), site::unknown(), site::unknown(), reporter_.context()};
     }
 
     /// Reports the release of `block` unless it is nullptr, which any pool takes, and all that an unchecked one ever

@@ -4,14 +4,12 @@
 
 #include <fixpool/violation.hpp>
 
-#include <cstddef>
-
 namespace fixpool::inline FIXPOOL_ABI {
 
 /// What may be said of a pool beside its layout. Later options are added here, each with a default. Write `{}`, as in
-/// `pool_options options{}`: an exporting program's own defaults may otherwise stand in a library's options.
+/// `pool_options options{}`: without it, a library may get the defaults of the program that opened it.
 struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
-    const char* name = "";                     // stands in reports; the pool copies the first 31 characters
+    const char* name = "";                     // the pool copies 31 characters; none where FIXPOOL_TRAP is 1
     violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
     void* context = nullptr;                   // handed on in violation::context
     const detail::handler_place* image = &detail::image_handler;  // of the image whose code writes these options
@@ -25,7 +23,7 @@ class reporter {
 public:
     explicit reporter(const pool_options& options) noexcept
         : handler_(options.on_violation), context_(options.context), image_(options.image) {
-        for (std::size_t i = 0; options.name != nullptr && i + 1 < sizeof name_ && options.name[i] != 0; ++i)
+        for (unsigned i = 0; options.name != nullptr && i + 1 < sizeof name_ && options.name[i] != 0; ++i)
             name_[i] = options.name[i];
     }
 

@@ -45,7 +45,7 @@ public:
     /// The owner of an object that was given up. Reports any other, and returns an empty handle.
     [[nodiscard]] handle adopt(T* object) noexcept {
         if (object == nullptr || !change_state(object, block_state::given_up, block_state::live)) return {};
-        return {*this, object};
+        return {this, object};
     }
 
     /// Puts back a block whose object is gone. The last one may end this state: nothing is touched after the unlocking.
@@ -89,7 +89,7 @@ private:
     }
 
     template <class... Args> [[nodiscard]] handle made_in(entry taken, Args&&... args) {
-        block_lease<shared_state> lease(*this, taken);
+        block_lease<shared_state> lease(this, taken);
         T* const object =
             detail::construct<T>(pool_.list_.template address<stride>(taken), std::forward<Args>(args)...);
         lease.keep();
@@ -97,7 +97,7 @@ private:
             const std::lock_guard lock(mutex_);
             pool_.list_.mark(taken, block_state::live);  // not before: nobody adopts half an object
         }
-        return {*this, object};
+        return {this, object};
     }
 
     /// The live block at `object`, live no longer; reports and returns `none` where there is none.
@@ -194,8 +194,10 @@ public:
     }
 
     /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
-    [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const { return allocate(detail::for_overwrite()); }
-    [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const {
+    template <class...> [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const {
+        return allocate(detail::for_overwrite());
+    }
+    template <class...> [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const {
         return try_allocate(detail::for_overwrite());
     }
 

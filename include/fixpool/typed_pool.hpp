@@ -20,6 +20,8 @@ namespace fixpool::inline FIXPOOL_ABI {
 template <class T, checking C = checking::checked> class typed_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
     using free_list = detail::free_list<C>;
+    using enum detail::block_state;
+    using overwrite = detail::for_overwrite;
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -75,8 +77,8 @@ public:
 
     /// As `allocate` and `try_allocate`, but T is default-initialised: what T's default constructor leaves alone is
     /// uninitialised, as by std::make_unique_for_overwrite. `allocate()` sets all of an aggregate to 0.
-    [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(detail::for_overwrite()); }
-    [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(detail::for_overwrite()); }
+    template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(overwrite()); }
+    template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(overwrite()); }
 
     /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Kept in debug
     /// level.
@@ -91,12 +93,11 @@ public:
     /// violation, `still_owned` if a handle owns the object. The object is then untouched, and the block is empty.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
-        using enum detail::block_state;
         if (pool_.list_.template change<stride()>(object, given_up, live) == free_list::none) {
             report_misuse(object);
             return {};
         }
-        return {*this, object};
+        return {this, object};
     }
 
     /// Calls fn(T&) for every object whose constructor has finished and whose destructor has not begun, in order of
@@ -149,12 +150,12 @@ private:
 
     /// The handle of a T made of `args` in a block that was taken.
     template <class... Args> [[nodiscard]] block<T, C> made_in(entry taken, Args&&... args) {
-        detail::block_lease<typed_pool> lease(*this, taken);
-        T* const object =
-            detail::construct<T>(pool_.list_.template address<stride()>(taken), std::forward<Args>(args)...);
+        detail::block_lease<typed_pool> lease(this, taken);
+        void* const where = pool_.list_.template address<stride()>(taken);
+        T* const object = detail::construct<T>(where, std::forward<Args>(args)...);
         lease.keep();
-        pool_.list_.mark(taken, detail::block_state::live);  // not before: nobody visits or releases half an object
-        return {*this, object};
+        pool_.list_.mark(taken, live);  // not before: nobody visits or releases half an object
+        return {this, object};
     }
 
     void put_back(entry block) noexcept { pool_.list_.put(block); }
@@ -168,7 +169,6 @@ private:
     }
 
     void give_up(T* object) noexcept {
-        using enum detail::block_state;
         if (pool_.list_.template change<stride()>(object, live, given_up) == free_list::none) report_misuse(object);
     }
 

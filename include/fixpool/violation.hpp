@@ -99,8 +99,8 @@ inline text_line describe(const violation& v) noexcept {
     }
     if (v.pool_name != nullptr && *v.pool_name != 0) line.add("\"").add(v.pool_name).add("\"");
     else line.add(v.pool);
-    const bool is_allocation_known = add_site(line, "; allocated at ", v.allocated_at);
-    add_site(line, is_allocation_known ? ", released at " : "; released at ", v.released_at);
+    const bool is_second = add_site(line, "; allocated at ", v.allocated_at);
+    add_site(line, is_second ? ", released at " : "; released at ", v.released_at);
     return line;
 }
 

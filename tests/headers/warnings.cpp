@@ -32,6 +32,9 @@ template <fixpool::checking C> static int use() {
     two = shared.adopt(two.release());
     fixpool::basic_memory_pool<C> raw({24, 3});
     fixpool::basic_memory_pool<C> moved(std::move(raw));
+    static unsigned char lent[1000];
+    const int size = 1000;
+    const fixpool::basic_memory_pool<C> borrowed({24, 3}, fixpool::arena::borrow({lent, size}));
     moved.deallocate(moved.allocate());
     return one->number() + two->number() + three->value + static_cast<int>(four->second) + (five ? 1 : 0);
 }

@@ -237,22 +237,22 @@ private:
         }
     }
 
-    /// The top has come to full_: every carved block is free, or half of them. In a pool of few blocks full_ is then out
-    /// of reach until another one is carved, in one that is in order it is half way: neither comes here all the time.
+    /// The top has come to full_: every carved block is free, or nearly. In a pool of few blocks full_ is then out of
+    /// reach until another is carved, in one in order it is 128 KiB below the top: neither comes here all the time.
     FIXPOOL_COLD void has_filled() noexcept {
         full_ = out() == 0 ? bottom_ : bottom_ + carved();
         if (out() != 0 || carved() * layout_.stride < ordered_bytes) return;
-        if (is_in_order()) return static_cast<void>(full_ += carved() / 2);
+        if (is_in_order()) return static_cast<void>(full_ += carved() - ordered_bytes / 2 / layout_.stride);
         handed_out_ = handed_out();
         carve_anew();
     }
 
     /// Whether the stack is in order of addresses, up or down, as far as samples tell: popping is then the cheaper way.
     [[nodiscard]] bool is_in_order() const noexcept {
-        const auto next = static_cast<std::ptrdiff_t>(layout_.stride);
-        for (std::size_t at = 2; at <= carved(); at += carved() / 16 + 1)
-            if (const auto gap = address(bottom_[at]) - address(bottom_[at - 1]); gap != next && gap != -next)
-                return false;
+        const auto stride = static_cast<std::ptrdiff_t>(layout_.stride);
+        const std::ptrdiff_t next = address(bottom_[1]) < address(*top_) ? stride : -stride;
+        for (std::size_t at = 2; at <= carved(); at += carved() / 17 + 1 + at % 13)  // no pattern has this step
+            if (address(bottom_[at]) - address(bottom_[at - 1]) != next) return false;
         return true;
     }
 

@@ -28,9 +28,8 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
         static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
         static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
         return pool_layout::of<T>(block_count);
-    } else {
-        return {};  // never: something was asserted
     }
+    return {};  // never: something was asserted
 }
 
 /// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no
