@@ -1010,8 +1010,7 @@ private:
 
     /// Whether the stack is in order of addresses, up or down, as far as samples tell: popping is then the cheaper way.
     [[nodiscard]] bool is_in_order() const noexcept {
-        const auto stride = static_cast<std::ptrdiff_t>(layout_.stride);
-        const std::ptrdiff_t next = address(bottom_[1]) < address(*top_) ? stride : -stride;
+        const auto next = static_cast<std::ptrdiff_t>(layout_.stride) * (address(bottom_[1]) < address(*top_) ? 1 : -1);
         for (std::size_t at = 2; at <= carved(); at += carved() / 17 + 1 + at % 13)  // no pattern has this step
             if (address(bottom_[at]) - address(bottom_[at - 1]) != next) return false;
         return true;

@@ -24,20 +24,25 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / "build" / "faults"
 
-# A header's tests, before all others: those of the same name, and others where its faults show.
+# A header's tests, before all others: the files where its faults show, and what is no file by itself (see Tree.nearest).
 NEAREST = {
-    "arena": ["arena"],
-    "block": ["block", "typed_pool"],
-    "detail/free_list": ["detail/free_list", "memory_pool"],
-    "detail/platform": ["detail/platform"],
-    "layout": ["layout"],
-    "memory_pool": ["memory_pool", "arena", "stats"],
-    "shared_pool": ["shared_pool", "under_tsan"],
+    "arena": ["arena", "moves"],
+    "block": ["block", "typed_pool", "shared_pool"],
+    "detail/free_list": ["detail/free_list", "order", "memory_pool", "moves", "typed_pool"],
+    "detail/object": ["typed_pool", "refused"],
+    "detail/platform": ["detail/platform", "refused"],
+    "detail/text_line": ["violation", "memory_pool"],
+    "exhausted": ["memory_pool"],
+    "layout": ["layout", "arena", "detail/free_list", "memory_pool"],
+    "memory_pool": ["memory_pool", "moves", "order", "typed_pool", "stats", "arena"],
+    "options": ["memory_pool"],
+    "shared_pool": ["shared_pool", "under_tsan", "typed_pool", "foreign_names"],
     "stats": ["stats"],
-    "typed_pool": ["typed_pool"],
+    "typed_pool": ["typed_pool", "order", "foreign_names"],
     "version": ["version"],
     "violation": ["violation"],
 }
+FILES = sorted({name for names in NEAREST.values() for name in names} - {"under_tsan", "refused"})
 
 # Each of these files of tests as a program of its own; and one target for the programs that run in many processes.
 ALONE = """
@@ -46,7 +51,7 @@ target_link_libraries(alone PRIVATE fixpool::fixpool Catch2::Catch2WithMain)
 target_compile_definitions(alone PUBLIC FIXPOOL_PACKAGE_VERSION="${PROJECT_VERSION}")
 target_precompile_headers(alone PRIVATE catch.hpp)
 set_target_properties(alone PROPERTIES CXX_EXTENSIONS OFF)
-foreach(name IN ITEMS """ + " ".join(NEAREST) + """)
+foreach(name IN ITEMS """ + " ".join(FILES) + """)
     string(MAKE_C_IDENTIFIER "alone_${name}" target)
     add_executable(${target} EXCLUDE_FROM_ALL ${name}.cpp)
     target_link_libraries(${target} PRIVATE alone fixpool::fixpool Catch2::Catch2WithMain)
@@ -67,8 +72,12 @@ add_custom_target(all_alone DEPENDS ${all_alone} alone_under_tsan)
 get_property(deaths DIRECTORY deaths PROPERTY BUILDSYSTEM_TARGETS)
 get_property(sanitized DIRECTORY sanitized PROPERTY BUILDSYSTEM_TARGETS)
 add_custom_target(processes DEPENDS ${deaths} ${sanitized})
+add_custom_target(nothing)
 """
 PROCESSES = "^(death: |without exceptions: |[a-z]+ sanitizer: )"
+REFUSED = "^(accepted: |refused: |headers: no warnings)"
+# What compares files, or copies of them, would notice any change at all; so would what counts lines.
+BLIND = ["-LE", "package", "-E", "^(headers: layers|readme: )"]
 
 
 class Broken(Exception):
@@ -138,14 +147,15 @@ class Tree:
             raise Broken(printed)
 
     def made(self, target, jobs=1):
-        """Builds `target`: None, or the static_assert of ours that refuses it."""
+        """Builds `target`: None, or what refuses it, a static_assert of ours or a function of foreign_names.cpp."""
         status, printed = run(["cmake", "--build", self.build, "--target", target, "--", f"-j{jobs}"])
         if status == 0:
             return None
-        refusal = re.search(r"/(tests|include)/(\S+?):(\d+):.*static.assert.*", printed)
+        refusal = re.search(r"/(?:tests|include)/(\S+?):(\d+):.*(static.assert|error: .*greedy::)", printed)
         if refusal is None:
             raise Broken("does not compile:\n" + printed)
-        return f"static_assert in {refusal[2]}, line {refusal[3]}"
+        what = "foreign name" if "greedy" in refusal[3] else "static_assert"
+        return f"{what} in {refusal[1]}, line {refusal[2]}"
 
     def alone(self, name):
         target = "alone_" + re.sub(r"\W", "_", name)
@@ -166,8 +176,7 @@ class Tree:
         refusal = self.made(target, jobs)
         if refusal is not None:
             return refusal
-        # What compares files, or copies of them, would notice any change at all.
-        command = ["ctest", "-LE", "package", "--stop-on-failure", "--timeout", str(TIMEOUT), f"-j{jobs}", *options]
+        command = ["ctest", *BLIND, "--stop-on-failure", "--timeout", str(TIMEOUT), f"-j{jobs}", *options]
         status, printed = run(command, cwd=self.build)
         if status == 0:
             return None
@@ -176,15 +185,18 @@ class Tree:
             raise Broken("ctest fails:\n" + printed)
         return ("hangs: " if failed[2] == "Timeout" else "") + failed[1]
 
+    def nearest(self, name):
+        return self.by_ctest("nothing", "-R", REFUSED) if name == "refused" else self.alone(name)
+
     def failing_test(self, header):
         for name in NEAREST.get(header.removesuffix(".hpp"), []):
-            if (test := self.alone(name)) is not None:
+            if (test := self.nearest(name)) is not None:
                 return test
         return self.by_ctest("processes", "-R", PROCESSES) or self.by_ctest("all")
 
     def failing_test_without_fault(self):
         self.made("all_alone", WORKERS)
-        for name in [*NEAREST, "under_tsan"]:
+        for name in [*FILES, "under_tsan"]:
             if (test := self.alone(name)) is not None:
                 return test
         return self.by_ctest("all", jobs=WORKERS)
