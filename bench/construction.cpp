@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <memory>
 #include <new>
@@ -106,7 +107,7 @@ void* operator new(std::size_t size, std::align_val_t alignment, const std::noth
 }
 void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
 
-int main() {
+int main() try {
     std::puts("          |  blocks over 1 GiB    |     building it     | metadata, bytes |  below 1 ms and 1 MiB,");
     std::puts("level     |      bytes      number | us, median  KiB res. | block   +pool | at most 64 bytes a pool");
     bool holds = true;
@@ -116,4 +117,7 @@ int main() {
     }
     holds = make_large_objects() && holds;
     return holds ? EXIT_SUCCESS : EXIT_FAILURE;
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "construction: %s\n", error.what());
+    return EXIT_FAILURE;
 }

@@ -28,7 +28,7 @@ BUILD = ROOT / "build" / "faults"
 NEAREST = {
     "arena": ["arena", "moves"],
     "block": ["block", "typed_pool", "shared_pool"],
-    "detail/free_list": ["detail/free_list", "order", "memory_pool", "moves", "typed_pool"],
+    "detail/free_list": ["detail/free_list", "order", "memory_pool", "moves", "exhaustive", "typed_pool"],
     "detail/object": ["typed_pool", "refused"],
     "detail/platform": ["detail/platform", "refused"],
     "detail/text_line": ["violation", "memory_pool"],
