@@ -20,16 +20,16 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
     static_assert(!std::is_function_v<T>, "fixpool: T is a function: pool a function pointer or a function object");
     static_assert(!std::is_void_v<T>, "fixpool: T is void: use memory_pool for raw blocks");
     static_assert(!std::is_array_v<T>, "fixpool: T is an array: pool a std::array or a struct that holds it");
-    static_assert(!std::is_const_v<T> && !std::is_volatile_v<T>,
-                  "fixpool: T is const or volatile: pool the plain type");
+    static_assert(std::is_same_v<T, std::remove_cv_t<T>>, "fixpool: T is const or volatile: pool the plain type");
     static_assert(!std::is_object_v<T> || complete<T>,
                   "fixpool: T is incomplete: define it before a pool of it is built");
     if constexpr (std::is_object_v<T> && !std::is_array_v<T> && complete<T>) {
         static_assert(!std::is_abstract_v<T>, "fixpool: T is abstract: pool the classes that derive from it");
         static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
         return pool_layout::of<T>(block_count);
+    } else {
+        return {};  // something was asserted
     }
-    return {};  // never: something was asserted
 }
 
 /// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no
