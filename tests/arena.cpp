@@ -47,10 +47,10 @@ template <class Pool> std::string refusal(pool_layout layout, std::span<std::byt
 }
 
 std::string needs(std::size_t needed, std::size_t has, std::size_t padding = 0,
-                  const std::string& content = "blocks and metadata") {
+                  const std::string& content = "blocks and metadata (see blocks_in())") {
     std::string text = "fixpool: the pool's " + content + " need " + std::to_string(needed) + " bytes";
     if (padding != 0) text += ", and " + std::to_string(padding) + " to align them in this buffer";
-    return text + ": the buffer has " + std::to_string(has) + ", blocks_in() says how many blocks fit";
+    return text + ": the buffer has " + std::to_string(has);
 }
 
 }  // namespace
@@ -253,7 +253,7 @@ TEMPLATE_TEST_CASE("blocks and metadata apart: in the first span are the blocks,
         CHECK(refused(blocks, required) == "accepted");
         CHECK(refused(blocks.first(5 * block_size - 1), required) ==
               needs(5 * block_size, 5 * block_size - 1, 0, "blocks"));
-        CHECK(refused(blocks, 4).starts_with("fixpool: the pool's metadata need "));
+        CHECK(refused(blocks, 4).starts_with("fixpool: the pool's metadata (see required_metadata_bytes()) need "));
     }
 }
 
@@ -304,6 +304,9 @@ TEMPLATE_TEST_CASE("an arena from functions fetches once, and releases the same 
     { const arena unused = arena::from(&recording_memory::fetch, &recording_memory::release, &source); }
     CHECK(source.fetched == 1);
     CHECK(source.released == 1);
+    { const TestType kept(layout, arena::from(&recording_memory::fetch, nullptr, &source)); }
+    CHECK(source.fetched == 2);
+    CHECK(source.released == 1);
 }
 
 TEMPLATE_TEST_CASE("blocks that are apart are aligned as they are asked to be, and metadata as they have to be",
@@ -348,7 +351,9 @@ TEST_CASE("an arena's function that has no memory, throws, or does not align", "
     CHECK(source.released == 0);
     source.throws = false;
     source.answer = memory.data() + 8;
-    CHECK_THROWS_AS(build(), std::length_error);
+    CHECK_THROWS_WITH(
+        build(), needs(fixpool::memory_pool::required_bytes(layout), fixpool::memory_pool::required_bytes(layout), 56,
+                       "blocks and metadata (in memory of the arena's function)"));
     CHECK(source.released == 1);
     CHECK(source.is_right);
     CHECK(source.fetched == 3);

@@ -53,7 +53,7 @@ public:
     [[nodiscard]] static arena heap() noexcept { return from(&fetch_from_heap, &release_to_heap); }
 
     /// Bytes from functions of the caller's own. `fetch` is called once, when the pool is built; `release` once, when
-    /// the pool is destroyed. Both get `context`.
+    /// the pool is destroyed, unless it is nullptr. Both get `context`. Requires: `fetch` is not nullptr.
     [[nodiscard]] static arena from(fetch_function fetch, release_function release, void* context = nullptr) noexcept {
         return arena({.fetch = fetch, .release = release, .context = context});
     }
@@ -77,15 +77,15 @@ public:
         return *this;
     }
     ~arena() {
-        if (source_.fetch != nullptr && source_.blocks != nullptr)
+        if (source_.release != nullptr && source_.blocks != nullptr)
             source_.release(source_.blocks, source_.blocks_size, source_.alignment, source_.context);
     }
 
 private:
     template <checking C> friend class basic_memory_pool;
 
-    // Borrowed: fetch is nullptr. Owned: blocks is nullptr until acquire. The functions are reached by pointer, so that
-    // a program whose pools are all borrowed does not link operator new.
+    // Borrowed: fetch and release are nullptr. Owned: blocks is nullptr until acquire. The functions are reached by
+    // pointer: a program whose pools are all borrowed does not link operator new.
     struct source {
         std::byte* blocks = nullptr;
         std::size_t blocks_size = 0;  // bytes
@@ -114,15 +114,18 @@ private:
         source& s = source_;
         if (s.is_apart)
             return {aligned(s.blocks, s.blocks_size, plan.blocks_bytes, plan.blocks_alignment, "blocks"),
-                    aligned(s.metadata, s.metadata_size, plan.metadata_bytes, plan.metadata_alignment, "metadata")};
+                    aligned(s.metadata, s.metadata_size, plan.metadata_bytes, plan.metadata_alignment,
+                            "metadata (see required_metadata_bytes())"),
+                    true};
         if (s.fetch != nullptr) {
             s.blocks_size = plan.total_bytes();
             s.alignment = plan.alignment();
             s.blocks = static_cast<std::byte*>(s.fetch(s.blocks_size, s.alignment, s.context));
             if (s.blocks == nullptr) detail::raise_made<std::bad_alloc>();
         }
-        std::byte* const start =
-            aligned(s.blocks, s.blocks_size, plan.total_bytes(), plan.alignment(), "blocks and metadata");
+        const char* const content = s.fetch == nullptr ? "blocks and metadata (see blocks_in())"
+                                                       : "blocks and metadata (in memory of the arena's function)";
+        std::byte* const start = aligned(s.blocks, s.blocks_size, plan.total_bytes(), plan.alignment(), content);
         return {start, start + plan.metadata_offset};
     }
 
@@ -144,7 +147,7 @@ private:
             auto text =
                 detail::text_line().add("fixpool: the pool's ").add(content).add(" need ").add(wanted).add(" bytes");
             if (padding != 0) text.add(", and ").add(padding).add(" to align them in this buffer");
-            text.add(": the buffer has ").add(size).add(", blocks_in() says how many blocks fit");
+            text.add(": the buffer has ").add(size);
             detail::raise<std::length_error>(text.c_str());
         }
     }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// pool_layout: the size, number and alignment of a pool's blocks; and what it comes to in
-// bytes, the arithmetic checked.
+// pool_layout: the size, number and alignment of a pool's blocks; and the checked arithmetic of their bytes.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
@@ -17,8 +16,8 @@ struct pool_layout {
     std::size_t block_count;    // blocks, 1 to 2^32 - 2
     std::size_t alignment = 0;  // bytes, a power of two; 0: the largest that divides block_size, up to max_align_t's
 
-    /// As many whole blocks of `block_size` bytes as fit into `bytes`: maybe 0, which no pool takes. A pool needs
-    /// memory for its metadata, too: `blocks_in` of a pool says how many of its blocks fit into a buffer.
+    /// As many whole blocks of `block_size` bytes as fit into `bytes`. No pool takes a layout of 0 blocks. A pool needs
+    /// memory for its metadata, too: its `blocks_in` says how many of its blocks fit into a buffer.
     [[nodiscard]] static constexpr pool_layout from_total_size(std::size_t bytes, std::size_t block_size) noexcept {
         return {block_size, block_size == 0 ? 0 : bytes / block_size};
     }
@@ -103,6 +102,7 @@ constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_siz
 struct arena_places {
     std::byte* blocks;
     std::byte* metadata;
+    bool are_apart = false;  // in two pieces of memory
 };
 
 /// What a pool asks of its arena: blocks and metadata, in one piece or apart.
@@ -113,7 +113,7 @@ struct arena_plan {
     std::size_t metadata_bytes;
     std::size_t metadata_alignment;
 
-    /// Of one piece. At least 8, so that a buffer which is aligned for every level needs no more at one of them.
+    /// Of one piece, at least 8: a buffer that is aligned for one level is aligned for all.
     [[nodiscard]] constexpr std::size_t alignment() const noexcept {
         return blocks_alignment < 8 ? 8 : blocks_alignment;
     }

@@ -151,6 +151,15 @@ void none() {
         pool.deallocate(pool.allocate());
     }
     std::memset(blocks, 1, sizeof blocks);
+    static struct {  // apart, and as far from the blocks as metadata in one piece: what lies between is not the pool's
+        alignas(16) std::byte blocks[256];
+        std::byte others[16];
+        unsigned char metadata[fixpool::memory_pool::required_metadata_bytes({64, 4})];
+    } near;
+    {
+        const fixpool::memory_pool pool({64, 4}, fixpool::arena::borrow(near.blocks, near.metadata));
+        std::memset(near.others, 1, sizeof near.others);
+    }
     const fixpool::shared_pool<int> shared(4);
     sink = *shared.allocate(4);
     fixpool::memory_pool large({24, 20000});

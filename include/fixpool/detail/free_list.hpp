@@ -23,15 +23,15 @@ enum class block_state : unsigned char {
     sorted,    // free, while sort runs
 };
 
-/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. A `Stride` is
-/// told where the compiler knows it: an index then needs no loads.
+/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. Callers that
+/// know the stride at compile time pass it as `Stride`: an index then needs no loads.
 ///
-/// The metadata are a stack of free blocks above an entry that says "none", and if checked a block_state per block. In
-/// one piece with the blocks they follow a guard, which keeps a small overflow of the last block off them. Nothing is
-/// kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
+/// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
+/// block. In one piece with the blocks, a guard lies between: a small overflow of the last block does not reach them.
+/// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
 ///
-/// Blocks are carved, lowest first, only when the stack is empty. A stack loses the order of addresses for good: when
-/// all carved blocks are free, and many, the list forgets it and carves anew.
+/// Blocks are carved, lowest first, when the stack is empty. The stack does not keep the order of addresses. When many
+/// blocks were carved and all are free, the list empties the stack and carves anew.
 // Invariant, in blocks: live + being constructed or destroyed + free == carved() <= handed_out() <= total(), where free
 // == top_ - bottom_
 template <checking C> class free_list {
@@ -46,7 +46,7 @@ public:
     static constexpr std::size_t guard_size = 16;                                                         // bytes
     static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// Carved anew are so many bytes or more: in a smaller pool the warmth of the last block is worth more than order.
+    /// The list carves anew from so many bytes on. In a smaller pool a warm block is worth more than order.
     static constexpr std::size_t ordered_bytes = std::size_t{256} << 10;
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
@@ -60,23 +60,24 @@ public:
           base_(on.blocks),
           inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
           bottom_(::new (static_cast<void*>(on.metadata)) entry[g.block_count + 1]),
-          end_(fresh_ + g.block_count * one_carved()) {
+          end_(fresh_ + g.block_count * one_carved()),
+          fenced_(g.blocks_bytes() + (on.are_apart ? 0 : guard_size)) {
         if constexpr (is_checked)
             states_ = ::new (static_cast<void*>(top_ + g.block_count + 1)) block_state[g.block_count];
         *bottom_ = none;
-        detail::fence(base_, fenced_bytes());
+        detail::fence(base_, fenced_);
     }
 
     free_list() noexcept = default;
     /// Takes the blocks over. `other` is then as a list by default: one of no blocks.
     free_list(free_list&& other) noexcept { *this = std::move(other); }
     free_list& operator=(free_list&& other) noexcept {
-        detail::unfence(base_, fenced_bytes());
+        detail::unfence(base_, fenced_);
         copy(other);
         other.copy(free_list());
         return *this;
     }
-    ~free_list() { detail::unfence(base_, fenced_bytes()); }
+    ~free_list() { detail::unfence(base_, fenced_); }
 
     /// Takes a free block, which is now in use but not yet live. Returns false when there is none.
     [[nodiscard]] bool take(entry& taken) noexcept {
@@ -84,7 +85,7 @@ public:
         taken = *top;
         if (taken != none) {
             top_ = top - 1;
-        } else {  // carve; here and not in a function: what is called stores more, and cold blocks wait for stores
+        } else {  // carve. Not in a function of its own: a call stores registers, and cold blocks wait for stores
             if (fresh_ == end_) return refuse();
             if constexpr (is_checked) taken = static_cast<entry>(carved());
             else taken = fresh_;
@@ -151,7 +152,7 @@ public:
         else return base_ + block * (Stride != 0 ? Stride : layout_.stride);
     }
 
-    /// What is wrong with releasing or adopting `address`, of which the pool has not found what it wants.
+    /// Why `address` cannot be released or adopted.
     [[nodiscard]] violation_kind misuse_of(const void* address) const noexcept {
         const std::size_t index = index_of(address);
         if (index >= total())
@@ -237,8 +238,8 @@ private:
         }
     }
 
-    /// The top has come to full_: every carved block is free, or nearly. In a pool of few blocks full_ is then out of
-    /// reach until another is carved, in one in order it is 128 KiB below the top: neither comes here all the time.
+    /// The top has reached full_: all carved blocks are free, or nearly all. Small pools then put full_ out of reach
+    /// until they carve again. Pools in order put it 128 KiB below the top. So neither calls this at every release.
     FIXPOOL_COLD void has_filled() noexcept {
         full_ = out() == 0 ? bottom_ : bottom_ + carved();
         if (out() != 0 || carved() * layout_.stride < ordered_bytes) return;
@@ -247,7 +248,7 @@ private:
         carve_anew();
     }
 
-    /// Whether the stack is in order of addresses, up or down, as far as samples tell: popping is then the cheaper way.
+    /// Whether samples show the stack in order of addresses, up or down. Popping is then cheaper than carving.
     [[nodiscard]] bool is_in_order() const noexcept {
         const auto next = static_cast<std::ptrdiff_t>(layout_.stride) * (address(bottom_[1]) < address(*top_) ? 1 : -1);
         for (std::size_t at = 2; at <= carved(); at += carved() / 17 + 1 + at % 13)  // no pattern has this step
@@ -260,13 +261,9 @@ private:
         top_ = full_ = all_free_ = bottom_;
     }
 
-    [[nodiscard]] std::size_t fenced_bytes() const noexcept {
-        return layout_.blocks_bytes() + (offset_of(bottom_) == plan(layout_).metadata_offset ? guard_size : 0);
-    }
-
     /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half
-    /// tells number_of how far to rotate, and whether to multiply. One word, because releases of cold blocks wait
-    /// together in the processor's queue of loads: the fewer loads in each, the more of them.
+    /// tells number_of how far to rotate, and whether to multiply. It is one word because releases of cold blocks wait
+    /// in the processor's queue of loads: the fewer loads each has, the more releases wait at the same time.
     using carving = std::conditional_t<is_checked, std::uint64_t, std::byte*>;
     static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // the stride is no power of two
 
@@ -294,6 +291,7 @@ private:
     block_state* states_ = nullptr;  // of every block, where misuse is checked
     std::size_t handed_out_ = 0;     // blocks handed out before they were carved anew, the most
     std::size_t refused_ = 0;        // allocations that found too few free blocks
+    std::size_t fenced_ = 0;         // bytes from base_ that only the holder of a block may touch
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

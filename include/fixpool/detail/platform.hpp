@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What differs between compilers and build modes: every #if of the library is
-// here. The lowest layer.
+// What differs between compilers and build modes: every #if of the library is here. The lowest layer.
 #pragma once
 
 #include <fixpool/version.hpp>
@@ -110,13 +109,12 @@ inline constexpr bool traps = FIXPOOL_TRAPS;  // errors and the default violatio
     else std::abort();
 }
 
-/// One of the two places that throw. Throws an E made of `args`. Where exceptions are off, it prints `what()` and
-/// aborts.
+/// One of the two places that throw. Throws an E made of `args`. Without exceptions, it prints `what()` and aborts.
 template <class E, class... Args> [[noreturn]] FIXPOOL_COLD void raise_made([[maybe_unused]] const Args&... args) {
     FIXPOOL_RAISE(E(args...), E(args...).what());
 }
-/// The same for an E made of `text`. Where exceptions are off, no E is made: it would need the heap, and bring much of
-/// the standard library into the program.
+/// The same for an E made of `text`. Without exceptions, no E is made: it would need the heap, and bring much of the
+/// standard library into the program.
 template <class E> [[noreturn]] FIXPOOL_COLD void raise([[maybe_unused]] const char* text) {
     FIXPOOL_RAISE(E(text), text);
 }
@@ -128,9 +126,7 @@ inline void poison(const void* address, std::size_t size) noexcept { FIXPOOL_POI
 inline void unpoison(const void* address, std::size_t size) noexcept { FIXPOOL_UNPOISON(address, size); }
 
 /// A pool takes these bytes over, and gives them up. For MSan their values stay as they are.
-inline void fence(const void* address, std::size_t size) noexcept { FIXPOOL_POISON(address, keeps_values ? 0 : size); }
-inline void unfence(const void* address, std::size_t size) noexcept {
-    FIXPOOL_UNPOISON(address, keeps_values ? 0 : size);
-}
+inline void fence(const void* at, std::size_t size) noexcept { FIXPOOL_POISON(at, keeps_values ? 0 : size); }
+inline void unfence(const void* at, std::size_t size) noexcept { FIXPOOL_UNPOISON(at, keeps_values ? 0 : size); }
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
