@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// checking: how much misuse a pool finds. A part of the pool's type, so that two levels can
-// live in one program.
+// checking: how much misuse a pool finds. A part of the pool's type, so that two levels can live in one program.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// How much a pool checks. The level is a type, never a macro or a build mode, and never
-/// changes capacity or complexity.
+/// How much a pool checks. The level is a type, never a macro or a build mode, and changes neither capacity nor
+/// complexity.
 ///
 /// | level       | catches                                           | costs                    |
 /// |-------------|---------------------------------------------------|--------------------------|
@@ -18,5 +17,9 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// |             | live blocks when the pool dies: each exactly      | index at its release     |
 /// | `debug`     | not there yet                                     |                          |
 enum class checking : unsigned char { unchecked, checked, debug };
+
+/// What an unchecked pool cannot do requires this.
+template <checking C>
+concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked pool does not know its live blocks
 
 }  // namespace fixpool::inline FIXPOOL_ABI

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// memory_pool: raw blocks of one size from one arena. Stands on the free list,
-// and carries the contract.
+// memory_pool: raw blocks of one size from one arena. The contract of the free list below it.
 #pragma once
 
 #include <fixpool/arena.hpp>
@@ -32,11 +31,11 @@ enum class release_status : unsigned char {
 };
 
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
-/// was released last is handed out first. When all blocks are free again and those that were in use come to 256 KiB or
-/// more, blocks are handed out in order of addresses again, up or down, or very nearly so. Nothing is written into free blocks. Construction is O(1),
-/// whatever the size. checking.hpp describes the levels of checking.
+/// was released last is handed out first. When all blocks are free again, and those that were in use come to 256 KiB or
+/// more, blocks are handed out in order of addresses again, up or down, or very nearly so. Nothing is written into free
+/// blocks. Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
 ///
-/// A pool can be moved: its blocks are then the target's, and it is a pool of no blocks.
+/// A pool can be moved: the target then has its blocks, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
 template <checking C = checking::checked> class basic_memory_pool {
@@ -145,9 +144,9 @@ public:
         for (void* const block : blocks) deallocate(block);
     }
 
-    /// As `deallocate`, but misuse is no violation: it is returned, and the pool is untouched.
+    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. The pool is then unchanged.
     /// Complexity: O(1).
-    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires(C != checking::unchecked) {
+    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
         if (block == nullptr) return release_status::null_pointer;
         const entry claimed = list_.claim(block);
         if (claimed != free_list::none) {
@@ -162,9 +161,9 @@ public:
         }
     }
 
-    /// Whether `block` is the start of a block of this pool that is in use. It is not read. Not the way to choose
-    /// between pools, since a block that is released twice is no longer owned: `contains` is.
-    [[nodiscard]] bool owns(const void* block) const noexcept requires(C != checking::unchecked) {
+    /// Whether `block` is the start of a block of this pool that is in use. It is not read. To find the pool of a
+    /// block, use `contains`: a pool does not own a block that is released twice.
+    [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return list_.is_live(list_.index_of(block));
     }
 
@@ -184,14 +183,14 @@ public:
     /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release: what is allocated
     /// meanwhile may be visited or not.
     /// Complexity: O(peak_in_use()).
-    template <class Fn> void for_each_allocated(Fn&& fn) const requires(C != checking::unchecked) {
+    template <class Fn> void for_each_allocated(Fn&& fn) const requires knows_live_blocks<C> {
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
 
     /// Puts the free blocks in order of addresses: the lowest is handed out next. For a quiet moment of a pool that is
     /// never empty.
     /// Complexity: O(peak_in_use()).
-    void sort_free_blocks() noexcept requires(C != checking::unchecked) { list_.sort(); }
+    void sort_free_blocks() noexcept requires knows_live_blocks<C> { list_.sort(); }
 
     /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.
     /// Complexity: O(1).
@@ -200,9 +199,7 @@ public:
     [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }
-    [[nodiscard]] std::size_t peak_in_use() const noexcept {
-        return list_.handed_out();
-    }  // blocks, since the last reset
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }        // since the last reset
     [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }  // bytes
     [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }          // bytes
     [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }    // bytes

@@ -34,11 +34,11 @@ public:
     typed_pool(std::size_t block_count, arena memory, pool_options options = {})
         : pool_(detail::layout_for<T>(block_count), std::move(memory), options) {}
 
-    typed_pool(const typed_pool&) = delete;
+    typed_pool(const typed_pool&) = delete;  // fixpool: blocks know their pool's address: put pools into a std::deque
     typed_pool& operator=(const typed_pool&) = delete;
 
-    /// Requires: every object is gone. If one is not, its handle dangles. This is a violation after which the program
-    /// ends, whatever the handler does; unchecked: undefined.
+    /// Requires: every object is gone. Otherwise a handle would dangle: this is a violation, and the program ends when
+    /// the handler has returned; unchecked: undefined.
     ~typed_pool() {
         if constexpr (C != checking::unchecked) {
             if (in_use() == 0) return;
@@ -91,6 +91,7 @@ public:
 
     /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty block. Any other pointer is a
     /// violation, `still_owned` if a handle owns the object. The object is then untouched, and the block is empty.
+    /// Complexity: O(1); to report a violation O(available()), as in a release.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if (pool_.list_.template change<stride()>(object, given_up, live) == free_list::none) {
@@ -103,30 +104,28 @@ public:
     /// Calls fn(T&) for every object whose constructor has finished and whose destructor has not begun, in order of
     /// addresses. fn may allocate, and may release any object: what is allocated meanwhile may be visited or not.
     /// Complexity: O(peak_in_use()).
-    template <class Fn> void for_each(Fn&& fn) requires(C != checking::unchecked) {
+    template <class Fn> void for_each(Fn&& fn) requires knows_live_blocks<C> {
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(*object_in(bytes)); });
     }
-    template <class Fn> void for_each(Fn&& fn) const requires(C != checking::unchecked) {
+    template <class Fn> void for_each(Fn&& fn) const requires knows_live_blocks<C> {
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(std::as_const(*object_in(bytes))); });
     }
 
     /// The object in the block of that index, or nullptr if there is none.
-    [[nodiscard]] T* object_at(std::size_t index) noexcept requires(C != checking::unchecked) {
-        return live_object(index);
-    }
-    [[nodiscard]] const T* object_at(std::size_t index) const noexcept requires(C != checking::unchecked) {
+    [[nodiscard]] T* object_at(std::size_t index) noexcept requires knows_live_blocks<C> { return live_object(index); }
+    [[nodiscard]] const T* object_at(std::size_t index) const noexcept requires knows_live_blocks<C> {
         return live_object(index);
     }
 
     // As in memory_pool.
-    [[nodiscard]] bool owns(const void* block) const noexcept requires(C != checking::unchecked) {
+    [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return pool_.list_.is_live(index_of(block));
     }
     [[nodiscard]] bool contains(const void* address) const noexcept { return pool_.contains(address); }
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
         return pool_.list_.template index_of<stride()>(block);
     }
-    void sort_free_blocks() noexcept requires(C != checking::unchecked) { pool_.list_.sort(); }
+    void sort_free_blocks() noexcept requires knows_live_blocks<C> { pool_.list_.sort(); }
 
     [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }
