@@ -34,8 +34,7 @@
 #define FIXPOOL_VERSION_PATCH 0
 
 // ==== fixpool/detail/platform.hpp ====
-// What differs between compilers and build modes: every #if of the library is
-// here. The lowest layer.
+// What differs between compilers and build modes: every #if of the library is here. The lowest layer.
 
 #include <cstddef>
 #include <cstdio>
@@ -142,13 +141,12 @@ inline constexpr bool traps = FIXPOOL_TRAPS;  // errors and the default violatio
     else std::abort();
 }
 
-/// One of the two places that throw. Throws an E made of `args`. Where exceptions are off, it prints `what()` and
-/// aborts.
+/// One of the two places that throw. Throws an E made of `args`. Without exceptions, it prints `what()` and aborts.
 template <class E, class... Args> [[noreturn]] FIXPOOL_COLD void raise_made([[maybe_unused]] const Args&... args) {
     FIXPOOL_RAISE(E(args...), E(args...).what());
 }
-/// The same for an E made of `text`. Where exceptions are off, no E is made: it would need the heap, and bring much of
-/// the standard library into the program.
+/// The same for an E made of `text`. Without exceptions, no E is made: it would need the heap, and bring much of the
+/// standard library into the program.
 template <class E> [[noreturn]] FIXPOOL_COLD void raise([[maybe_unused]] const char* text) {
     FIXPOOL_RAISE(E(text), text);
 }
@@ -160,21 +158,18 @@ inline void poison(const void* address, std::size_t size) noexcept { FIXPOOL_POI
 inline void unpoison(const void* address, std::size_t size) noexcept { FIXPOOL_UNPOISON(address, size); }
 
 /// A pool takes these bytes over, and gives them up. For MSan their values stay as they are.
-inline void fence(const void* address, std::size_t size) noexcept { FIXPOOL_POISON(address, keeps_values ? 0 : size); }
-inline void unfence(const void* address, std::size_t size) noexcept {
-    FIXPOOL_UNPOISON(address, keeps_values ? 0 : size);
-}
+inline void fence(const void* at, std::size_t size) noexcept { FIXPOOL_POISON(at, keeps_values ? 0 : size); }
+inline void unfence(const void* at, std::size_t size) noexcept { FIXPOOL_UNPOISON(at, keeps_values ? 0 : size); }
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/checking.hpp ====
-// checking: how much misuse a pool finds. A part of the pool's type, so that two levels can
-// live in one program.
+// checking: how much misuse a pool finds. A part of the pool's type, so that two levels can live in one program.
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// How much a pool checks. The level is a type, never a macro or a build mode, and never
-/// changes capacity or complexity.
+/// How much a pool checks. The level is a type, never a macro or a build mode, and changes neither capacity nor
+/// complexity.
 ///
 /// | level       | catches                                           | costs                    |
 /// |-------------|---------------------------------------------------|--------------------------|
@@ -184,6 +179,10 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// |             | live blocks when the pool dies: each exactly      | index at its release     |
 /// | `debug`     | not there yet                                     |                          |
 enum class checking : unsigned char { unchecked, checked, debug };
+
+/// What an unchecked pool cannot do requires this.
+template <checking C>
+concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked pool does not know its live blocks
 
 }  // namespace fixpool::inline FIXPOOL_ABI
 
@@ -223,8 +222,7 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/layout.hpp ====
-// pool_layout: the size, number and alignment of a pool's blocks; and what it comes to in
-// bytes, the arithmetic checked.
+// pool_layout: the size, number and alignment of a pool's blocks; and the checked arithmetic of their bytes.
 
 #include <cstddef>
 #include <cstdint>
@@ -238,8 +236,8 @@ struct pool_layout {
     std::size_t block_count;    // blocks, 1 to 2^32 - 2
     std::size_t alignment = 0;  // bytes, a power of two; 0: the largest that divides block_size, up to max_align_t's
 
-    /// As many whole blocks of `block_size` bytes as fit into `bytes`: maybe 0, which no pool takes. A pool needs
-    /// memory for its metadata, too: `blocks_in` of a pool says how many of its blocks fit into a buffer.
+    /// As many whole blocks of `block_size` bytes as fit into `bytes`. No pool takes a layout of 0 blocks. A pool needs
+    /// memory for its metadata, too: its `blocks_in` says how many of its blocks fit into a buffer.
     [[nodiscard]] static constexpr pool_layout from_total_size(std::size_t bytes, std::size_t block_size) noexcept {
         return {block_size, block_size == 0 ? 0 : bytes / block_size};
     }
@@ -324,6 +322,7 @@ constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_siz
 struct arena_places {
     std::byte* blocks;
     std::byte* metadata;
+    bool are_apart = false;  // in two pieces of memory
 };
 
 /// What a pool asks of its arena: blocks and metadata, in one piece or apart.
@@ -334,7 +333,7 @@ struct arena_plan {
     std::size_t metadata_bytes;
     std::size_t metadata_alignment;
 
-    /// Of one piece. At least 8, so that a buffer which is aligned for every level needs no more at one of them.
+    /// Of one piece, at least 8: a buffer that is aligned for one level is aligned for all.
     [[nodiscard]] constexpr std::size_t alignment() const noexcept {
         return blocks_alignment < 8 ? 8 : blocks_alignment;
     }
@@ -394,7 +393,7 @@ public:
     [[nodiscard]] static arena heap() noexcept { return from(&fetch_from_heap, &release_to_heap); }
 
     /// Bytes from functions of the caller's own. `fetch` is called once, when the pool is built; `release` once, when
-    /// the pool is destroyed. Both get `context`.
+    /// the pool is destroyed, unless it is nullptr. Both get `context`. Requires: `fetch` is not nullptr.
     [[nodiscard]] static arena from(fetch_function fetch, release_function release, void* context = nullptr) noexcept {
         return arena({.fetch = fetch, .release = release, .context = context});
     }
@@ -418,15 +417,15 @@ public:
         return *this;
     }
     ~arena() {
-        if (source_.fetch != nullptr && source_.blocks != nullptr)
+        if (source_.release != nullptr && source_.blocks != nullptr)
             source_.release(source_.blocks, source_.blocks_size, source_.alignment, source_.context);
     }
 
 private:
     template <checking C> friend class basic_memory_pool;
 
-    // Borrowed: fetch is nullptr. Owned: blocks is nullptr until acquire. The functions are reached by pointer, so that
-    // a program whose pools are all borrowed does not link operator new.
+    // Borrowed: fetch and release are nullptr. Owned: blocks is nullptr until acquire. The functions are reached by
+    // pointer: a program whose pools are all borrowed does not link operator new.
     struct source {
         std::byte* blocks = nullptr;
         std::size_t blocks_size = 0;  // bytes
@@ -455,15 +454,18 @@ private:
         source& s = source_;
         if (s.is_apart)
             return {aligned(s.blocks, s.blocks_size, plan.blocks_bytes, plan.blocks_alignment, "blocks"),
-                    aligned(s.metadata, s.metadata_size, plan.metadata_bytes, plan.metadata_alignment, "metadata")};
+                    aligned(s.metadata, s.metadata_size, plan.metadata_bytes, plan.metadata_alignment,
+                            "metadata (see required_metadata_bytes())"),
+                    true};
         if (s.fetch != nullptr) {
             s.blocks_size = plan.total_bytes();
             s.alignment = plan.alignment();
             s.blocks = static_cast<std::byte*>(s.fetch(s.blocks_size, s.alignment, s.context));
             if (s.blocks == nullptr) detail::raise_made<std::bad_alloc>();
         }
-        std::byte* const start =
-            aligned(s.blocks, s.blocks_size, plan.total_bytes(), plan.alignment(), "blocks and metadata");
+        const char* const content = s.fetch == nullptr ? "blocks and metadata (see blocks_in())"
+                                                       : "blocks and metadata (in memory of the arena's function)";
+        std::byte* const start = aligned(s.blocks, s.blocks_size, plan.total_bytes(), plan.alignment(), content);
         return {start, start + plan.metadata_offset};
     }
 
@@ -485,7 +487,7 @@ private:
             auto text =
                 detail::text_line().add("fixpool: the pool's ").add(content).add(" need ").add(wanted).add(" bytes");
             if (padding != 0) text.add(", and ").add(padding).add(" to align them in this buffer");
-            text.add(": the buffer has ").add(size).add(", blocks_in() says how many blocks fit");
+            text.add(": the buffer has ").add(size);
             detail::raise<std::length_error>(text.c_str());
         }
     }
@@ -508,9 +510,9 @@ namespace fixpool::inline FIXPOOL_ABI {
 template <class T, checking C> class typed_pool;
 
 /// Owns one T in a pool, as a unique_ptr would: destroys it and gives its block back. Empty by default and after a
-/// move. In a typed_pool, which is the default owner of objects, the pool must outlive its blocks; shared_block is the
-/// same handle for a shared_pool. The handle is already empty when the destructor of T runs, and the block counts as in
-/// use until that has returned. T may be incomplete where a block is only named, stored or declared.
+/// move. The owner is a typed_pool, which must outlive its blocks. shared_block is the same handle for a shared_pool.
+/// When the destructor of T runs, the handle is already empty. The block is in use until the destructor has returned.
+/// T may be incomplete where a block is only named, stored or declared.
 /// Thread safety: that of its pool.
 // Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back. Otherwise owner_ means nothing.
 template <class T, checking C = checking::checked, class Owner = typed_pool<T, C>> class block {
@@ -518,7 +520,7 @@ public:
     block() noexcept = default;
     block(std::nullptr_t) noexcept {}
     block(block&& other) noexcept : owner_(other.owner_), object_(std::exchange(other.object_, nullptr)) {}
-    block& operator=(block&& other) noexcept {  // what was held goes last: it may use this very handle
+    block& operator=(block&& other) noexcept {  // the old object goes last: its destructor may use this very handle
         if (object_ != nullptr) [[unlikely]]
             block(std::move(other)).swap(*this);
         else swap(other);  // the owner of nothing is not even read
@@ -568,7 +570,7 @@ private:
 
 namespace detail {
 
-/// A block that is in use while the object in it is constructed. Goes back to its owner unless kept.
+/// Holds a block while the object in it is constructed. Gives it back to its owner unless `keep` was called.
 template <class Owner> class block_lease {
 public:
     block_lease(Owner* owner, typename Owner::entry block) noexcept : owner_(owner), block_(block) {}
@@ -587,7 +589,7 @@ private:
 }  // namespace detail
 }  // namespace fixpool::inline FIXPOOL_ABI
 
-/// As of the object's address.
+/// The hash of the object's address.
 template <class T, fixpool::checking C, class Owner> struct std::hash<fixpool::block<T, C, Owner>> {
     [[nodiscard]] std::size_t operator()(const fixpool::block<T, C, Owner>& of) const noexcept {
         return std::hash<T*>()(of.get());
@@ -721,14 +723,14 @@ inline text_line describe(const violation& v) noexcept {
     return line;
 }
 
-/// The default handler. Prints a line to standard error and aborts. After a leak, which harms nobody any more, it goes
-/// on. Where FIXPOOL_TRAP is 1, it traps, after a leak, too.
+/// The default handler. Prints a line to standard error and aborts. A leak harms nobody any more: after it the program
+/// goes on. Where FIXPOOL_TRAP is 1, the handler traps, after a leak, too.
 inline void print_and_abort(const violation& v) noexcept {
     if constexpr (!traps) std::fputs(describe(v).add("\n").c_str(), stderr);
     if (traps || v.kind != violation_kind::leak) stop();
 }
 
-/// The handler of an image. nullptr stands for the default one: this needs no dynamic initialiser.
+/// The handler of an image. nullptr stands for the default one, so that no dynamic initialiser is needed.
 using handler_place = std::atomic<violation_handler>;
 FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
@@ -739,10 +741,12 @@ FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
 }  // namespace detail
 
-/// Makes `handler` the one that is called for violations of this image's pools: those whose options are written by code
-/// of this executable or shared library, unless the options name a handler of their own. No options are options, too,
-/// but for pools that std::make_unique or std::optional builds: give those `pool_options{}`. nullptr restores the
-/// default handler, which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
+/// Sets the handler for violations of this image's pools. nullptr restores the default handler, which prints a line to
+/// standard error and aborts. Returns the previous handler, never nullptr.
+///
+/// An image is an executable or a shared library. A pool is of the image whose code built it. std::make_unique and
+/// std::optional may be another image's code: with them, pass `pool_options{}`, and the pool is of the image that wrote
+/// this. A pool whose options name a handler calls that one instead.
 /// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this
 /// library.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
@@ -784,15 +788,15 @@ enum class block_state : unsigned char {
     sorted,    // free, while sort runs
 };
 
-/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. A `Stride` is
-/// told where the compiler knows it: an index then needs no loads.
+/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. Callers that
+/// know the stride at compile time pass it as `Stride`: an index then needs no loads.
 ///
-/// The metadata are a stack of free blocks above an entry that says "none", and if checked a block_state per block. In
-/// one piece with the blocks they follow a guard, which keeps a small overflow of the last block off them. Nothing is
-/// kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
+/// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
+/// block. In one piece with the blocks, a guard lies between: a small overflow of the last block does not reach them.
+/// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
 ///
-/// Blocks are carved, lowest first, only when the stack is empty. A stack loses the order of addresses for good: when
-/// all carved blocks are free, and many, the list forgets it and carves anew.
+/// Blocks are carved, lowest first, when the stack is empty. The stack does not keep the order of addresses. When many
+/// blocks were carved and all are free, the list empties the stack and carves anew.
 // Invariant, in blocks: live + being constructed or destroyed + free == carved() <= handed_out() <= total(), where free
 // == top_ - bottom_
 template <checking C> class free_list {
@@ -807,7 +811,7 @@ public:
     static constexpr std::size_t guard_size = 16;                                                         // bytes
     static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// Carved anew are so many bytes or more: in a smaller pool the warmth of the last block is worth more than order.
+    /// The list carves anew from so many bytes on. In a smaller pool a warm block is worth more than order.
     static constexpr std::size_t ordered_bytes = std::size_t{256} << 10;
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
@@ -821,23 +825,24 @@ public:
           base_(on.blocks),
           inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
           bottom_(::new (static_cast<void*>(on.metadata)) entry[g.block_count + 1]),
-          end_(fresh_ + g.block_count * one_carved()) {
+          end_(fresh_ + g.block_count * one_carved()),
+          fenced_(g.blocks_bytes() + (on.are_apart ? 0 : guard_size)) {
         if constexpr (is_checked)
             states_ = ::new (static_cast<void*>(top_ + g.block_count + 1)) block_state[g.block_count];
         *bottom_ = none;
-        detail::fence(base_, fenced_bytes());
+        detail::fence(base_, fenced_);
     }
 
     free_list() noexcept = default;
     /// Takes the blocks over. `other` is then as a list by default: one of no blocks.
     free_list(free_list&& other) noexcept { *this = std::move(other); }
     free_list& operator=(free_list&& other) noexcept {
-        detail::unfence(base_, fenced_bytes());
+        detail::unfence(base_, fenced_);
         copy(other);
         other.copy(free_list());
         return *this;
     }
-    ~free_list() { detail::unfence(base_, fenced_bytes()); }
+    ~free_list() { detail::unfence(base_, fenced_); }
 
     /// Takes a free block, which is now in use but not yet live. Returns false when there is none.
     [[nodiscard]] bool take(entry& taken) noexcept {
@@ -845,7 +850,7 @@ public:
         taken = *top;
         if (taken != none) {
             top_ = top - 1;
-        } else {  // carve; here and not in a function: what is called stores more, and cold blocks wait for stores
+        } else {  // carve. Not in a function of its own: a call stores registers, and cold blocks wait for stores
             if (fresh_ == end_) return refuse();
             if constexpr (is_checked) taken = static_cast<entry>(carved());
             else taken = fresh_;
@@ -912,7 +917,7 @@ public:
         else return base_ + block * (Stride != 0 ? Stride : layout_.stride);
     }
 
-    /// What is wrong with releasing or adopting `address`, of which the pool has not found what it wants.
+    /// Why `address` cannot be released or adopted.
     [[nodiscard]] violation_kind misuse_of(const void* address) const noexcept {
         const std::size_t index = index_of(address);
         if (index >= total())
@@ -998,8 +1003,8 @@ private:
         }
     }
 
-    /// The top has come to full_: every carved block is free, or nearly. In a pool of few blocks full_ is then out of
-    /// reach until another is carved, in one in order it is 128 KiB below the top: neither comes here all the time.
+    /// The top has reached full_: all carved blocks are free, or nearly all. Small pools then put full_ out of reach
+    /// until they carve again. Pools in order put it 128 KiB below the top. So neither calls this at every release.
     FIXPOOL_COLD void has_filled() noexcept {
         full_ = out() == 0 ? bottom_ : bottom_ + carved();
         if (out() != 0 || carved() * layout_.stride < ordered_bytes) return;
@@ -1008,7 +1013,7 @@ private:
         carve_anew();
     }
 
-    /// Whether the stack is in order of addresses, up or down, as far as samples tell: popping is then the cheaper way.
+    /// Whether samples show the stack in order of addresses, up or down. Popping is then cheaper than carving.
     [[nodiscard]] bool is_in_order() const noexcept {
         const auto next = static_cast<std::ptrdiff_t>(layout_.stride) * (address(bottom_[1]) < address(*top_) ? 1 : -1);
         for (std::size_t at = 2; at <= carved(); at += carved() / 17 + 1 + at % 13)  // no pattern has this step
@@ -1021,13 +1026,9 @@ private:
         top_ = full_ = all_free_ = bottom_;
     }
 
-    [[nodiscard]] std::size_t fenced_bytes() const noexcept {
-        return layout_.blocks_bytes() + (offset_of(bottom_) == plan(layout_).metadata_offset ? guard_size : 0);
-    }
-
     /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half
-    /// tells number_of how far to rotate, and whether to multiply. One word, because releases of cold blocks wait
-    /// together in the processor's queue of loads: the fewer loads in each, the more of them.
+    /// tells number_of how far to rotate, and whether to multiply. It is one word because releases of cold blocks wait
+    /// in the processor's queue of loads: the fewer loads each has, the more releases wait at the same time.
     using carving = std::conditional_t<is_checked, std::uint64_t, std::byte*>;
     static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // the stride is no power of two
 
@@ -1055,17 +1056,18 @@ private:
     block_state* states_ = nullptr;  // of every block, where misuse is checked
     std::size_t handed_out_ = 0;     // blocks handed out before they were carved anew, the most
     std::size_t refused_ = 0;        // allocations that found too few free blocks
+    std::size_t fenced_ = 0;         // bytes from base_ that only the holder of a block may touch
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/options.hpp ====
-// pool_options: what may be said of a pool beside its layout; and the reporter that a pool makes of it.
+// pool_options: what a user can choose for a pool beside its layout; and the reporter that a pool makes of it.
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What may be said of a pool beside its layout. Later options are added here, each with a default. Write `{}`, as in
-/// `pool_options options{}`: without it, a library may get the defaults of the program that opened it.
+/// What a user can choose for a pool beside its layout. Later versions add options, each with a default. In a plug-in,
+/// write `pool_options options{}`: without the braces, it may get the defaults of the program that opened it.
 struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
     const char* name = "";                     // the pool copies 31 characters; none where FIXPOOL_TRAP is 1
     violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
@@ -1075,8 +1077,8 @@ struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
 
 namespace detail {
 
-/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. Constant, so
-/// that it is read without a lock.
+/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. It is constant:
+/// no lock is needed to read it.
 class reporter {
 public:
     explicit reporter(const pool_options& options) noexcept
@@ -1126,8 +1128,7 @@ struct pool_stats {
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/memory_pool.hpp ====
-// memory_pool: raw blocks of one size from one arena. Stands on the free list,
-// and carries the contract.
+// memory_pool: raw blocks of one size from one arena. The contract of the free list below it.
 
 #include <cstddef>
 #include <span>
@@ -1152,11 +1153,11 @@ enum class release_status : unsigned char {
 };
 
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
-/// was released last is handed out first. When all blocks are free again and those that were in use come to 256 KiB or
-/// more, blocks are handed out in order of addresses again, up or down, or very nearly so. Nothing is written into free blocks. Construction is O(1),
-/// whatever the size. checking.hpp describes the levels of checking.
+/// was released last is handed out first. When all blocks are free again, and those that were in use come to 256 KiB or
+/// more, blocks are handed out in order of addresses again, up or down, or very nearly so. Nothing is written into free
+/// blocks. Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
 ///
-/// A pool can be moved: its blocks are then the target's, and it is a pool of no blocks.
+/// A pool can be moved: the target then has its blocks, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
 template <checking C = checking::checked> class basic_memory_pool {
@@ -1265,9 +1266,9 @@ public:
         for (void* const block : blocks) deallocate(block);
     }
 
-    /// As `deallocate`, but misuse is no violation: it is returned, and the pool is untouched.
+    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. The pool is then unchanged.
     /// Complexity: O(1).
-    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires(C != checking::unchecked) {
+    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
         if (block == nullptr) return release_status::null_pointer;
         const entry claimed = list_.claim(block);
         if (claimed != free_list::none) {
@@ -1282,9 +1283,9 @@ public:
         }
     }
 
-    /// Whether `block` is the start of a block of this pool that is in use. It is not read. Not the way to choose
-    /// between pools, since a block that is released twice is no longer owned: `contains` is.
-    [[nodiscard]] bool owns(const void* block) const noexcept requires(C != checking::unchecked) {
+    /// Whether `block` is the start of a block of this pool that is in use. It is not read. To find the pool of a
+    /// block, use `contains`: a pool does not own a block that is released twice.
+    [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return list_.is_live(list_.index_of(block));
     }
 
@@ -1304,14 +1305,14 @@ public:
     /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release: what is allocated
     /// meanwhile may be visited or not.
     /// Complexity: O(peak_in_use()).
-    template <class Fn> void for_each_allocated(Fn&& fn) const requires(C != checking::unchecked) {
+    template <class Fn> void for_each_allocated(Fn&& fn) const requires knows_live_blocks<C> {
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
 
     /// Puts the free blocks in order of addresses: the lowest is handed out next. For a quiet moment of a pool that is
     /// never empty.
     /// Complexity: O(peak_in_use()).
-    void sort_free_blocks() noexcept requires(C != checking::unchecked) { list_.sort(); }
+    void sort_free_blocks() noexcept requires knows_live_blocks<C> { list_.sort(); }
 
     /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.
     /// Complexity: O(1).
@@ -1320,9 +1321,7 @@ public:
     [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }
-    [[nodiscard]] std::size_t peak_in_use() const noexcept {
-        return list_.handed_out();
-    }  // blocks, since the last reset
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }        // since the last reset
     [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }  // bytes
     [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }          // bytes
     [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }    // bytes
@@ -1390,8 +1389,7 @@ using memory_pool = basic_memory_pool<>;
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/object.hpp ====
-// What typed pools do with a T: its layout, its construction, its destruction. No function of T's namespace is found by
-// these calls, or by any other of the library's.
+// object: the layout, construction and destruction of a T. No call of this library finds a function of T's namespace.
 
 #include <cstddef>
 #include <new>
@@ -1424,12 +1422,12 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
 /// multiple of its alignment.
 template <class T> inline constexpr std::size_t stride_of = round_up(sizeof(T), alignof(T));
 
-/// Stands for the arguments of a T that is default-initialised.
+/// In the place of arguments: default-initialise the T.
 struct for_overwrite {};
 
 FIXPOOL_CALLERS_BEGIN
-/// An object made of `args` at `where`: by parentheses where they construct, else by braces, which are for aggregates
-/// before clang 16 only. Made of for_overwrite it is default-initialised.
+/// Makes an object of `args` at `where`, as T(args...). Of for_overwrite it makes a default-initialised one. Clang
+/// before 16 does not construct aggregates by parentheses: braces do it there, and refuse arguments that narrow.
 template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&... args) {
     constexpr bool overwrites = std::is_same_v<void(Args...), void(for_overwrite)>;
     if constexpr (overwrites && std::is_default_constructible_v<T>) {
@@ -1443,7 +1441,7 @@ template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&
     }
 }
 
-/// Ends the life of an object whose very type is T: of a polymorphic T without a virtual destructor, too.
+/// Destroys an object whose very type is T. T may be polymorphic without a virtual destructor.
 template <class T> void destroy(T& object) noexcept { object.T::~T(); }
 FIXPOOL_CALLERS_END
 
@@ -1480,11 +1478,11 @@ public:
     typed_pool(std::size_t block_count, arena memory, pool_options options = {})
         : pool_(detail::layout_for<T>(block_count), std::move(memory), options) {}
 
-    typed_pool(const typed_pool&) = delete;
+    typed_pool(const typed_pool&) = delete;  // fixpool: blocks know their pool's address: put pools into a std::deque
     typed_pool& operator=(const typed_pool&) = delete;
 
-    /// Requires: every object is gone. If one is not, its handle dangles. This is a violation after which the program
-    /// ends, whatever the handler does; unchecked: undefined.
+    /// Requires: every object is gone. Otherwise a handle would dangle: this is a violation, and the program ends when
+    /// the handler has returned; unchecked: undefined.
     ~typed_pool() {
         if constexpr (C != checking::unchecked) {
             if (in_use() == 0) return;
@@ -1537,6 +1535,7 @@ public:
 
     /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty block. Any other pointer is a
     /// violation, `still_owned` if a handle owns the object. The object is then untouched, and the block is empty.
+    /// Complexity: O(1); to report a violation O(available()), as in a release.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if (pool_.list_.template change<stride()>(object, given_up, live) == free_list::none) {
@@ -1549,30 +1548,28 @@ public:
     /// Calls fn(T&) for every object whose constructor has finished and whose destructor has not begun, in order of
     /// addresses. fn may allocate, and may release any object: what is allocated meanwhile may be visited or not.
     /// Complexity: O(peak_in_use()).
-    template <class Fn> void for_each(Fn&& fn) requires(C != checking::unchecked) {
+    template <class Fn> void for_each(Fn&& fn) requires knows_live_blocks<C> {
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(*object_in(bytes)); });
     }
-    template <class Fn> void for_each(Fn&& fn) const requires(C != checking::unchecked) {
+    template <class Fn> void for_each(Fn&& fn) const requires knows_live_blocks<C> {
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(std::as_const(*object_in(bytes))); });
     }
 
     /// The object in the block of that index, or nullptr if there is none.
-    [[nodiscard]] T* object_at(std::size_t index) noexcept requires(C != checking::unchecked) {
-        return live_object(index);
-    }
-    [[nodiscard]] const T* object_at(std::size_t index) const noexcept requires(C != checking::unchecked) {
+    [[nodiscard]] T* object_at(std::size_t index) noexcept requires knows_live_blocks<C> { return live_object(index); }
+    [[nodiscard]] const T* object_at(std::size_t index) const noexcept requires knows_live_blocks<C> {
         return live_object(index);
     }
 
     // As in memory_pool.
-    [[nodiscard]] bool owns(const void* block) const noexcept requires(C != checking::unchecked) {
+    [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return pool_.list_.is_live(index_of(block));
     }
     [[nodiscard]] bool contains(const void* address) const noexcept { return pool_.contains(address); }
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
         return pool_.list_.template index_of<stride()>(block);
     }
-    void sort_free_blocks() noexcept requires(C != checking::unchecked) { pool_.list_.sort(); }
+    void sort_free_blocks() noexcept requires knows_live_blocks<C> { pool_.list_.sort(); }
 
     [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }
@@ -1628,8 +1625,7 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/shared_pool.hpp ====
-// shared_pool: a typed pool for many threads, which lives as long as any of its copies or
-// any of its blocks.
+// shared_pool: a typed pool for many threads, which lives as long as any of its copies or any of its blocks.
 
 #include <memory>
 #include <mutex>
@@ -1653,8 +1649,7 @@ public:
 
     shared_state(pool_layout layout, arena memory, pool_options options) : pool_(layout, std::move(memory), options) {}
 
-    /// A T made of `args`. `self` is this state, and may be gone when T's constructor has run: that may end the very
-    /// shared_pool it belongs to.
+    /// A T made of `args`. `self` is this state. T's constructor may destroy the shared_pool that `self` belongs to.
     template <class... Args> [[nodiscard]] handle allocate(const std::shared_ptr<shared_state>& self, Args&&... args) {
         entry taken;
         if (!take(self, taken)) pool_.raise_exhausted();
@@ -1761,9 +1756,9 @@ private:
 
 }  // namespace detail
 
-/// Owns one T in a shared_pool, as block does in a typed_pool. Every live one also owns the pool, which stays after its
-/// last shared_pool is gone; so does an object that `release` gave up. An object that holds a shared_pool or a
-/// shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
+/// Owns one T in a shared_pool, as block does in a typed_pool. It also owns the pool, which lives on when its last
+/// shared_pool is gone. An object that `release` gave up keeps the pool alive, too. An object that holds a shared_pool
+/// or a shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
 /// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another thread, and die there.
 template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_state<T, C>>;
 

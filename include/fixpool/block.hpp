@@ -14,9 +14,9 @@ namespace fixpool::inline FIXPOOL_ABI {
 template <class T, checking C> class typed_pool;
 
 /// Owns one T in a pool, as a unique_ptr would: destroys it and gives its block back. Empty by default and after a
-/// move. In a typed_pool, which is the default owner of objects, the pool must outlive its blocks; shared_block is the
-/// same handle for a shared_pool. The handle is already empty when the destructor of T runs, and the block counts as in
-/// use until that has returned. T may be incomplete where a block is only named, stored or declared.
+/// move. The owner is a typed_pool, which must outlive its blocks. shared_block is the same handle for a shared_pool.
+/// When the destructor of T runs, the handle is already empty. The block is in use until the destructor has returned.
+/// T may be incomplete where a block is only named, stored or declared.
 /// Thread safety: that of its pool.
 // Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back. Otherwise owner_ means nothing.
 template <class T, checking C = checking::checked, class Owner = typed_pool<T, C>> class block {
@@ -24,7 +24,7 @@ public:
     block() noexcept = default;
     block(std::nullptr_t) noexcept {}
     block(block&& other) noexcept : owner_(other.owner_), object_(std::exchange(other.object_, nullptr)) {}
-    block& operator=(block&& other) noexcept {  // what was held goes last: it may use this very handle
+    block& operator=(block&& other) noexcept {  // the old object goes last: its destructor may use this very handle
         if (object_ != nullptr) [[unlikely]]
             block(std::move(other)).swap(*this);
         else swap(other);  // the owner of nothing is not even read
@@ -74,7 +74,7 @@ private:
 
 namespace detail {
 
-/// A block that is in use while the object in it is constructed. Goes back to its owner unless kept.
+/// Holds a block while the object in it is constructed. Gives it back to its owner unless `keep` was called.
 template <class Owner> class block_lease {
 public:
     block_lease(Owner* owner, typename Owner::entry block) noexcept : owner_(owner), block_(block) {}
@@ -93,7 +93,7 @@ private:
 }  // namespace detail
 }  // namespace fixpool::inline FIXPOOL_ABI
 
-/// As of the object's address.
+/// The hash of the object's address.
 template <class T, fixpool::checking C, class Owner> struct std::hash<fixpool::block<T, C, Owner>> {
     [[nodiscard]] std::size_t operator()(const fixpool::block<T, C, Owner>& of) const noexcept {
         return std::hash<T*>()(of.get());

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// pool_options: what may be said of a pool beside its layout; and the reporter that a pool makes of it.
+// pool_options: what a user can choose for a pool beside its layout; and the reporter that a pool makes of it.
 #pragma once
 
 #include <fixpool/violation.hpp>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What may be said of a pool beside its layout. Later options are added here, each with a default. Write `{}`, as in
-/// `pool_options options{}`: without it, a library may get the defaults of the program that opened it.
+/// What a user can choose for a pool beside its layout. Later versions add options, each with a default. In a plug-in,
+/// write `pool_options options{}`: without the braces, it may get the defaults of the program that opened it.
 struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
     const char* name = "";                     // the pool copies 31 characters; none where FIXPOOL_TRAP is 1
     violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
@@ -17,8 +17,8 @@ struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
 
 namespace detail {
 
-/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. Constant, so
-/// that it is read without a lock.
+/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. It is constant:
+/// no lock is needed to read it.
 class reporter {
 public:
     explicit reporter(const pool_options& options) noexcept

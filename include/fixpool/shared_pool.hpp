@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// shared_pool: a typed pool for many threads, which lives as long as any of its copies or
-// any of its blocks.
+// shared_pool: a typed pool for many threads, which lives as long as any of its copies or any of its blocks.
 #pragma once
 
 #include <fixpool/typed_pool.hpp>
@@ -27,8 +26,7 @@ public:
 
     shared_state(pool_layout layout, arena memory, pool_options options) : pool_(layout, std::move(memory), options) {}
 
-    /// A T made of `args`. `self` is this state, and may be gone when T's constructor has run: that may end the very
-    /// shared_pool it belongs to.
+    /// A T made of `args`. `self` is this state. T's constructor may destroy the shared_pool that `self` belongs to.
     template <class... Args> [[nodiscard]] handle allocate(const std::shared_ptr<shared_state>& self, Args&&... args) {
         entry taken;
         if (!take(self, taken)) pool_.raise_exhausted();
@@ -135,9 +133,9 @@ private:
 
 }  // namespace detail
 
-/// Owns one T in a shared_pool, as block does in a typed_pool. Every live one also owns the pool, which stays after its
-/// last shared_pool is gone; so does an object that `release` gave up. An object that holds a shared_pool or a
-/// shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
+/// Owns one T in a shared_pool, as block does in a typed_pool. It also owns the pool, which lives on when its last
+/// shared_pool is gone. An object that `release` gave up keeps the pool alive, too. An object that holds a shared_pool
+/// or a shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
 /// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another thread, and die there.
 template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_state<T, C>>;
 

@@ -104,14 +104,14 @@ inline text_line describe(const violation& v) noexcept {
     return line;
 }
 
-/// The default handler. Prints a line to standard error and aborts. After a leak, which harms nobody any more, it goes
-/// on. Where FIXPOOL_TRAP is 1, it traps, after a leak, too.
+/// The default handler. Prints a line to standard error and aborts. A leak harms nobody any more: after it the program
+/// goes on. Where FIXPOOL_TRAP is 1, the handler traps, after a leak, too.
 inline void print_and_abort(const violation& v) noexcept {
     if constexpr (!traps) std::fputs(describe(v).add("\n").c_str(), stderr);
     if (traps || v.kind != violation_kind::leak) stop();
 }
 
-/// The handler of an image. nullptr stands for the default one: this needs no dynamic initialiser.
+/// The handler of an image. nullptr stands for the default one, so that no dynamic initialiser is needed.
 using handler_place = std::atomic<violation_handler>;
 FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
@@ -122,10 +122,12 @@ FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
 }  // namespace detail
 
-/// Makes `handler` the one that is called for violations of this image's pools: those whose options are written by code
-/// of this executable or shared library, unless the options name a handler of their own. No options are options, too,
-/// but for pools that std::make_unique or std::optional builds: give those `pool_options{}`. nullptr restores the
-/// default handler, which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
+/// Sets the handler for violations of this image's pools. nullptr restores the default handler, which prints a line to
+/// standard error and aborts. Returns the previous handler, never nullptr.
+///
+/// An image is an executable or a shared library. A pool is of the image whose code built it. std::make_unique and
+/// std::optional may be another image's code: with them, pass `pool_options{}`, and the pool is of the image that wrote
+/// this. A pool whose options name a handler calls that one instead.
 /// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this
 /// library.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {

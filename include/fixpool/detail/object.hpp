@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What typed pools do with a T: its layout, its construction, its destruction. No function of T's namespace is found by
-// these calls, or by any other of the library's.
+// object: the layout, construction and destruction of a T. No call of this library finds a function of T's namespace.
 #pragma once
 
 #include <fixpool/layout.hpp>
@@ -36,12 +35,12 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
 /// multiple of its alignment.
 template <class T> inline constexpr std::size_t stride_of = round_up(sizeof(T), alignof(T));
 
-/// Stands for the arguments of a T that is default-initialised.
+/// In the place of arguments: default-initialise the T.
 struct for_overwrite {};
 
 FIXPOOL_CALLERS_BEGIN
-/// An object made of `args` at `where`: by parentheses where they construct, else by braces, which are for aggregates
-/// before clang 16 only. Made of for_overwrite it is default-initialised.
+/// Makes an object of `args` at `where`, as T(args...). Of for_overwrite it makes a default-initialised one. Clang
+/// before 16 does not construct aggregates by parentheses: braces do it there, and refuse arguments that narrow.
 template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&... args) {
     constexpr bool overwrites = std::is_same_v<void(Args...), void(for_overwrite)>;
     if constexpr (overwrites && std::is_default_constructible_v<T>) {
@@ -55,7 +54,7 @@ template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&
     }
 }
 
-/// Ends the life of an object whose very type is T: of a polymorphic T without a virtual destructor, too.
+/// Destroys an object whose very type is T. T may be polymorphic without a virtual destructor.
 template <class T> void destroy(T& object) noexcept { object.T::~T(); }
 FIXPOOL_CALLERS_END
 
