@@ -95,6 +95,12 @@ TEMPLATE_TEST_CASE_SIG("a moved-from block is empty and the object moves along",
     }
     CHECK(counted::destroyed == 1);
     CHECK(pool.available() == 2);
+    typed_pool<counted, C> other(1);
+    auto here = pool.allocate(8);
+    auto there = other.allocate(9);
+    const auto moved = std::move(here);
+    const auto moved_too = std::move(there);
+    CHECK(here == there);  // both are empty, wherever their objects were
 }
 
 TEST_CASE("moving onto itself and swapping with itself leave a block as it was", "[block]") {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A namespace with greedy templates of every name that the library might call: none of them is ever found. They are deleted,
+// A namespace with greedy functions of every name that the library might call: none of them is ever found. They are deleted,
 // so that a call that finds one does not compile.
 #include <fixpool/fixpool.hpp>
 
@@ -11,7 +11,11 @@
 
 namespace greedy {
 
+struct thing;
+
 #define GREEDY(name)                                                 \
+    void name(thing&) = delete;                                      \
+    void name(thing*) = delete;                                      \
     template <class... Args> void name(Args&&...) = delete;          \
     template <class T, class... Args> void name(Args&&...) = delete; \
     template <std::size_t N, class... Args> void name(Args&&...) = delete

@@ -669,6 +669,9 @@ TEMPLATE_TEST_CASE_SIG("allocate_for_overwrite leaves an aggregate as it was, al
     first = pool.allocate_for_overwrite();
     CHECK(std::count(std::begin(first->bytes), std::end(first->bytes), 7) == 64);
     first.reset();
+    first = pool.try_allocate_for_overwrite();
+    CHECK(std::count(std::begin(first->bytes), std::end(first->bytes), 7) == 64);
+    first.reset();
 #endif
     first = pool.allocate();
     CHECK(std::count(std::begin(first->bytes), std::end(first->bytes), 0) == 64);
@@ -707,6 +710,8 @@ TEMPLATE_TEST_CASE_SIG("a type whose size is no multiple of its alignment has ev
         CHECK(shared.index_of(shared_colors[i].get()) == i);
         colors[i] = pool.adopt(colors[i].release());
         CHECK(*colors[i] == green);
+        shared_colors[i] = shared.adopt(shared_colors[i].release());
+        CHECK(*shared_colors[i] == red);
     }
     if constexpr (C == checking::checked) {
         int greens = 0;
