@@ -657,6 +657,24 @@ TEST_CASE("counters are read while other threads use the pool", "[shared_pool][t
     CHECK(pool.in_use() == 0);
 }
 
+TEST_CASE("indices, addresses and names are asked while another thread takes fresh blocks", "[shared_pool][threads]") {
+    const shared_pool<int> pool(2000, {.name = "numbers"});
+    const auto first = pool.allocate(1);
+    std::atomic<bool> is_done = false;
+    std::size_t wrong = 0;
+    std::thread asking([&] {
+        do {
+            if (pool.index_of(first.get()) != 0 || !pool.contains(first.get()) || *pool.name() != 'n') ++wrong;
+        } while (!is_done);
+    });
+    std::vector<shared_block<int>> blocks;
+    for (int i = 1; i < 2000; ++i) blocks.push_back(pool.allocate(i));
+    is_done = true;
+    asking.join();
+    CHECK(wrong == 0);
+    CHECK(pool.available() == 0);
+}
+
 TEST_CASE("an object that is being constructed cannot be adopted from its shared pool", "[shared_pool]") {
     struct self {
         self(const shared_pool<self>& pool, bool does_throw) {
