@@ -717,6 +717,7 @@ TEMPLATE_TEST_CASE_SIG("a type whose size is no multiple of its alignment has ev
         int greens = 0;
         pool.for_each([&greens](wide_color& color) { greens += color == green ? 1 : 0; });
         CHECK(greens == 3);
+        CHECK(pool.object_at(2) == colors[2].get());
     }
 }
 
@@ -736,6 +737,7 @@ TEST_CASE("an object is found by its index, while it lives", "[typed_pool]") {
     CHECK(pool.contains(second->data()) == pool.contains(second.get()));  // in the small string's own bytes
     CHECK_FALSE(pool.contains(&pool));
     CHECK(pool.owns(second.get()));
+    CHECK_FALSE(pool.owns(reinterpret_cast<const char*>(second.get()) + 1));
     std::string* const given_up = second.release();
     CHECK(pool.object_at(1) == given_up);  // it lives, though nobody owns it
     CHECK(pool.owns(given_up));
@@ -748,9 +750,16 @@ TEST_CASE("an object is found by its index, while it lives", "[typed_pool]") {
     std::vector<const std::string*> seen;
     view.for_each([&seen](const std::string& text) { seen.push_back(&text); });
     CHECK(seen == std::vector<const std::string*>{second.get()});
+    view.for_each([](auto& text) { STATIC_REQUIRE(std::is_const_v<std::remove_reference_t<decltype(text)>>); });
     first = pool.allocate("third");
+    auto last = pool.allocate("last");
+    first.reset();
+    last.reset();
     pool.sort_free_blocks();
+    CHECK(pool.index_of(pool.allocate("in the lowest").get()) == 0);
     CHECK(pool.stats().refused == 0);
+    CHECK(pool.in_use() == 1);
+    CHECK(pool.peak_in_use() == 3);
 }
 
 TEST_CASE("a given-up object is visited, and reported when its pool dies", "[typed_pool]") {

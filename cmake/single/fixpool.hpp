@@ -53,15 +53,18 @@
 #if defined(__SANITIZE_ADDRESS__) || FIXPOOL_HAS_FEATURE(address_sanitizer)
 #include <sanitizer/asan_interface.h>
 #define FIXPOOL_SANITIZER _asan
+#define FIXPOOL_FENCES true
 #define FIXPOOL_POISON(address, size) __asan_poison_memory_region(address, size)
 #define FIXPOOL_UNPOISON(address, size) __asan_unpoison_memory_region(address, size)
 #elif FIXPOOL_HAS_FEATURE(memory_sanitizer)
 #include <sanitizer/msan_interface.h>
 #define FIXPOOL_SANITIZER _msan
+#define FIXPOOL_FENCES false
 #define FIXPOOL_POISON(address, size) __msan_poison(address, size)
 #define FIXPOOL_UNPOISON(address, size) __msan_allocated_memory(address, size)
 #else
 #define FIXPOOL_SANITIZER
+#define FIXPOOL_FENCES false
 #define FIXPOOL_POISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #endif
@@ -132,8 +135,8 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-inline constexpr bool keeps_values = FIXPOOL_HAS_FEATURE(memory_sanitizer);
-inline constexpr bool traps = FIXPOOL_TRAPS;  // errors and the default violation handler make no text, they trap
+inline constexpr bool fences = FIXPOOL_FENCES;  // whether `fence` does anything
+inline constexpr bool traps = FIXPOOL_TRAPS;    // errors and the default violation handler make no text, they trap
 
 /// Ends the program: by a trap where FIXPOOL_TRAP is 1, otherwise by abort.
 [[noreturn]] FIXPOOL_COLD inline void stop() noexcept {
@@ -158,8 +161,8 @@ inline void poison(const void* address, std::size_t size) noexcept { FIXPOOL_POI
 inline void unpoison(const void* address, std::size_t size) noexcept { FIXPOOL_UNPOISON(address, size); }
 
 /// A pool takes these bytes over, and gives them up. For MSan their values stay as they are.
-inline void fence(const void* at, std::size_t size) noexcept { FIXPOOL_POISON(at, keeps_values ? 0 : size); }
-inline void unfence(const void* at, std::size_t size) noexcept { FIXPOOL_UNPOISON(at, keeps_values ? 0 : size); }
+inline void fence(const void* at, std::size_t size) noexcept { FIXPOOL_POISON(at, fences ? size : 0); }
+inline void unfence(const void* at, std::size_t size) noexcept { FIXPOOL_UNPOISON(at, fences ? size : 0); }
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
@@ -473,23 +476,20 @@ private:
     [[nodiscard]] static std::byte* aligned(std::byte* buffer, std::size_t size, std::size_t wanted,
                                             std::size_t alignment, const char* content) {
         const std::size_t padding = detail::padding_of(buffer, alignment);
-        if (size < padding || size - padding < wanted) raise_too_small(content, wanted, padding, size);
+        if (size < padding || size - padding < wanted) {
+            if constexpr (detail::traps) detail::stop();
+            else raise_too_small(content, wanted, padding, size);
+        }
         return buffer + padding;
     }
 
-    [[noreturn]] FIXPOOL_COLD static void raise_too_small([[maybe_unused]] const char* content,
-                                                          [[maybe_unused]] std::size_t wanted,
-                                                          [[maybe_unused]] std::size_t padding,
-                                                          [[maybe_unused]] std::size_t size) {
-        if constexpr (detail::traps) {
-            detail::stop();
-        } else {
-            auto text =
-                detail::text_line().add("fixpool: the pool's ").add(content).add(" need ").add(wanted).add(" bytes");
-            if (padding != 0) text.add(", and ").add(padding).add(" to align them in this buffer");
-            text.add(": the buffer has ").add(size);
-            detail::raise<std::length_error>(text.c_str());
-        }
+    [[noreturn]] FIXPOOL_COLD static void raise_too_small(const char* content, std::size_t wanted, std::size_t padding,
+                                                          std::size_t size) {
+        detail::text_line text;
+        text.add("fixpool: the pool's ").add(content).add(" need ").add(wanted).add(" bytes");
+        if (padding != 0) text.add(", and ").add(padding).add(" to align them in this buffer");
+        text.add(": the buffer has ").add(size);
+        detail::raise<std::length_error>(text.c_str());
     }
 
     source source_;
@@ -826,7 +826,7 @@ public:
           inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
           bottom_(::new (static_cast<void*>(on.metadata)) entry[g.block_count + 1]),
           end_(fresh_ + g.block_count * one_carved()),
-          fenced_(g.blocks_bytes() + (on.are_apart ? 0 : guard_size)) {
+          fenced_(!detail::fences ? 0 : g.blocks_bytes() + (on.are_apart ? 0 : guard_size)) {
         if constexpr (is_checked)
             states_ = ::new (static_cast<void*>(top_ + g.block_count + 1)) block_state[g.block_count];
         *bottom_ = none;

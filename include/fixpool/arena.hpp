@@ -133,23 +133,20 @@ private:
     [[nodiscard]] static std::byte* aligned(std::byte* buffer, std::size_t size, std::size_t wanted,
                                             std::size_t alignment, const char* content) {
         const std::size_t padding = detail::padding_of(buffer, alignment);
-        if (size < padding || size - padding < wanted) raise_too_small(content, wanted, padding, size);
+        if (size < padding || size - padding < wanted) {
+            if constexpr (detail::traps) detail::stop();
+            else raise_too_small(content, wanted, padding, size);
+        }
         return buffer + padding;
     }
 
-    [[noreturn]] FIXPOOL_COLD static void raise_too_small([[maybe_unused]] const char* content,
-                                                          [[maybe_unused]] std::size_t wanted,
-                                                          [[maybe_unused]] std::size_t padding,
-                                                          [[maybe_unused]] std::size_t size) {
-        if constexpr (detail::traps) {
-            detail::stop();
-        } else {
-            auto text =
-                detail::text_line().add("fixpool: the pool's ").add(content).add(" need ").add(wanted).add(" bytes");
-            if (padding != 0) text.add(", and ").add(padding).add(" to align them in this buffer");
-            text.add(": the buffer has ").add(size);
-            detail::raise<std::length_error>(text.c_str());
-        }
+    [[noreturn]] FIXPOOL_COLD static void raise_too_small(const char* content, std::size_t wanted, std::size_t padding,
+                                                          std::size_t size) {
+        detail::text_line text;
+        text.add("fixpool: the pool's ").add(content).add(" need ").add(wanted).add(" bytes");
+        if (padding != 0) text.add(", and ").add(padding).add(" to align them in this buffer");
+        text.add(": the buffer has ").add(size);
+        detail::raise<std::length_error>(text.c_str());
     }
 
     source source_;

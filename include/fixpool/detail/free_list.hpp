@@ -61,7 +61,7 @@ public:
           inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
           bottom_(::new (static_cast<void*>(on.metadata)) entry[g.block_count + 1]),
           end_(fresh_ + g.block_count * one_carved()),
-          fenced_(g.blocks_bytes() + (on.are_apart ? 0 : guard_size)) {
+          fenced_(!detail::fences ? 0 : g.blocks_bytes() + (on.are_apart ? 0 : guard_size)) {
         if constexpr (is_checked)
             states_ = ::new (static_cast<void*>(top_ + g.block_count + 1)) block_state[g.block_count];
         *bottom_ = none;

@@ -21,15 +21,18 @@
 #if defined(__SANITIZE_ADDRESS__) || FIXPOOL_HAS_FEATURE(address_sanitizer)
 #include <sanitizer/asan_interface.h>
 #define FIXPOOL_SANITIZER _asan
+#define FIXPOOL_FENCES true
 #define FIXPOOL_POISON(address, size) __asan_poison_memory_region(address, size)
 #define FIXPOOL_UNPOISON(address, size) __asan_unpoison_memory_region(address, size)
 #elif FIXPOOL_HAS_FEATURE(memory_sanitizer)
 #include <sanitizer/msan_interface.h>
 #define FIXPOOL_SANITIZER _msan
+#define FIXPOOL_FENCES false
 #define FIXPOOL_POISON(address, size) __msan_poison(address, size)
 #define FIXPOOL_UNPOISON(address, size) __msan_allocated_memory(address, size)
 #else
 #define FIXPOOL_SANITIZER
+#define FIXPOOL_FENCES false
 #define FIXPOOL_POISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #endif
@@ -100,8 +103,8 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-inline constexpr bool keeps_values = FIXPOOL_HAS_FEATURE(memory_sanitizer);
-inline constexpr bool traps = FIXPOOL_TRAPS;  // errors and the default violation handler make no text, they trap
+inline constexpr bool fences = FIXPOOL_FENCES;  // whether `fence` does anything
+inline constexpr bool traps = FIXPOOL_TRAPS;    // errors and the default violation handler make no text, they trap
 
 /// Ends the program: by a trap where FIXPOOL_TRAP is 1, otherwise by abort.
 [[noreturn]] FIXPOOL_COLD inline void stop() noexcept {
@@ -126,7 +129,7 @@ inline void poison(const void* address, std::size_t size) noexcept { FIXPOOL_POI
 inline void unpoison(const void* address, std::size_t size) noexcept { FIXPOOL_UNPOISON(address, size); }
 
 /// A pool takes these bytes over, and gives them up. For MSan their values stay as they are.
-inline void fence(const void* at, std::size_t size) noexcept { FIXPOOL_POISON(at, keeps_values ? 0 : size); }
-inline void unfence(const void* at, std::size_t size) noexcept { FIXPOOL_UNPOISON(at, keeps_values ? 0 : size); }
+inline void fence(const void* at, std::size_t size) noexcept { FIXPOOL_POISON(at, fences ? size : 0); }
+inline void unfence(const void* at, std::size_t size) noexcept { FIXPOOL_UNPOISON(at, fences ? size : 0); }
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
