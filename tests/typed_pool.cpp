@@ -699,6 +699,9 @@ TEMPLATE_TEST_CASE_SIG("a type whose size is no multiple of its alignment has ev
     CHECK(pool.stride() == 16);
     CHECK(shared.stride() == 16);
     CHECK(pool.block_size() == 4);
+    constexpr std::size_t fitting = typed_pool<wide_color, C>::blocks_in(1000);
+    STATIC_REQUIRE(typed_pool<wide_color, C>::required_bytes(fitting) <= 1000);
+    STATIC_REQUIRE(typed_pool<wide_color, C>::required_bytes(fitting + 1) > 1000);
     std::array<block<wide_color, C>, 3> colors;
     std::array<fixpool::shared_block<wide_color, C>, 3> shared_colors;
     for (auto& color : colors) color = pool.allocate(green);
