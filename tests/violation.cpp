@@ -64,6 +64,9 @@ TEST_CASE("what is known of the sites ends a report", "[violation]") {
     v.released_at = site{nullptr, 0, nullptr, at(0x1234)};
     CHECK(std::string(fixpool::detail::describe(v).c_str()) ==
           "fixpool: double free of block 0x7f40 (1 of 2) in pool \"p\"; allocated at net.cpp:88, released at 0x1234");
+    v.allocated_at = v.released_at;
+    CHECK(std::string(fixpool::detail::describe(v).c_str()) ==
+          "fixpool: double free of block 0x7f40 (1 of 2) in pool \"p\"; allocated at 0x1234, released at 0x1234");
     v.allocated_at = site::unknown();
     CHECK(std::string(fixpool::detail::describe(v).c_str()) ==
           "fixpool: double free of block 0x7f40 (1 of 2) in pool \"p\"; released at 0x1234");

@@ -143,6 +143,11 @@ void none() {
         std::memset(block, 1, 64);
         moved.deallocate(block);
     }
+    {
+        fixpool::memory_pool pool({64, 8}, fixpool::arena::borrow(buffer));
+        pool = fixpool::memory_pool({64, 4});
+        std::memset(buffer, 1, sizeof buffer);  // given up with the pool that was on it
+    }
     if (buffer[300] == std::byte{1}) sink = 1;  // lent, and never handed out: what the lender wrote is still there
     static std::byte blocks[256];
     static unsigned char metadata[fixpool::memory_pool::required_metadata_bytes({64, 4})];
