@@ -158,6 +158,10 @@ TEST_CASE("sort_free_blocks hands out the lowest free block first, and leaves li
         pool.sort_free_blocks();
         CHECK(pool.in_use() == 900 - freed.size());
         CHECK(pool.peak_in_use() == peak);
+        std::size_t visited = 0;
+        pool.for_each_allocated([&visited](void*) { ++visited; });
+        CHECK(visited == pool.in_use());
+        CHECK(pool.try_deallocate(freed[0]) == release_status::double_free);
         CHECK((taken_from(pool, freed.size()) == freed));
         CHECK(pool.allocate() == pool.block_at(900));
         pool.sort_free_blocks();  // with none free
@@ -193,9 +197,12 @@ TEST_CASE("sort_free_blocks does not hand out what is being constructed or destr
     {
         auto first = pool.allocate(pool);
         auto second = pool.allocate(pool);
-        second.reset();
+        first.reset();
         CHECK(sorter::was_apart);
         CHECK(pool.in_use() == 1);
+        sorter::nested = 1;
+        second.reset();  // and lies between free blocks
+        CHECK(sorter::was_apart);
     }
     CHECK(pool.in_use() == 0);
     CHECK(violations.count() == 0);
