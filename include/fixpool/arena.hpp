@@ -112,11 +112,12 @@ private:
     /// `fetch` did not align its memory.
     [[nodiscard]] detail::arena_places acquire(const detail::arena_plan& plan) {
         source& s = source_;
-        if (s.is_apart)
+        if (s.is_apart) {
             return {aligned(s.blocks, s.blocks_size, plan.blocks_bytes, plan.blocks_alignment, "blocks"),
                     aligned(s.metadata, s.metadata_size, plan.metadata_bytes, plan.metadata_alignment,
                             "metadata (see required_metadata_bytes())"),
                     true};
+        }
         if (s.fetch != nullptr) {
             s.blocks_size = plan.total_bytes();
             s.alignment = plan.alignment();
