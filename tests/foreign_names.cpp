@@ -112,4 +112,11 @@ TEMPLATE_TEST_CASE_SIG("no function of T's namespace is ever found", "[foreign_n
     e = shared.adopt(f.release());
     CHECK(e->value == 5);
     CHECK(shared.contains(g.get()));
+    const auto copy = shared;
+    const auto& one = e;  // constant: a call that matches greedy's better is not ours
+    const auto& other = g;
+    const bool are_equal = copy == shared && one == one && !(one == other);
+    const bool are_ordered = (one <=> other) != 0;
+    CHECK(are_equal);
+    CHECK(are_ordered);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // The order in which blocks are handed out: in order of addresses again when a large pool has become empty, or when it is
 // asked for; and what is visited while blocks come and go.
-#include <fixpool/typed_pool.hpp>
+#include <fixpool/shared_pool.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <initializer_list>
 #include <map>
 #include <numeric>
@@ -59,6 +60,31 @@ TEMPLATE_TEST_CASE("a large pool that is empty hands out its blocks in order of 
         CHECK(pool.try_allocate() == nullptr);
         CHECK(pool.peak_in_use() == count + 2);
         pool.reset();
+    }
+}
+
+TEMPLATE_TEST_CASE_SIG("a large typed or shared pool that is empty makes its objects in order of addresses again",
+                       "[order]", ((checking C), C), checking::unchecked, checking::checked) {
+    struct node {
+        unsigned char bytes[64] = {};
+    };
+    constexpr std::size_t count = limit / sizeof(node);
+    const auto is_in_order = [](auto& pool) {
+        std::vector<decltype(pool.allocate())> nodes(count);
+        bool is_sorted = true;
+        for (auto& made : nodes) {
+            made = pool.allocate();
+            is_sorted &= &made == nodes.data() || std::less<>()((&made)[-1].get(), made.get());
+        }
+        std::shuffle(nodes.begin(), nodes.end(), std::mt19937(1));
+        return is_sorted;
+    };
+    typed_pool<node, C> typed(count);
+    fixpool::shared_pool<node, C> shared(count);
+    for (int round = 0; round < 3; ++round) {
+        INFO("round " << round);
+        CHECK(is_in_order(typed));
+        CHECK(is_in_order(shared));
     }
 }
 
