@@ -91,7 +91,8 @@ TEMPLATE_TEST_CASE_SIG("a large typed or shared pool that is empty makes its obj
 TEMPLATE_TEST_CASE("a small pool that is empty hands out first what was released last", "[order]", unchecked_pool,
                    memory_pool) {
     TestType pool({64, limit / 64});
-    const std::vector<void*> blocks = taken_from(pool, limit / 64 - 1);  // a block below the limit
+    std::vector<void*> blocks = taken_from(pool, limit / 64 - 1);  // a block below the limit
+    std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));   // what is in order would stay so anyway
     for (int round = 0; round < 3; ++round) {
         pool.deallocate_bulk(blocks);
         std::vector<void*> again = taken_from(pool, blocks.size());
@@ -192,6 +193,12 @@ TEST_CASE("sort_free_blocks hands out the lowest free block first, and leaves li
         CHECK(pool.allocate() == pool.block_at(900));
         pool.sort_free_blocks();  // with none free
         CHECK(pool.in_use() == 901);
+        pool.deallocate(pool.block_at(900));
+        for (std::size_t i = 0; i < 900; ++i) pool.deallocate(pool.block_at(i));
+        pool.sort_free_blocks();  // with all free
+        CHECK(pool.peak_in_use() == peak + 1);
+        CHECK(pool.try_deallocate(blocks[5]) == release_status::double_free);
+        CHECK(pool.allocate() == blocks[0]);
         pool.reset();
         pool.sort_free_blocks();  // with none handed out
         CHECK(pool.allocate() == blocks[0]);
