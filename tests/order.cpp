@@ -68,7 +68,7 @@ TEMPLATE_TEST_CASE_SIG("a large typed or shared pool that is empty makes its obj
     struct node {
         unsigned char bytes[64] = {};
     };
-    constexpr std::size_t count = limit / sizeof(node);
+    static constexpr std::size_t count = limit / sizeof(node);
     const auto is_in_order = [](auto& pool) {
         std::vector<decltype(pool.allocate())> nodes(count);
         bool is_sorted = true;

@@ -656,6 +656,16 @@ TEST_CASE("an aggregate may be given fewer values than it has members", "[typed_
     CHECK(first->next == nullptr);
 }
 
+namespace {
+
+struct takes_anything {
+    takes_anything() = default;
+    template <class Other> explicit takes_anything(Other&&) : was_given(true) {}
+    bool was_given = false;
+};
+
+}  // namespace
+
 TEMPLATE_TEST_CASE_SIG("allocate_for_overwrite leaves an aggregate as it was, allocate sets it to 0", "[typed_pool]",
                        ((checking C), C), checking::unchecked, checking::checked) {
     struct packet {
@@ -681,6 +691,9 @@ TEMPLATE_TEST_CASE_SIG("allocate_for_overwrite leaves an aggregate as it was, al
     typed_pool<std::string, C> texts(1);
     CHECK(texts.allocate_for_overwrite()->empty());  // a default constructor runs
     CHECK(texts.try_allocate_for_overwrite()->empty());
+    typed_pool<takes_anything, C> eager(1);
+    CHECK_FALSE(eager.allocate_for_overwrite()->was_given);
+    CHECK(eager.allocate(5)->was_given);
 }
 
 namespace {
