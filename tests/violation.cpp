@@ -83,6 +83,15 @@ TEST_CASE("a report that is too long is cut short at any length, but for the end
     }
 }
 
+TEST_CASE("a number at the end of a report is cut short at any digit", "[violation]") {
+    for (std::size_t length = 330; length < 360; ++length) {
+        const std::string text(length, 'x');
+        fixpool::detail::text_line line;
+        line.add(text.c_str()).add(std::size_t{1234567890});
+        REQUIRE(std::string(line.c_str()) == (text + "1234567890").substr(0, 350));
+    }
+}
+
 TEST_CASE("a site is the caller's where nothing else is said", "[violation]") {
     const site named = {"a.cpp", 7, "f"};
     CHECK(std::string(named.file) == "a.cpp");
