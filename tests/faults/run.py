@@ -30,7 +30,7 @@ NEAREST = {
     "block": ["block", "typed_pool", "shared_pool"],
     "detail/free_list": ["detail/free_list", "order", "memory_pool", "moves", "exhaustive", "typed_pool"],
     "detail/object": ["typed_pool", "refused"],
-    "detail/platform": ["detail/platform", "refused"],
+    "detail/platform": ["detail/platform"],
     "detail/text_line": ["violation", "memory_pool"],
     "exhausted": ["memory_pool"],
     "layout": ["layout", "arena", "detail/free_list", "memory_pool"],
@@ -74,6 +74,9 @@ get_property(sanitized DIRECTORY sanitized PROPERTY BUILDSYSTEM_TARGETS)
 add_custom_target(processes DEPENDS ${deaths} ${sanitized})
 add_custom_target(nothing)
 """
+# What has to be built for a test that a hint names.
+TARGETS = {"death": "deaths", "without exceptions": "without_exceptions", "address sanitizer": "sanitized_address",
+           "memory sanitizer": "sanitized_memory"}
 PROCESSES = "^(death: |without exceptions: |[a-z]+ sanitizer: )"
 REFUSED = "^(accepted: |refused: |headers: no warnings)"
 # What compares files, or copies of them, would notice any change at all; so would what counts lines.
@@ -85,10 +88,10 @@ class Broken(Exception):
 
 
 class Fault:
-    """`changes` are pairs of texts: the one in the header, and the one in its place."""
+    """`changes` are pairs of texts: the one in the header, and the one in its place. `hint` is tried before all others."""
 
-    def __init__(self, header, what, changes):
-        self.header, self.what, self.changes = header, what, changes
+    def __init__(self, header, what, changes, hint):
+        self.header, self.what, self.changes, self.hint = header, what, changes, hint
 
     def misfit(self):
         """What it asks for that is not in its header once, or ""."""
@@ -109,6 +112,7 @@ def read_faults(path):
         if not lines:
             continue
         header, what = lines[0].split(": ", 1)
+        hint = lines.pop(1)[2:] if lines[1].startswith("? ") else None
         changes = []
         last = ""
         for line in lines[1:]:
@@ -117,7 +121,7 @@ def read_faults(path):
                 changes.append(([], []))
             changes[-1]["-+".index(sign)].append(text)
             last = sign
-        faults.append(Fault(header, what, [("\n".join(old), "\n".join(new)) for old, new in changes]))
+        faults.append(Fault(header, what, [("\n".join(old), "\n".join(new)) for old, new in changes], hint))
     return faults
 
 
@@ -186,10 +190,17 @@ class Tree:
         return ("hangs: " if failed[2] == "Timeout" else "") + failed[1]
 
     def nearest(self, name):
-        return self.by_ctest("nothing", "-R", REFUSED) if name == "refused" else self.alone(name)
+        """`name` is a file of tests, or what the names of tests that are programs of their own begin with."""
+        if name == "refused":
+            return self.by_ctest("nothing", "-R", REFUSED)
+        if ": " in name:
+            target = TARGETS.get(name.split(": ")[0], "nothing")
+            return self.by_ctest(target, "-R", "^" + name)
+        return self.alone(name)
 
-    def failing_test(self, header):
-        for name in NEAREST.get(header.removesuffix(".hpp"), []):
+    def failing_test(self, fault):
+        names = NEAREST.get(fault.header.removesuffix(".hpp"), [])
+        for name in ([fault.hint] if fault.hint else []) + [name for name in names if name != fault.hint]:
             if (test := self.nearest(name)) is not None:
                 return test
         return self.by_ctest("processes", "-R", PROCESSES) or self.by_ctest("all")
@@ -206,7 +217,7 @@ class Tree:
         good = header.read_text()
         header.write_text(fault.planted_in(good))
         try:
-            return self.failing_test(fault.header)
+            return self.failing_test(fault)
         finally:
             header.write_text(good)  # newer than all that was built from the fault
 
@@ -245,6 +256,7 @@ def main():
 
     def try_out(fault):
         tree = trees.get()
+        began = time.monotonic()
         try:
             test = tree.try_out(fault)
             end, verdict = ("not found", "NOT FOUND") if test is None else ("found", f"found by: {test}")
@@ -254,7 +266,8 @@ def main():
             trees.put(tree)
         with printing:
             count[end] += 1
-            print(f"{sum(count.values())}/{len(faults)} {fault.header}: {fault.what}: {verdict}", flush=True)
+            print(f"{sum(count.values())}/{len(faults)} {fault.header}: {fault.what}: {verdict} "
+                  f"({time.monotonic() - began:.0f} s)", flush=True)
 
     with ThreadPoolExecutor(WORKERS) as workers:
         list(workers.map(try_out, faults))
