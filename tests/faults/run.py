@@ -75,8 +75,7 @@ add_custom_target(processes DEPENDS ${deaths} ${sanitized})
 add_custom_target(nothing)
 """
 # What has to be built for a test that a hint names.
-TARGETS = {"death": "deaths", "without exceptions": "without_exceptions", "address sanitizer": "sanitized_address",
-           "memory sanitizer": "sanitized_memory"}
+TARGETS = {"death": "deaths", "without exceptions": "without_exceptions", "address sanitizer": "sanitized_address"}
 PROCESSES = "^(death: |without exceptions: |[a-z]+ sanitizer: )"
 REFUSED = "^(accepted: |refused: |headers: no warnings)"
 # What compares files, or copies of them, would notice any change at all; so would what counts lines.
