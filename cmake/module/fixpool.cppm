@@ -13,6 +13,7 @@ using fixpool::basic_memory_pool;
 using fixpool::block;
 using fixpool::checking;
 using fixpool::get_violation_handler;
+using fixpool::knows_live_blocks;
 using fixpool::lent_bytes;
 using fixpool::memory_pool;
 using fixpool::pool_exhausted;
