@@ -631,7 +631,8 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 /// What went wrong. A block is in use from its allocation until it is free again.
 enum class violation_kind : unsigned char {
-    double_free,         // the block was handed out since construction or the last reset, and is free now
+    double_free,         // the block was handed out since construction or the last reset, and is free now: it was
+                         // released, or its constructor threw
     not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
     foreign_pointer,     // the address is outside the pool's blocks; it is never read
     misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
@@ -747,7 +748,7 @@ FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 ///
 /// An image is an executable or a shared library. A pool is of the image whose code built it. std::make_unique and
 /// std::optional may be another image's code: with them, pass `pool_options{}`, and the pool is of the image that wrote
-/// this. A pool whose options name a handler calls that one instead.
+/// this. A pool whose options name a handler calls that one instead. A pool must be gone before its image is unloaded.
 /// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this
 /// library.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
@@ -781,7 +782,7 @@ FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler 
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What a checked level knows of a block that was handed out at least once. Of the others nothing is written, nor read.
+/// What a checked level knows of a carved block. The states of other blocks are not read.
 enum class block_state : unsigned char {
     out_of_use,  // free, or its object is being constructed or destroyed
     live,
@@ -793,7 +794,8 @@ enum class block_state : unsigned char {
 /// know the stride at compile time pass it as `Stride`: an index then needs no loads.
 ///
 /// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
-/// block. In one piece with the blocks, a guard lies between: a small overflow of the last block does not reach them.
+/// block. Where they share a buffer with the blocks, 16 bytes of guard lie between: a small overflow of the last block
+/// does not reach them.
 /// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
 ///
 /// Blocks are carved, lowest first, when the stack is empty. The stack does not keep the order of addresses. When many
@@ -1005,7 +1007,8 @@ private:
     }
 
     /// The top has reached full_: all carved blocks are free, or nearly all. Small pools then put full_ out of reach
-    /// until they carve again. Pools in order put it 128 KiB below the top. So neither calls this at every release.
+    /// until they carve again. Pools in order put it 128 KiB below the top: those of smaller blocks than that do not
+    /// come here at every release.
     FIXPOOL_COLD void has_filled() noexcept {
         full_ = out() == 0 ? bottom_ : bottom_ + carved();
         if (out() != 0 || carved() * layout_.stride < ordered_bytes) return;
@@ -1017,7 +1020,7 @@ private:
     /// Whether samples show the stack in order of addresses, up or down. Popping is then cheaper than carving.
     [[nodiscard]] bool is_in_order() const noexcept {
         const auto next = static_cast<std::ptrdiff_t>(layout_.stride) * (address(bottom_[1]) < address(*top_) ? 1 : -1);
-        for (std::size_t at = 2; at <= carved(); at += carved() / 17 + 1 + at % 13)  // no pattern has this step
+        for (std::size_t at = 2; at <= carved(); at += carved() / 17 + 1 + at % 13)  // a step that varies
             if (address(bottom_[at]) - address(bottom_[at - 1]) != next) return false;
         return true;
     }
@@ -1122,7 +1125,7 @@ struct pool_stats {
     std::size_t refused = 0;         // allocations that found too few free blocks, since then; a bulk form counts once
     std::size_t block_size = 0;      // bytes usable in a block
     std::size_t stride = 0;          // bytes from one block to the next
-    std::size_t arena_bytes = 0;     // bytes: the blocks and all that is kept about them, what `required_bytes` says
+    std::size_t arena_bytes = 0;     // bytes: what `required_bytes` says, also where metadata are apart
     std::size_t metadata_bytes = 0;  // bytes: arena_bytes - total_blocks * stride
 };
 
@@ -1155,8 +1158,9 @@ enum class release_status : unsigned char {
 
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
 /// was released last is handed out first. When all blocks are free again, and those that were in use come to 256 KiB or
-/// more, blocks are handed out in order of addresses again, up or down, or very nearly so. Nothing is written into free
-/// blocks. Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
+/// more, blocks are handed out in order of addresses again, up or down. Runs that samples take for order stay as they
+/// are. Nothing is written into free blocks. Construction is O(1), whatever the size. checking.hpp describes the levels
+/// of checking.
 ///
 /// A pool can be moved: the target then has its blocks, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
@@ -1177,8 +1181,8 @@ public:
         : basic_memory_pool(layout, arena::heap(), options) {}
 
     /// A pool on `memory`, which it takes over.
-    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed; what a
-    /// function of the arena's throws.
+    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed, and for
+    /// memory that a function of the arena's did not align; what such a function throws.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
         : basic_memory_pool(std::move(memory), detail::checked_geometry(layout, free_list::metadata_size), options) {}
 
@@ -1536,7 +1540,7 @@ public:
 
     /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty block. Any other pointer is a
     /// violation, `still_owned` if a handle owns the object. The object is then untouched, and the block is empty.
-    /// Complexity: O(1); to report a violation O(available()), as in a release.
+    /// Complexity: O(1); to report a violation O(peak_in_use()), as in a release.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if (pool_.list_.template change<stride()>(object, given_up, live) == free_list::none) {

@@ -32,8 +32,9 @@ enum class release_status : unsigned char {
 
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
 /// was released last is handed out first. When all blocks are free again, and those that were in use come to 256 KiB or
-/// more, blocks are handed out in order of addresses again, up or down, or very nearly so. Nothing is written into free
-/// blocks. Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
+/// more, blocks are handed out in order of addresses again, up or down. Runs that samples take for order stay as they
+/// are. Nothing is written into free blocks. Construction is O(1), whatever the size. checking.hpp describes the levels
+/// of checking.
 ///
 /// A pool can be moved: the target then has its blocks, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
@@ -54,8 +55,8 @@ public:
         : basic_memory_pool(layout, arena::heap(), options) {}
 
     /// A pool on `memory`, which it takes over.
-    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed; what a
-    /// function of the arena's throws.
+    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed, and for
+    /// memory that a function of the arena's did not align; what such a function throws.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
         : basic_memory_pool(std::move(memory), detail::checked_geometry(layout, free_list::metadata_size), options) {}
 

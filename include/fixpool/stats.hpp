@@ -16,7 +16,7 @@ struct pool_stats {
     std::size_t refused = 0;         // allocations that found too few free blocks, since then; a bulk form counts once
     std::size_t block_size = 0;      // bytes usable in a block
     std::size_t stride = 0;          // bytes from one block to the next
-    std::size_t arena_bytes = 0;     // bytes: the blocks and all that is kept about them, what `required_bytes` says
+    std::size_t arena_bytes = 0;     // bytes: what `required_bytes` says, also where metadata are apart
     std::size_t metadata_bytes = 0;  // bytes: arena_bytes - total_blocks * stride
 };
 

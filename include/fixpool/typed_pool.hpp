@@ -91,7 +91,7 @@ public:
 
     /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty block. Any other pointer is a
     /// violation, `still_owned` if a handle owns the object. The object is then untouched, and the block is empty.
-    /// Complexity: O(1); to report a violation O(available()), as in a release.
+    /// Complexity: O(1); to report a violation O(peak_in_use()), as in a release.
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if (pool_.list_.template change<stride()>(object, given_up, live) == free_list::none) {

@@ -11,7 +11,8 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 /// What went wrong. A block is in use from its allocation until it is free again.
 enum class violation_kind : unsigned char {
-    double_free,         // the block was handed out since construction or the last reset, and is free now
+    double_free,         // the block was handed out since construction or the last reset, and is free now: it was
+                         // released, or its constructor threw
     not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
     foreign_pointer,     // the address is outside the pool's blocks; it is never read
     misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
@@ -127,7 +128,7 @@ FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 ///
 /// An image is an executable or a shared library. A pool is of the image whose code built it. std::make_unique and
 /// std::optional may be another image's code: with them, pass `pool_options{}`, and the pool is of the image that wrote
-/// this. A pool whose options name a handler calls that one instead.
+/// this. A pool whose options name a handler calls that one instead. A pool must be gone before its image is unloaded.
 /// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this
 /// library.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {

@@ -15,7 +15,7 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What a checked level knows of a block that was handed out at least once. Of the others nothing is written, nor read.
+/// What a checked level knows of a carved block. The states of other blocks are not read.
 enum class block_state : unsigned char {
     out_of_use,  // free, or its object is being constructed or destroyed
     live,
@@ -27,7 +27,8 @@ enum class block_state : unsigned char {
 /// know the stride at compile time pass it as `Stride`: an index then needs no loads.
 ///
 /// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
-/// block. In one piece with the blocks, a guard lies between: a small overflow of the last block does not reach them.
+/// block. Where they share a buffer with the blocks, 16 bytes of guard lie between: a small overflow of the last block
+/// does not reach them.
 /// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
 ///
 /// Blocks are carved, lowest first, when the stack is empty. The stack does not keep the order of addresses. When many
@@ -239,7 +240,8 @@ private:
     }
 
     /// The top has reached full_: all carved blocks are free, or nearly all. Small pools then put full_ out of reach
-    /// until they carve again. Pools in order put it 128 KiB below the top. So neither calls this at every release.
+    /// until they carve again. Pools in order put it 128 KiB below the top: those of smaller blocks than that do not
+    /// come here at every release.
     FIXPOOL_COLD void has_filled() noexcept {
         full_ = out() == 0 ? bottom_ : bottom_ + carved();
         if (out() != 0 || carved() * layout_.stride < ordered_bytes) return;
@@ -251,7 +253,7 @@ private:
     /// Whether samples show the stack in order of addresses, up or down. Popping is then cheaper than carving.
     [[nodiscard]] bool is_in_order() const noexcept {
         const auto next = static_cast<std::ptrdiff_t>(layout_.stride) * (address(bottom_[1]) < address(*top_) ? 1 : -1);
-        for (std::size_t at = 2; at <= carved(); at += carved() / 17 + 1 + at % 13)  // no pattern has this step
+        for (std::size_t at = 2; at <= carved(); at += carved() / 17 + 1 + at % 13)  // a step that varies
             if (address(bottom_[at]) - address(bottom_[at - 1]) != next) return false;
         return true;
     }
