@@ -10,6 +10,7 @@
 #include <map>
 #include <numeric>
 #include <random>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -25,7 +26,8 @@ using unchecked_pool = fixpool::basic_memory_pool<checking::unchecked>;
 
 namespace {
 
-constexpr std::size_t limit = std::size_t{256} << 10;  // bytes of blocks from which on order is restored
+// Bytes of blocks, and blocks, from which on order is restored.
+constexpr std::size_t limit = std::size_t{256} << 10, few = 64;
 
 std::vector<void*> taken_from(auto& pool, std::size_t count) {
     std::vector<void*> blocks(count);
@@ -43,7 +45,7 @@ void release_in_disorder(auto& pool, std::vector<void*> blocks) {
 TEMPLATE_TEST_CASE("a large pool that is empty hands out its blocks in order of addresses again", "[order]",
                    unchecked_pool, memory_pool) {
     for (const std::size_t size : {8U, 24U, 64U, 4096U, 300000U}) {
-        const std::size_t count = (limit + size - 1) / size;
+        const std::size_t count = std::max(few, (limit + size - 1) / size);
         TestType pool({size, count + 2});
         for (int round = 0; round < 3; ++round) {
             const std::vector<void*> blocks = taken_from(pool, count);
@@ -90,16 +92,18 @@ TEMPLATE_TEST_CASE_SIG("a large typed or shared pool that is empty makes its obj
 
 TEMPLATE_TEST_CASE("a small pool that is empty hands out first what was released last", "[order]", unchecked_pool,
                    memory_pool) {
-    TestType pool({64, limit / 64});
-    std::vector<void*> blocks = taken_from(pool, limit / 64 - 1);  // a block below the limit
-    std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));   // what is in order would stay so anyway
-    for (int round = 0; round < 3; ++round) {
-        pool.deallocate_bulk(blocks);
-        std::vector<void*> again = taken_from(pool, blocks.size());
-        std::reverse(again.begin(), again.end());
-        CHECK((again == blocks));
+    for (const auto& [size, count] : {std::pair(std::size_t{64}, limit / 64 - 1), std::pair(limit, few - 1)}) {
+        TestType pool({size, count + 1});
+        std::vector<void*> blocks = taken_from(pool, count);          // a block below the limit
+        std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));  // what is in order would stay so anyway
+        for (int round = 0; round < 3; ++round) {
+            pool.deallocate_bulk(blocks);
+            std::vector<void*> again = taken_from(pool, blocks.size());
+            std::reverse(again.begin(), again.end());
+            CHECK((again == blocks));
+        }
+        pool.reset();
     }
-    pool.reset();
 }
 
 TEMPLATE_TEST_CASE("a pool that grows beyond the limit restores order only when every block is back", "[order]",
@@ -134,17 +138,82 @@ TEMPLATE_TEST_CASE("a large pool that is in order, up or down, stays as it is, a
         CHECK((taken_from(pool, count) == up));
         release_in_disorder(pool, up);
         CHECK((taken_from(pool, count) == up));
-        pool.deallocate_bulk(up);
-        std::vector<void*> few = taken_from(pool, count / 8);  // the top alone is not put in order
-        release_in_disorder(pool, few);
-        CHECK((taken_from(pool, count / 8) != std::vector<void*>(down.begin(), down.begin() + count / 8)));
-        for (std::size_t i = 0; i < count / 8; ++i) pool.deallocate(down[i]);
-        const std::vector<void*> more = taken_from(pool, count * 3 / 8);  // more than 128 KiB is
-        release_in_disorder(pool, more);
-        CHECK((taken_from(pool, count) == up));
     }
     pool.deallocate_bulk(up);
     CHECK(pool.peak_in_use() == count);
+}
+
+TEMPLATE_TEST_CASE("a pool in order restores it when more than a few blocks were out at a time", "[order]",
+                   unchecked_pool, memory_pool) {
+    for (const auto& [size, count, deep] :
+         {std::tuple(64, 4096, 104), std::tuple(64, 4095 + 2, 104), std::tuple(64, 100000, 136),
+          std::tuple(4096, 64, 56), std::tuple(300000, 100, 56)}) {
+        const auto total = static_cast<std::size_t>(count);
+        TestType pool({static_cast<std::size_t>(size), total});
+        const std::vector<void*> up = taken_from(pool, total);
+        const std::vector<void*> down(up.rbegin(), up.rend());
+        for (const auto& order : {down, up}) {
+            for (const std::size_t out : {deep - 1, deep, deep + 1, count / 2 + 28, count - 1}) {
+                INFO(size << " bytes, " << count << " blocks, " << out << " out, up: " << (order == down));
+                pool.deallocate_bulk(order);
+                const std::vector<void*> swing = taken_from(pool, out);
+                release_in_disorder(pool, swing);
+                const bool is_kept = taken_from(pool, out) != std::vector<void*>(up.begin(), up.begin() + out);
+                CHECK(is_kept == (out <= static_cast<std::size_t>(deep)));
+                pool.reset();
+                CHECK((taken_from(pool, total) == up));
+            }
+        }
+        pool.reset();
+    }
+}
+
+TEMPLATE_TEST_CASE("a stack of which only parts are in order is put in order", "[order]", unchecked_pool, memory_pool) {
+    const std::size_t count = 5000;
+    TestType pool({64, count});
+    const std::vector<void*> up = taken_from(pool, count);
+    const auto release = [&pool, &up](const std::vector<void*>& blocks) {
+        pool.deallocate_bulk(blocks);
+        CHECK((taken_from(pool, count) == up));
+    };
+    std::mt19937 random(3);
+    std::vector<void*> blocks(up.rbegin(), up.rend());
+    SECTION("the first and the last one, and the rest is shuffled") {
+        std::shuffle(blocks.begin() + 1, blocks.end() - 1, random);
+        release(blocks);
+    }
+    SECTION("the first one and the last hundred, and the rest is shuffled") {
+        std::shuffle(blocks.begin() + 1, blocks.end() - 100, random);
+        release(blocks);
+    }
+    SECTION("the first tenth back is shuffled") {
+        std::shuffle(blocks.begin(), blocks.begin() + 500, random);
+        release(blocks);
+    }
+    SECTION("the last tenth back is shuffled") {
+        std::shuffle(blocks.end() - 500, blocks.end(), random);
+        release(blocks);
+    }
+    SECTION("turned round by one") {
+        std::rotate(blocks.begin(), blocks.begin() + 1, blocks.end());
+        release(blocks);
+        std::rotate(blocks.begin(), blocks.end() - 2, blocks.end());
+        release(blocks);
+    }
+    SECTION("neighbours change places") {
+        for (std::size_t i = 0; i < count; i += 2) std::swap(blocks[i], blocks[i + 1]);
+        release(blocks);
+    }
+    SECTION("sixteen runs in disorder") {
+        std::vector<std::size_t> runs(16);
+        std::iota(runs.begin(), runs.end(), std::size_t{0});
+        std::shuffle(runs.begin(), runs.end(), random);
+        blocks.clear();
+        for (const std::size_t run : runs)
+            for (std::size_t i = run * count / 16; i < (run + 1) * count / 16; ++i) blocks.push_back(up[i]);
+        release(blocks);
+    }
+    pool.reset();
 }
 
 TEST_CASE("what was handed out before a pool was empty is a double free, also when it is carved anew", "[order]") {

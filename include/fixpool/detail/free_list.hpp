@@ -47,8 +47,8 @@ public:
     static constexpr std::size_t guard_size = 16;                                                         // bytes
     static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// The list carves anew from so many bytes on. In a smaller pool a warm block is worth more than order.
-    static constexpr std::size_t ordered_bytes = std::size_t{256} << 10;
+    /// The list carves anew from so many blocks and bytes on. In a smaller pool a warm block is worth more than order.
+    static constexpr std::size_t ordered_blocks = 64, ordered_bytes = std::size_t{256} << 10;
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
         return {g.blocks_bytes(), g.alignment, round_up(g.blocks_bytes() + guard_size, alignof(entry)),
@@ -240,25 +240,22 @@ private:
     }
 
     /// The top has reached full_: all carved blocks are free, or nearly all. Small pools then put full_ out of reach
-    /// until they carve again. Pools in order put it 128 KiB below the top: those of smaller blocks than that do not
-    /// come here at every release.
+    /// until they carve again. Large ones carve anew, unless samples show the stack in order of addresses, up or down:
+    /// popping is cheaper than carving. They then put full_ so far below the top that samples cost little in each pair.
     FIXPOOL_COLD void has_filled() noexcept {
-        full_ = out() == 0 ? bottom_ : bottom_ + carved();
-        if (out() != 0 || carved() * layout_.stride < ordered_bytes) return;
-        if (is_in_order()) return static_cast<void>(full_ += carved() - ordered_bytes / 2 / layout_.stride);
-        handed_out_ = handed_out();
-        carve_anew();
-    }
-
-    /// Whether samples show the stack in order of addresses, up or down. Popping is then cheaper than carving.
-    [[nodiscard]] bool is_in_order() const noexcept {
-        const auto next = static_cast<std::ptrdiff_t>(layout_.stride) * (address(bottom_[1]) < address(*top_) ? 1 : -1);
-        for (std::size_t at = 2; at <= carved(); at += carved() / 17 + 1 + at % 13)  // a step that varies
-            if (address(bottom_[at]) - address(bottom_[at - 1]) != next) return false;
-        return true;
+        const std::size_t count = carved();
+        full_ = out() == 0 ? bottom_ : bottom_ + count;
+        if (out() != 0 || count < ordered_blocks || count * layout_.stride < ordered_bytes) return;
+        const bool up = address(*top_) == base_;
+        if (address(bottom_[1]) != base_ + (up ? count - 1 : 0) * layout_.stride) return carve_anew();
+        for (std::size_t depth = 0; depth < count; depth = 4 * depth + 1)
+            if (address(*(top_ - depth)) != base_ + (up ? depth : count - 1 - depth) * layout_.stride)
+                return carve_anew();
+        full_ = top_ - 8 * std::bit_width(count);
     }
 
     void carve_anew() noexcept {
+        handed_out_ = handed_out();
         fresh_ = none_carved();
         top_ = full_ = all_free_ = bottom_;
     }
