@@ -13,15 +13,21 @@ int main() {
 
 #include <valgrind/callgrind.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <exception>
 #include <fixpool/fixpool.hpp>
 #include <new>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 using fixpool::checking;
+
+/// The fewest blocks whose releases make a large pool look at its order again, while it is in order.
+std::size_t deep(std::size_t blocks) { return 8 * static_cast<std::size_t>(std::bit_width(blocks)) + 1; }
 
 /// What is counted, once for each slot. It sits behind a pointer to a function, so that the compiler knows neither the pool nor what
 /// was done with it before: members are loaded as in a program.
@@ -54,7 +60,8 @@ template <checking C, std::size_t Size> struct raw_level {
     static constexpr bool is_bounded = true, is_asked = C == checking::checked;
     using slot = void*;
 
-    explicit raw_level(std::size_t blocks) : pool({.block_size = Size, .block_count = blocks}) {}
+    explicit raw_level(std::size_t blocks, std::size_t size = Size)
+        : pool({.block_size = size, .block_count = blocks}) {}
     void allocate(slot& s) { s = pool.allocate(); }
     void try_allocate(slot& s) { s = pool.try_allocate(); }
     void release(slot& s) { pool.deallocate(s); }
@@ -176,6 +183,28 @@ template <class Level> void count_all(std::size_t size, std::size_t blocks) {
     for (std::size_t i = 0; i < slots.size(); ++i) toggle(i);
 }
 
+/// The release after which a large pool is empty and in order, the pairs that follow, and the releases of as many blocks as make the
+/// pool look at its order again.
+template <class Level> void count_large(std::size_t size, std::size_t blocks) {
+    using ops = operations<Level>;
+    const auto counted = [&](const char* workload, operation op, Level& level, void** slots, std::size_t repeats) {
+        const std::string label = std::string(Level::name) + "/" + workload + "/" + std::to_string(size) + " " +
+                                  std::to_string(blocks) + " " + std::to_string(repeats);
+        count(label.c_str(), op, &level, slots, sizeof(void*), repeats);
+    };
+    Level level(blocks, size);
+    std::vector<void*> slots(blocks);
+    const auto out = slots.begin() + static_cast<std::ptrdiff_t>(deep(blocks));
+    for (void*& s : slots) level.allocate(s);
+    std::reverse(slots.begin(), slots.end());
+    for (std::size_t i = 0; i < blocks - 1; ++i) level.release(slots[i]);
+    counted("emptying", &ops::release, level, &slots[blocks - 1], 1);
+    counted("pair_in_order", &ops::pair, level, slots.data(), 8);
+    std::for_each(slots.begin(), out, [&level](void*& s) { level.allocate(s); });
+    std::reverse(slots.begin(), out);
+    counted("release_deep", &ops::release, level, slots.data(), deep(blocks));
+}
+
 template <std::size_t Size> void count_levels(std::size_t blocks) {
     count_all<raw_level<checking::checked, Size>>(Size, blocks);
     count_all<raw_level<checking::unchecked, Size>>(Size, blocks);
@@ -192,11 +221,19 @@ int main() {
     }
     try {
         for (const std::size_t blocks : {std::size_t{100}, std::size_t{1'000'000}}) {
-            for (const std::size_t repeats : {std::size_t{1}, std::size_t{8}, blocks - 2, blocks - 1})
+            for (const std::size_t repeats : {std::size_t{1}, std::size_t{8}, deep(blocks), blocks - 2, blocks - 1})
                 count(("nothing 0 " + std::to_string(repeats)).c_str(), &nothing, nullptr, nullptr, 0, repeats);
+#ifndef LARGE_POOLS
             count_levels<24>(blocks);
             count_levels<64>(blocks);
+#endif
         }
+#ifdef LARGE_POOLS  // in a program of their own: what else there is changes what a compiler inlines
+        for (const auto& [size, blocks] : {std::pair(64, 1'000'000), std::pair(4096, 100), std::pair(300'000, 100)}) {
+            count_large<raw_level<checking::checked, 64>>(size, blocks);
+            count_large<raw_level<checking::unchecked, 64>>(size, blocks);
+        }
+#endif
     } catch (const std::exception& error) {
         std::fprintf(stderr, "instructions: %s\n", error.what());
         return 1;
