@@ -31,10 +31,10 @@ enum class release_status : unsigned char {
 };
 
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
-/// was released last is handed out first. When all blocks are free again, and those that were in use come to 256 KiB or
-/// more, blocks are handed out in order of addresses again, up or down. Runs that samples take for order stay as they
-/// are. Nothing is written into free blocks. Construction is O(1), whatever the size. checking.hpp describes the levels
-/// of checking.
+/// was released last is handed out first. When all blocks are free again, and at least 64 blocks and 256 KiB were in
+/// use at a time, blocks are handed out in order of addresses again, up or down. Samples decide whether they are in
+/// order already; in such a pool they are taken anew when some hundred blocks were out at a time. Nothing is written
+/// into free blocks. Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
 ///
 /// A pool can be moved: the target then has its blocks, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
