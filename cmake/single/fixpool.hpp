@@ -814,8 +814,9 @@ public:
     static constexpr std::size_t guard_size = 16;                                                         // bytes
     static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// The list carves anew from so many blocks and bytes on. In a smaller pool a warm block is worth more than order.
-    static constexpr std::size_t ordered_blocks = 64, ordered_bytes = std::size_t{256} << 10;
+    /// The list carves anew from so many bytes on, a block counting as at most a page: from 64 blocks on. In a smaller
+    /// pool a warm block is worth more than order.
+    static constexpr std::size_t ordered_bytes = std::size_t{256} << 10, page = std::size_t{4} << 10;
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
         return {g.blocks_bytes(), g.alignment, round_up(g.blocks_bytes() + guard_size, alignof(entry)),
@@ -858,8 +859,6 @@ public:
             if constexpr (is_checked) taken = static_cast<entry>(carved());
             else taken = fresh_;
             fresh_ += one_carved();
-            if constexpr (is_checked) full_ = top + carved();
-            else full_ = ++all_free_;
             mark(taken, block_state::out_of_use);
         }
         detail::unpoison(address(taken), layout_.block_size);
@@ -980,7 +979,7 @@ private:
     free_list& operator=(const free_list&) = default;
     void copy(const free_list& other) noexcept {
         *this = other;
-        if (total() == 0) bottom_ = top_ = full_ = all_free_ = &no_entry_;  // its own
+        if (total() == 0) bottom_ = top_ = full_ = &no_entry_;  // its own
     }
 
     /// From the first block's first byte; an address before it wraps to more than any arena has.
@@ -1006,25 +1005,31 @@ private:
         }
     }
 
-    /// The top has reached full_: all carved blocks are free, or nearly all. Small pools then put full_ out of reach
-    /// until they carve again. Large ones carve anew, unless samples show the stack in order of addresses, up or down:
-    /// popping is cheaper than carving. They then put full_ so far below the top that samples cost little in each pair.
+    /// The top has reached full_. When all carved blocks are free, the list carves anew, unless samples show the stack
+    /// in order of addresses, up or down: popping is cheaper than carving. Samples are taken again when so many blocks
+    /// were out that they cost little in each release. Otherwise full_ is where all are free that are carved by now.
     FIXPOOL_COLD void has_filled() noexcept {
         const std::size_t count = carved();
-        full_ = out() == 0 ? bottom_ : bottom_ + count;
-        if (out() != 0 || count < ordered_blocks || count * layout_.stride < ordered_bytes) return;
+        full_ = bottom_ + count;
+        if (out() != 0) return;
         const bool up = address(*top_) == base_;
         if (address(bottom_[1]) != base_ + (up ? count - 1 : 0) * layout_.stride) return carve_anew();
-        for (std::size_t depth = 0; depth < count; depth = 4 * depth + 1)
-            if (address(*(top_ - depth)) != base_ + (up ? depth : count - 1 - depth) * layout_.stride)
-                return carve_anew();
-        full_ = top_ - 8 * std::bit_width(count);
+        for (std::size_t at = 0; at < count; at = 4 * at + 1)  // below the top
+            if (address(*(top_ - at)) != base_ + (up ? at : count - 1 - at) * layout_.stride) return carve_anew();
+        full_ -= 8 * std::bit_width(count);
     }
 
     void carve_anew() noexcept {
         handed_out_ = handed_out();
         fresh_ = none_carved();
-        top_ = full_ = all_free_ = bottom_;
+        top_ = bottom_;
+        full_ = least_ordered();
+    }
+
+    /// Where the top is when as few blocks are free as are ever put in order; out of reach in a smaller pool.
+    [[nodiscard]] entry* least_ordered() const noexcept {
+        const std::size_t least = (ordered_bytes - 1) / (layout_.stride < page ? layout_.stride : page) + 1;
+        return bottom_ + (total() < least ? total() + 1 : least);
     }
 
     /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half
@@ -1050,8 +1055,7 @@ private:
     entry no_entry_ = none;          // the stack of a list of no blocks; no static, since an image may be unloaded
     entry* bottom_ = &no_entry_;     // holds `none`
     entry* top_ = bottom_;           // the next one out; bottom_: none but those not carved
-    entry* full_ = bottom_;          // where the top is when all carved are free; bottom_: out of reach
-    entry* all_free_ = bottom_;      // the same, always; unchecked only
+    entry* full_ = least_ordered();  // where the top is when has_filled is called
     carving fresh_ = none_carved();  // the block that is carved next; end_ when all are
     carving end_ = fresh_;           // behind the last block
     block_state* states_ = nullptr;  // of every block, where misuse is checked
