@@ -14,7 +14,6 @@ int main() {
 #include <valgrind/callgrind.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <exception>
 #include <fixpool/fixpool.hpp>
@@ -27,7 +26,11 @@ int main() {
 using fixpool::checking;
 
 /// The fewest blocks whose releases make a large pool look at its order again, while it is in order.
-std::size_t deep(std::size_t blocks) { return 8 * static_cast<std::size_t>(std::bit_width(blocks)) + 1; }
+std::size_t deep(std::size_t blocks) {
+    std::size_t fewest = 1;
+    for (std::size_t at = 0; at < blocks; at = 4 * at + 1) fewest += 14;
+    return fewest;
+}
 
 /// What is counted, once for each slot. It sits behind a pointer to a function, so that the compiler knows neither the pool nor what
 /// was done with it before: members are loaded as in a program.

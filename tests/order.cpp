@@ -146,8 +146,8 @@ TEMPLATE_TEST_CASE("a large pool that is in order, up or down, stays as it is, a
 TEMPLATE_TEST_CASE("a pool in order restores it when more than a few blocks were out at a time", "[order]",
                    unchecked_pool, memory_pool) {
     for (const auto& [size, count, deep] :
-         {std::tuple(64, 4096, 104), std::tuple(64, 4095 + 2, 104), std::tuple(64, 100000, 136),
-          std::tuple(4096, 64, 56), std::tuple(300000, 100, 56)}) {
+         {std::tuple(64, 4096, 98), std::tuple(64, 4097, 98), std::tuple(64, 100000, 140), std::tuple(4096, 64, 56),
+          std::tuple(4096, 85, 56), std::tuple(4096, 86, 70), std::tuple(300000, 100, 70)}) {
         const auto total = static_cast<std::size_t>(count);
         TestType pool({static_cast<std::size_t>(size), total});
         const std::vector<void*> up = taken_from(pool, total);
