@@ -92,8 +92,9 @@ TEMPLATE_TEST_CASE_SIG("a large typed or shared pool that is empty makes its obj
 
 TEMPLATE_TEST_CASE("a small pool that is empty hands out first what was released last", "[order]", unchecked_pool,
                    memory_pool) {
-    for (const auto& [size, count] : {std::pair(std::size_t{64}, limit / 64 - 1), std::pair(limit, few - 1)}) {
-        TestType pool({size, count + 1});
+    for (const auto& [size, total, count] : {std::tuple(std::size_t{64}, limit / 64, limit / 64 - 1),
+                                             std::tuple(limit, few, few - 1), std::tuple(limit, few - 2, few - 2)}) {
+        TestType pool({size, total});
         std::vector<void*> blocks = taken_from(pool, count);          // a block below the limit
         std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));  // what is in order would stay so anyway
         for (int round = 0; round < 3; ++round) {
@@ -119,7 +120,12 @@ TEMPLATE_TEST_CASE("a pool that grows beyond the limit restores order only when 
         pool.deallocate(held);
     }
     release_in_disorder(pool, taken_from(pool, pool.total_blocks()));
-    CHECK(pool.allocate() == pool.blocks().data());
+    for (int round = 0; round < 3; ++round) {  // with fewer than before, too
+        const std::vector<void*> blocks = taken_from(pool, limit / 64);
+        CHECK(blocks.front() == pool.blocks().data());
+        CHECK(std::is_sorted(blocks.begin(), blocks.end()));
+        release_in_disorder(pool, blocks);
+    }
     CHECK(pool.peak_in_use() == pool.total_blocks());
     pool.reset();
     CHECK(pool.peak_in_use() == 0);
