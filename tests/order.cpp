@@ -152,8 +152,8 @@ TEMPLATE_TEST_CASE("a large pool that is in order, up or down, stays as it is, a
 TEMPLATE_TEST_CASE("a pool in order restores it when more than a few blocks were out at a time", "[order]",
                    unchecked_pool, memory_pool) {
     for (const auto& [size, count, deep] :
-         {std::tuple(64, 4096, 98), std::tuple(64, 4097, 98), std::tuple(64, 100000, 140), std::tuple(4096, 64, 56),
-          std::tuple(4096, 85, 56), std::tuple(4096, 86, 70), std::tuple(300000, 100, 70)}) {
+         {std::tuple(64, 4096, 84), std::tuple(64, 4097, 84), std::tuple(64, 100000, 96), std::tuple(4096, 64, 60),
+          std::tuple(4096, 86, 72), std::tuple(300000, 100, 72)}) {
         const auto total = static_cast<std::size_t>(count);
         TestType pool({static_cast<std::size_t>(size), total});
         const std::vector<void*> up = taken_from(pool, total);
@@ -190,6 +190,14 @@ TEMPLATE_TEST_CASE("a stack of which only parts are in order is put in order", "
     }
     SECTION("the first one and the last hundred, and the rest is shuffled") {
         std::shuffle(blocks.begin() + 1, blocks.end() - 100, random);
+        release(blocks);
+    }
+    SECTION("a third in the middle is shuffled") {
+        std::shuffle(blocks.begin() + count / 3, blocks.end() - count / 3, random);
+        release(blocks);
+    }
+    SECTION("a quarter is shuffled, near the first one back") {
+        std::shuffle(blocks.begin() + 1, blocks.begin() + 1 + count / 4, random);
         release(blocks);
     }
     SECTION("the first tenth back is shuffled") {

@@ -1006,7 +1006,7 @@ private:
     }
 
     /// The top has reached full_. When all carved blocks are free, the list carves anew, unless samples show the stack
-    /// in order of addresses, up or down: popping is cheaper than carving. Samples are taken again when more than 14
+    /// in order of addresses, up or down: popping is cheaper than carving. Samples are taken again when more than 12
     /// blocks were out for each: so they cost little in a release. Else full_ is where all are free that are carved now.
     FIXPOOL_COLD void has_filled() noexcept {
         const std::size_t count = carved();
@@ -1014,7 +1014,7 @@ private:
         if (top_ != full_) return;
         const bool up = address(*top_) == base_;
         if (address(bottom_[1]) != base_ + (up ? count - 1 : 0) * layout_.stride) return carve_anew();
-        for (std::size_t at = 0; at < count; at = 4 * at + 1, full_ -= 14)  // at: below the top
+        for (std::size_t at = 0; at < count; at = 64 * at < count ? 16 * at + 1 : at + count / 4 + 1, full_ -= 12)
             if (address(*(top_ - at)) != base_ + (up ? at : count - 1 - at) * layout_.stride) return carve_anew();
     }
 
@@ -1027,8 +1027,8 @@ private:
 
     /// Where the top is when as few blocks are free as are ever put in order; out of reach in a smaller pool.
     [[nodiscard]] entry* least_ordered() const noexcept {
-        const std::size_t too_few = (ordered_bytes - 1) / (layout_.stride < page ? layout_.stride : page);
-        return bottom_ + 1 + (total() < too_few ? total() : too_few);
+        const std::size_t least = (ordered_bytes - 1) / (layout_.stride < page ? layout_.stride : page) + 1;
+        return bottom_ + (total() < least ? total() + 1 : least);
     }
 
     /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half
