@@ -151,12 +151,11 @@ TEMPLATE_TEST_CASE("a large pool that is in order, up or down, stays as it is, a
 
 TEMPLATE_TEST_CASE("a pool in order restores it when more than a few blocks were out at a time", "[order]",
                    unchecked_pool, memory_pool) {
-    for (const auto& [size, count, deep] :
-         {std::tuple(64, 4096, 84), std::tuple(64, 4097, 84), std::tuple(64, 100000, 96), std::tuple(4096, 64, 60),
-          std::tuple(4096, 86, 72), std::tuple(300000, 100, 72)}) {
-        const auto total = static_cast<std::size_t>(count);
-        TestType pool({static_cast<std::size_t>(size), total});
-        const std::vector<void*> up = taken_from(pool, total);
+    using row = std::tuple<std::size_t, std::size_t, std::size_t>;
+    for (const auto& [size, count, deep] : {row(64, 4096, 84), row(64, 4097, 84), row(64, 100000, 96),
+                                            row(4096, 64, 60), row(4096, 86, 72), row(300000, 100, 72)}) {
+        TestType pool({size, count});
+        const std::vector<void*> up = taken_from(pool, count);
         const std::vector<void*> down(up.rbegin(), up.rend());
         for (const auto& order : {down, up}) {
             for (const std::size_t out : {deep - 1, deep, deep + 1, count / 2 + 28, count - 1}) {
@@ -164,10 +163,10 @@ TEMPLATE_TEST_CASE("a pool in order restores it when more than a few blocks were
                 pool.deallocate_bulk(order);
                 const std::vector<void*> swing = taken_from(pool, out);
                 release_in_disorder(pool, swing);
-                const bool is_kept = taken_from(pool, out) != std::vector<void*>(up.begin(), up.begin() + out);
-                CHECK(is_kept == (out <= static_cast<std::size_t>(deep)));
+                const bool is_kept = taken_from(pool, out) != std::vector<void*>(up.data(), up.data() + out);
+                CHECK(is_kept == (out <= deep));
                 pool.reset();
-                CHECK((taken_from(pool, total) == up));
+                CHECK((taken_from(pool, count) == up));
             }
         }
         pool.reset();
