@@ -28,7 +28,7 @@ using fixpool::checking;
 /// The fewest blocks whose releases make a large pool look at its order again, while it is in order.
 std::size_t deep(std::size_t blocks) {
     std::size_t fewest = 1;
-    for (std::size_t at = 0; at < blocks; at += 64 * at < blocks ? 15 * at + 1 : blocks / 4 + 1) fewest += 12;
+    for (std::size_t at = blocks; at != 0; at = at > blocks / 4 + 3 ? at - blocks / 4 : at / 16) fewest += 12;
     return fewest;
 }
 

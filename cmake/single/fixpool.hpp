@@ -1009,13 +1009,14 @@ private:
     /// in order of addresses, up or down: popping is cheaper than carving. Samples are taken again when more than 12
     /// blocks were out for each: so they cost little in a release. Else full_ is where all are free that are carved now.
     FIXPOOL_COLD void has_filled() noexcept {
-        const std::size_t count = carved();
+        const std::size_t count = carved(), quarter = count / 4;
         full_ = bottom_ + count;
         if (top_ != full_) return;
         const bool up = address(*top_) == base_;
-        if (address(bottom_[1]) != base_ + (up ? count - 1 : 0) * layout_.stride) return carve_anew();
-        for (std::size_t at = 0; at < count; at = 64 * at < count ? 16 * at + 1 : at + count / 4 + 1, full_ -= 12)
-            if (address(*(top_ - at)) != base_ + (up ? at : count - 1 - at) * layout_.stride) return carve_anew();
+        // The at-th of the stack: its last one, three a quarter apart, and each time a sixteenth nearer to its top.
+        for (std::size_t at = count; at != 0; at = at > quarter + 3 ? at - quarter : at / 16, full_ -= 12)
+            if (address(bottom_[count + 1 - at]) != base_ + (up ? at - 1 : count - at) * layout_.stride)
+                return carve_anew();
     }
 
     void carve_anew() noexcept {
