@@ -7,6 +7,7 @@ function(fixpool_program name)
     if(MSVC)
         target_compile_options(${name} PRIVATE /W4 /WX)
     else()
-        target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+        target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
+                               $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wthread-safety>) # the discipline of locks
     endif()
 endfunction()
