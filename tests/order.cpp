@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The order in which blocks are handed out: in order of addresses again when a large pool has become empty, or when it is
 // asked for; and what is visited while blocks come and go.
+#include <fixpool/shared_memory_pool.hpp>
 #include <fixpool/shared_pool.hpp>
 
 #include <algorithm>
@@ -87,6 +88,25 @@ TEMPLATE_TEST_CASE_SIG("a large typed or shared pool that is empty makes its obj
         INFO("round " << round);
         CHECK(is_in_order(typed));
         CHECK(is_in_order(shared));
+    }
+}
+
+TEMPLATE_TEST_CASE_SIG("a shared pool that was never full restores order as well", "[order]", ((checking C), C),
+                       checking::unchecked, checking::checked) {
+    static constexpr std::size_t size = 64;
+    for (const unsigned magazine_size : {0u, 1u, 60u, 1000u}) {
+        for (const std::size_t count : {limit / size, limit / size + 7, 2 * limit / size + 29}) {
+            const fixpool::basic_shared_memory_pool<C> pool({size, 5 * limit / size}, {.magazine_size = magazine_size});
+            std::vector<void*> blocks(count);
+            for (int round = 0; round < 3; ++round) {
+                for (void*& block : blocks) block = pool.allocate();
+                INFO("magazines of " << magazine_size << ", " << count << " blocks, round " << round);
+                CHECK(std::is_sorted(blocks.begin(), blocks.end(), std::less<>()));
+                std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));
+                for (void* const block : blocks) pool.deallocate(block);
+                CHECK(pool.available() == pool.total_blocks());
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ export namespace fixpool {
 
 using fixpool::arena;
 using fixpool::basic_memory_pool;
+using fixpool::basic_shared_memory_pool;
 using fixpool::block;
 using fixpool::checking;
 using fixpool::get_violation_handler;
@@ -23,6 +24,7 @@ using fixpool::pool_stats;
 using fixpool::release_status;
 using fixpool::set_violation_handler;
 using fixpool::shared_block;
+using fixpool::shared_memory_pool;
 using fixpool::shared_pool;
 using fixpool::site;
 using fixpool::typed_pool;

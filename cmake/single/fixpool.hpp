@@ -98,11 +98,13 @@
 
 // FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, -fsanitize=integer does not report it.
 // FIXPOOL_HIDDEN_FUNCTIONS: a class whose implicit constructor is hidden, which clang calls where g++ copies a
-// constant, and whose type is not.
+// constant, and whose type is not. FIXPOOL_LOCKS: what -Wthread-safety proves.
 #if defined(__clang__)
+#define FIXPOOL_LOCKS(attribute) __attribute__((attribute))
 #define FIXPOOL_WRAPS [[clang::no_sanitize("unsigned-integer-overflow", "unsigned-shift-base")]]
 #define FIXPOOL_HIDDEN_FUNCTIONS [[gnu::visibility("hidden"), clang::type_visibility("default")]]
 #else
+#define FIXPOOL_LOCKS(attribute)
 #define FIXPOOL_WRAPS
 #define FIXPOOL_HIDDEN_FUNCTIONS
 #endif
@@ -187,6 +189,18 @@ enum class checking : unsigned char { unchecked, checked, debug };
 template <checking C>
 concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked pool does not know its live blocks
 
+namespace detail {
+
+/// What a checked level knows of a carved block. The states of other blocks are not read.
+enum class block_state : unsigned char {
+    out_of_use,  // free, or its object is being constructed or destroyed
+    live,
+    given_up,  // live, and no handle owns it
+    fresh,     // free, and never handed out; only in shared pools
+    sorted,    // free, while sort runs
+};
+
+}  // namespace detail
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/text_line.hpp ====
@@ -524,10 +538,15 @@ public:
     block& operator=(block&& other) noexcept {  // the old object goes last: its destructor may use this very handle
         if (object_ != nullptr) [[unlikely]]
             block(std::move(other)).swap(*this);
-        else swap(other);  // the owner of nothing is not even read
+        else {  // its owner is not read: a load of both words waits for the store that emptied it
+            owner_ = other.owner_;
+            object_ = std::exchange(other.object_, nullptr);
+        }
         return *this;
     }
-    ~block() { reset(); }
+    ~block() {
+        if (object_ != nullptr) reset();  // seen inline: an empty handle costs no call, and need not be in memory
+    }
 
     [[nodiscard]] T* get() const noexcept { return object_; }         // nullptr when empty
     [[nodiscard]] T& operator*() const noexcept { return *object_; }  // Requires: not empty
@@ -782,40 +801,29 @@ FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler 
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What a checked level knows of a carved block. The states of other blocks are not read.
-enum class block_state : unsigned char {
-    out_of_use,  // free, or its object is being constructed or destroyed
-    live,
-    given_up,  // live, and no handle owns it
-    sorted,    // free, while sort runs
-};
+template <checking C> class list_batches;
 
 /// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. Callers that
 /// know the stride at compile time pass it as `Stride`: an index then needs no loads.
 ///
 /// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
-/// block. Where they share a buffer with the blocks, 16 bytes of guard lie between: a small overflow of the last block
-/// does not reach them.
+/// block. Where they share a buffer with the blocks, 16 bytes of guard lie between, for a small overflow of the last one.
 /// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
 ///
 /// Blocks are carved, lowest first, when the stack is empty. The stack does not keep the order of addresses. When many
 /// blocks were carved and all are free, the list empties the stack and carves anew.
-// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= handed_out() <= total(), where free
-// == top_ - bottom_
+// Invariant, in blocks: out() + free == carved() <= handed_out() <= total(), where free == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
-
     using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;  // a block: by its index or its address
     static constexpr entry none =
         std::conditional_t<is_checked, std::integral_constant<std::uint32_t, ~std::uint32_t{0}>,
                            std::integral_constant<std::byte*, nullptr>>::value;
-
     static constexpr std::size_t guard_size = 16;                                                         // bytes
     static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// The list carves anew from so many bytes on, a block counting as at most a page: from 64 blocks on. In a smaller
-    /// pool a warm block is worth more than order.
+    /// The list carves anew from so many bytes on, a block counting as at most a page. Below, warmth is worth more.
     static constexpr std::size_t ordered_bytes = std::size_t{256} << 10, page = std::size_t{4} << 10;
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
@@ -848,8 +856,8 @@ public:
     }
     ~free_list() { detail::unfence(base_, fenced_); }
 
-    /// Takes a free block, which is now in use but not yet live. Returns false when there is none.
-    [[nodiscard]] bool take(entry& taken) noexcept {
+    /// Takes a free block, which is in use and not yet live; false when there is none. `Marks`: what was carved, too.
+    template <bool Marks = true> [[nodiscard]] bool take(entry& taken) noexcept {
         entry* const top = top_;
         taken = *top;
         if (taken != none) {
@@ -859,9 +867,9 @@ public:
             if constexpr (is_checked) taken = static_cast<entry>(carved());
             else taken = fresh_;
             fresh_ += one_carved();
-            mark(taken, block_state::out_of_use);
+            if constexpr (Marks) mark(taken, block_state::out_of_use);
         }
-        detail::unpoison(address(taken), layout_.block_size);
+        if (poisons()) detail::unpoison(address(taken), layout_.block_size);
         return true;
     }
 
@@ -873,7 +881,7 @@ public:
 
     /// Takes a block back that is in use and not live: it is the next one to be taken.
     void put(entry back) noexcept {
-        detail::poison(address(back), layout_.stride);
+        if (poisons()) detail::poison(address(back), layout_.stride);
         entry* const top = top_ + 1;
         *top = back;
         top_ = top;
@@ -906,12 +914,12 @@ public:
         return is_checked && index < carved() && states_[index] != block_state::out_of_use;
     }
 
-    /// Whether the block is neither live nor free: its object is under construction or destruction. O(free blocks).
-    [[nodiscard]] bool is_unfinished(std::size_t index) const noexcept {
-        if (index >= carved() || is_live(index)) return false;
+    /// Whether the block is in the stack, or not carved. O(free blocks).
+    [[nodiscard]] bool is_free(std::size_t index) const noexcept {
+        if (index >= carved()) return true;
         for (const entry* free = top_; free != bottom_; --free)
-            if (address(*free) == base_ + index * layout_.stride) return false;
-        return true;
+            if (address(*free) == base_ + index * layout_.stride) return true;
+        return false;
     }
 
     template <std::size_t Stride = 0> [[nodiscard]] std::byte* address(entry block) const noexcept {
@@ -967,6 +975,8 @@ public:
         handed_out_ = refused_ = 0;
     }
 
+    [[nodiscard]] block_state* states() const noexcept { return states_; }  // nullptr where nothing is checked
+    [[nodiscard]] bool poisons() const noexcept { return !detail::fences || fenced_ != 0; }  // free blocks
     [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
     [[nodiscard]] std::byte* base() const noexcept { return base_; }
     [[nodiscard]] std::size_t total() const noexcept { return layout_.block_count; }
@@ -976,6 +986,8 @@ public:
     [[nodiscard]] std::size_t handed_out() const noexcept { return carved() < handed_out_ ? handed_out_ : carved(); }
 
 private:
+    friend class list_batches<C>;
+
     free_list& operator=(const free_list&) = default;
     void copy(const free_list& other) noexcept {
         *this = other;
@@ -1078,6 +1090,7 @@ struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
     violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
     void* context = nullptr;                   // handed on in violation::context
     const detail::handler_place* image = &detail::image_handler;  // of the image whose code writes these options
+    unsigned magazine_size = 60;  // shared pools: blocks moved to a thread at once, at most; 0: each operation locks
 };
 
 namespace detail {
@@ -1120,13 +1133,13 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 /// What `stats()` of every pool returns: a copy, which does not change any more.
 struct pool_stats {
-    std::size_t total_blocks = 0;    // blocks: the pool's capacity
-    std::size_t in_use = 0;          // blocks that are in use now
-    std::size_t peak_in_use = 0;     // blocks: the most that were in use at once since construction or the last reset
-    std::size_t refused = 0;         // allocations that found too few free blocks, since then; a bulk form counts once
-    std::size_t block_size = 0;      // bytes usable in a block
-    std::size_t stride = 0;          // bytes from one block to the next
-    std::size_t arena_bytes = 0;     // bytes: what `required_bytes` says, also where metadata are apart
+    std::size_t total_blocks = 0;  // blocks: the pool's capacity
+    std::size_t in_use = 0;        // blocks that are in use now
+    std::size_t peak_in_use = 0;   // blocks: the most in use at once since construction or reset; shared pools: or more
+    std::size_t refused = 0;       // allocations that found too few free blocks, since then; a bulk form counts once
+    std::size_t block_size = 0;    // bytes usable in a block
+    std::size_t stride = 0;        // bytes from one block to the next
+    std::size_t arena_bytes = 0;   // bytes: what `required_bytes` says, also where metadata are apart
     std::size_t metadata_bytes = 0;  // bytes: arena_bytes - total_blocks * stride
 };
 
@@ -1144,7 +1157,7 @@ namespace fixpool::inline FIXPOOL_ABI {
 template <class T, checking C> class typed_pool;
 
 namespace detail {
-template <class T, checking C> class shared_state;
+template <checking C, class Sync> class shared_state;
 }  // namespace detail
 
 /// What `try_deallocate` says of a pointer. The kinds of misuse are those of violation_kind.
@@ -1281,12 +1294,7 @@ public:
             list_.put(claimed);
             return release_status::released;
         }
-        switch (list_.misuse_of(block)) {
-            case violation_kind::foreign_pointer: return release_status::foreign_pointer;
-            case violation_kind::misaligned_pointer: return release_status::misaligned_pointer;
-            case violation_kind::double_free: return release_status::double_free;
-            default: return release_status::not_allocated;
-        }
+        return status_of(list_.misuse_of(block));
     }
 
     /// Whether `block` is the start of a block of this pool that is in use. It is not read. To find the pool of a
@@ -1342,10 +1350,19 @@ public:
 
 private:
     template <class T, checking D> friend class typed_pool;
-    template <class T, checking D> friend class detail::shared_state;
+    template <checking D, class Sync> friend class detail::shared_state;
 
     basic_memory_pool(arena&& memory, const detail::geometry& g, const pool_options& options)
         : arena_(std::move(memory)), list_(arena_.acquire(free_list::plan(g)), g), reporter_(options) {}
+
+    [[nodiscard]] static release_status status_of(violation_kind misuse) noexcept {
+        switch (misuse) {
+            case violation_kind::foreign_pointer: return release_status::foreign_pointer;
+            case violation_kind::misaligned_pointer: return release_status::misaligned_pointer;
+            case violation_kind::double_free: return release_status::double_free;
+            default: return release_status::not_allocated;
+        }
+    }
 
     [[nodiscard]] void* hand_out(entry taken) noexcept {
         list_.mark(taken, detail::block_state::live);
@@ -1370,7 +1387,8 @@ private:
 
     /// What is wrong with releasing or adopting `object`, which may be under construction or destruction.
     [[nodiscard]] violation object_misuse(const void* object) const noexcept {
-        const bool is_unfinished = list_.is_unfinished(list_.index_of(object));
+        const std::size_t index = list_.index_of(object);
+        const bool is_unfinished = !list_.is_live(index) && !list_.is_free(index);
         return violation_at(is_unfinished ? violation_kind::not_allocated : list_.misuse_of(object), object);
     }
 
@@ -1391,6 +1409,878 @@ private:
 };
 
 using memory_pool = basic_memory_pool<>;
+
+}  // namespace fixpool::inline FIXPOOL_ABI
+
+// ==== fixpool/detail/block_marks.hpp ====
+// block_marks: which blocks were given up: the program holds their addresses, and no handle owns them.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// The states of a shared pool's blocks, in the free list's memory. They are set and taken by all threads at once.
+template <checking C, class Sync> class block_marks {
+    using entry = typename free_list<C>::entry;
+
+public:
+    explicit block_marks(const free_list<C>& list) noexcept
+        : states_(reinterpret_cast<std::atomic<block_state>*>(list.states())) {}
+
+    /// Blocks are carved, from `first` on. From now on they count; those that did not are fresh. Lowers `count` to as
+    /// many as are alike: fresh, which is returned, or not. Unchecked: those from `handed_out` on are fresh.
+    [[nodiscard]] bool add(std::size_t first, std::uint32_t& count, [[maybe_unused]] std::size_t handed_out) noexcept {
+        if constexpr (free_list<C>::is_checked) {
+            const auto end = static_cast<std::uint32_t>(first + count),
+                       carved = Sync::load(carved_, std::memory_order_relaxed);
+            for (std::uint32_t each = carved; each < end; ++each)
+                Sync::store(states_[each], block_state::fresh, std::memory_order_relaxed);
+            if (carved < end) Sync::store(carved_, end, std::memory_order_release);
+        }
+        const auto is_fresh = [&](std::size_t i) {
+            if constexpr (!free_list<C>::is_checked) return i >= handed_out;
+            else return Sync::load(states_[i], std::memory_order_relaxed) == block_state::fresh;
+        };
+        const bool are_fresh = is_fresh(first);
+        std::uint32_t alike = 1;
+        while (alike != count && is_fresh(first + alike) == are_fresh) ++alike;
+        count = alike;
+        return are_fresh;
+    }
+
+    /// A block that may be fresh is handed out.
+    void hand_out(entry block) noexcept {
+        if constexpr (free_list<C>::is_checked)
+            Sync::store(states_[block], block_state::out_of_use, std::memory_order_release);
+    }
+
+    void mark(entry block) noexcept {
+        if constexpr (free_list<C>::is_checked)
+            Sync::store(states_[block], block_state::given_up, std::memory_order_release);
+    }
+
+    /// `number` is of any address, as block_numbers says.
+    [[nodiscard]] bool is_marked(std::uintptr_t number) const noexcept {
+        return is_carved(number) && Sync::load(states_[number], std::memory_order_acquire) == block_state::given_up;
+    }
+
+    /// Takes the mark away. Returns what the block was: `given_up` to one of two callers at once.
+    [[nodiscard]] block_state take(std::uintptr_t number) noexcept {
+        if (!is_carved(number)) return block_state::fresh;
+        return Sync::compare_exchange(states_[number], block_state::given_up, block_state::out_of_use,
+                                      std::memory_order_acq_rel);
+    }
+
+private:
+    [[nodiscard]] bool is_carved(std::uintptr_t number) const noexcept {
+        return number < Sync::load(carved_, std::memory_order_acquire);
+    }
+
+    std::atomic<block_state>* states_;       // libc++ before 19 has no std::atomic_ref
+    std::atomic<std::uint32_t> carved_ = 0;  // blocks: the states behind them are not initialised
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/block_numbers.hpp ====
+// block_numbers: which block an address is, asked by many threads at once.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// What free_list computes, of constants of its own: free_list's lie among what changes. `Stride` is as there.
+template <checking C> class block_numbers {
+    using free_list = detail::free_list<C>;
+
+public:
+    using entry = typename free_list::entry;
+
+    explicit block_numbers(const free_list& list) noexcept
+        : base_(list.base()),
+          stride_(list.layout().stride),
+          inverse_(inverse_of_odd(stride_ >> std::countr_zero(stride_))),
+          total_(list.total()) {}
+
+    template <std::size_t Stride = 0> [[nodiscard]] std::size_t stride() const noexcept {  // bytes
+        if constexpr (Stride != 0) return Stride;
+        else return stride_;
+    }
+
+    template <std::size_t Stride = 0> [[nodiscard]] std::byte* address(entry block) const noexcept {
+        if constexpr (!free_list::is_checked) return block;
+        else return base_ + block * stride<Stride>();
+    }
+
+    /// The number of the block that starts at `address`; for any other address a number that is at least the total.
+    template <std::size_t Stride = 0>
+    [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
+        const auto offset = reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
+        std::uintptr_t inverse = inverse_;
+        if constexpr (Stride != 0) inverse = inverse_of_odd(Stride >> std::countr_zero(Stride));
+        return rotated(offset * inverse, static_cast<unsigned>(std::countr_zero(stride<Stride>())));
+    }
+
+    /// The same, npos for any other address.
+    template <std::size_t Stride = 0> [[nodiscard]] std::size_t index_of(const void* address) const noexcept {
+        const std::uintptr_t number = number_of<Stride>(address);
+        return number < total_ ? number : violation::npos;
+    }
+
+    /// Requires: a block starts at `address`.
+    template <std::size_t Stride = 0> [[nodiscard]] entry entry_of(void* address) const noexcept {
+        if constexpr (free_list::is_checked) return static_cast<entry>(number_of<Stride>(address));
+        else return static_cast<entry>(address);
+    }
+
+private:
+    std::byte* base_;         // of block 0
+    std::size_t stride_;      // bytes
+    std::uintptr_t inverse_;  // of the odd part of stride_
+    std::size_t total_;       // blocks
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/list_batches.hpp ====
+// list_batches: what a shared pool does with its depot, beyond what a pool of one thread does with a free list.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// A view of a free list: moves many blocks at once, and says what decides how many. Moved blocks stay as they are for
+/// sanitizers: free.
+template <checking C> class list_batches {
+    using entry = typename free_list<C>::entry;
+
+public:
+    explicit list_batches(free_list<C>& list) noexcept : list_(list) {}
+
+    /// Free blocks that were in use before. The others are still to be carved.
+    [[nodiscard]] std::size_t recycled() const noexcept { return static_cast<std::size_t>(list_.top_ - list_.bottom_); }
+
+    /// Moves `count` of them to `to`; the one that was put last is the last. Requires: there are so many.
+    void take(entry* to, std::size_t count) const noexcept {
+        list_.top_ -= count;
+        std::memcpy(to, list_.top_ + 1, count * sizeof(entry));
+    }
+
+    /// Moves as many back, the last one on top.
+    void put(const entry* from, std::size_t count) const noexcept {
+        for (; count != 0 && list_.full_ - list_.top_ <= static_cast<std::ptrdiff_t>(count); --count)
+            list_.put(*from++);
+        std::memcpy(list_.top_ + 1, from, count * sizeof(entry));
+        list_.top_ += count;
+    }
+
+    /// Carves `count` blocks; the lowest one is the last. Requires: there are so many to carve, and none is recycled.
+    void carve(entry* to, std::size_t count) const noexcept {
+        for (entry* each = to + count; each != to; list_.fresh_ += list_.one_carved())
+            *--each = static_cast<entry>(list_.fresh_);
+    }
+
+    /// Takes a run of blocks back as if they had not been carved, if no other one was carved after them. `run` begins
+    /// with the last of them.
+    [[nodiscard]] bool uncarve(const entry* run, std::uint32_t count) const noexcept {
+        if (count == 0 || *run + list_.one_carved() != static_cast<entry>(list_.fresh_)) return false;
+        list_.fresh_ -= count * list_.one_carved();
+        list_.full_ = restores_order() ? list_.bottom_ + list_.carved() : list_.least_ordered();
+        return true;
+    }
+
+    /// Whether the list carves anew when all carved blocks are back, unless they are in order.
+    [[nodiscard]] bool restores_order() const noexcept {
+        return list_.least_ordered() <= list_.bottom_ + list_.carved();
+    }
+
+    /// Requires: every block is free, and none is kept elsewhere.
+    void carve_anew() const noexcept { list_.carve_anew(); }
+
+    /// AddressSanitizer has a byte for eight bytes: two threads that poison neighbours in the same eight would race. So
+    /// in a list with such blocks, none is poisoned.
+    void share_granules() const noexcept {
+        if constexpr (detail::fences) {
+            if (((reinterpret_cast<std::uintptr_t>(list_.base_) | list_.layout_.stride) & 7) == 0) return;
+            detail::unfence(list_.base_, std::exchange(list_.fenced_, 0));
+        }
+    }
+
+private:
+    free_list<C>& list_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/threads.hpp ====
+// threads: the locks, the atomics and the waiting of shared pools, and the data that locks guard. The tests' scheduler
+// has a class of the same members in the place of `threads`, and runs the same pools, interleaving by interleaving.
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// Chooses the calling thread's slot in every pool; 0: none was chosen yet. Each image counts for itself. Constant
+/// initialisation and no destructor: it can be used before main, in destructors of other thread_locals, and at exit.
+FIXPOOL_HIDDEN inline constinit thread_local unsigned thread_number = 0;
+FIXPOOL_HIDDEN inline constinit std::atomic<unsigned> threads_numbered = 0;
+
+struct threads {
+    class FIXPOOL_LOCKS(capability("mutex")) mutex {
+    public:
+        void lock() FIXPOOL_LOCKS(acquire_capability()) { mutex_.lock(); }
+        void unlock() FIXPOOL_LOCKS(release_capability()) { mutex_.unlock(); }
+
+    private:
+        std::mutex mutex_;
+    };
+
+    /// Data that a lock guards. It says whether it is read or written, for the scheduler's detector of races.
+    template <class V> class guarded {
+    public:
+        template <class... Args> explicit guarded(Args&&... args) : value_(std::forward<Args>(args)...) {}
+        [[nodiscard]] const V& read() const noexcept { return value_; }
+        [[nodiscard]] V& write() noexcept { return value_; }
+        [[nodiscard]] const V& constant() const noexcept { return value_; }  // for what never changes in it: no lock
+
+    private:
+        V value_;  // the last member: a magazine has its blocks behind it
+    };
+
+    template <class V> [[nodiscard]] static V load(const std::atomic<V>& from, std::memory_order order) noexcept {
+        return from.load(order);
+    }
+    template <class V> static void store(std::atomic<V>& to, V value, std::memory_order order) noexcept {
+        to.store(value, order);
+    }
+    template <class V> static V exchange(std::atomic<V>& at, V value, std::memory_order order) noexcept {
+        return at.exchange(value, order);
+    }
+    /// Stores `value` where `expected` is. Returns what was there.
+    template <class V>
+    static V compare_exchange(std::atomic<V>& at, V expected, V value, std::memory_order order) noexcept {
+        at.compare_exchange_strong(expected, value, order);
+        return expected;
+    }
+
+    /// Waits a little, the more often it was in vain the longer. The holder of the lock may have lost its processor.
+    static void pause(unsigned turn) noexcept {
+        if (turn < 32) return;
+        if (turn < 64) std::this_thread::yield();
+        else std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+
+    [[nodiscard]] static unsigned& number() noexcept { return thread_number; }
+    [[nodiscard]] static unsigned next_number() noexcept {
+        return threads_numbered.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
+};
+
+/// Holds a lock as long as it lives.
+template <class Lock> class FIXPOOL_LOCKS(scoped_lockable) held {
+public:
+    explicit held(Lock& lock) FIXPOOL_LOCKS(acquire_capability(lock)) : lock_(lock) { lock.lock(); }
+    held(const held&) = delete;
+    held& operator=(const held&) = delete;
+    ~held() FIXPOOL_LOCKS(release_capability()) { lock_.unlock(); }
+
+private:
+    Lock& lock_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/magazine.hpp ====
+// magazine: the free blocks that a thread has at hand; and the slots in which threads find theirs.
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// How many slots a shared pool has, and how many blocks move at a time between a magazine and the depot. A magazine
+/// holds up to twice as many. Without slots every operation takes the pool's mutex.
+struct magazine_plan {
+    std::uint32_t size = 0;   // blocks
+    std::uint32_t slots = 0;  // a power of two, or 0
+
+    /// Magazines of at most `most` blocks. All slots together hold at most a pool of `blocks` blocks.
+    [[nodiscard]] static constexpr magazine_plan of(std::size_t blocks, std::size_t most) noexcept {
+        const std::size_t fitting = blocks / 20 < 0xffff ? blocks / 20 : 0xffff;
+        const auto size = static_cast<std::uint32_t>(most < fitting ? most : fitting);
+        if (size == 0) return {};
+        const std::size_t slots = blocks / size / 2;
+        return {size, static_cast<std::uint32_t>(std::bit_floor(slots < 16 ? slots : 16))};
+    }
+};
+
+/// A stack of free blocks, which lies behind this object, in the same memory from `operator new`. At its bottom are
+/// those that were never handed out: a run of neighbours, so that threads which fill a pool do not share cache lines.
+/// A closed magazine takes nothing, has only those, and keeps them.
+// Invariant, in blocks: open: never_out <= count <= capacity; closed: capacity == 0, never_out == count.
+template <checking C> struct magazine {
+    using entry = typename free_list<C>::entry;
+
+    [[nodiscard]] bool push(entry block) noexcept {
+        if (count >= capacity) return false;
+        stack()[count++] = block;
+        return true;
+    }
+    /// Takes one that was put back; false when there is none.
+    [[nodiscard]] bool pop(entry& taken) noexcept {
+        if (count == never_out) return false;
+        taken = stack()[--count];
+        return true;
+    }
+    /// Takes one that was never handed out; false when there is none. Requires: `pop` found none.
+    [[nodiscard]] bool pop_fresh(entry& taken) noexcept {
+        if (count == 0) return false;
+        taken = stack()[never_out = --count];
+        return true;
+    }
+
+    [[nodiscard]] entry* stack() noexcept { return std::launder(reinterpret_cast<entry*>(this + 1)); }
+
+    std::uint32_t capacity = 0;   // of the stack
+    std::uint32_t count = 0;      // in the stack
+    std::uint32_t never_out = 0;  // of these, at the bottom; the topmost of them has the lowest address
+};
+
+/// A lock that is tried where it matters: whoever finds it taken goes elsewhere.
+template <class Sync> class FIXPOOL_LOCKS(capability("slot")) slot_lock {
+public:
+    [[nodiscard]] bool try_lock() noexcept FIXPOOL_LOCKS(try_acquire_capability(true)) {
+        return Sync::exchange(taken_, 1u, std::memory_order_acquire) == 0;
+    }
+    void lock() noexcept FIXPOOL_LOCKS(acquire_capability()) {
+        for (unsigned turn = 0; Sync::exchange(taken_, 1u, std::memory_order_acquire) != 0; ++turn) Sync::pause(turn);
+    }
+    void unlock() noexcept FIXPOOL_LOCKS(release_capability()) { Sync::store(taken_, 0u, std::memory_order_release); }
+
+private:
+    std::atomic<unsigned> taken_ = 0;  // no byte: exchanging one took half as long again (Zen 3)
+};
+
+template <checking C, class Sync> struct slot {
+    slot_lock<Sync> lock;
+    typename Sync::template guarded<magazine<C>> at_hand FIXPOOL_LOCKS(guarded_by(lock));  // the last member
+};
+
+/// The slots of a shared pool, on memory from `operator new`. Each has cache lines of its own.
+template <checking C, class Sync> class slots {
+    using slot = detail::slot<C, Sync>;
+    using entry = typename magazine<C>::entry;
+
+public:
+    FIXPOOL_HIDDEN static constexpr std::size_t line = 64;  // bytes: what threads that write do not share
+
+    explicit slots(magazine_plan plan) : plan_(plan), stride_(std::bit_ceil(slot_size() < line ? line : slot_size())) {
+        if (plan.slots == 0) return;
+        mask_ = plan.slots - 1;
+        first_ = static_cast<std::byte*>(::operator new (count() * stride_, std::align_val_t{line}));
+        for (std::size_t i = 0; i < plan.slots; ++i) ::new (first_ + i * stride_) slot;
+    }
+    slots(const slots&) = delete;
+    slots& operator=(const slots&) = delete;
+    ~slots() { ::operator delete (first_, std::align_val_t{line}); }
+
+    [[nodiscard]] std::size_t count() const noexcept { return plan_.slots; }
+    [[nodiscard]] std::uint32_t size() const noexcept { return plan_.size; }      // blocks that move at a time
+    [[nodiscard]] std::uint32_t room() const noexcept { return 2 * plan_.size; }  // blocks that a magazine holds
+    [[nodiscard]] slot& at(std::size_t i) const noexcept { return at(i, first_); }
+
+    /// Says whether any slot is open. For who does not hold the pool's mutex a hint: where none is, he need not look.
+    void set_open(bool any) noexcept { Sync::store(open_, any ? first_ : nullptr, std::memory_order_relaxed); }
+
+    /// What fn(magazine) of the caller's slot returns: whether it did what it is for. False if somebody else has the
+    /// slot: then the caller moves on to the next. False if there is none; `IfOpen`, also if none is open.
+    template <bool IfOpen, class Fn> [[nodiscard]] bool in_own(const Fn& fn) const noexcept {
+        std::byte* const first = IfOpen ? Sync::load(open_, std::memory_order_relaxed) : first_;
+        if (first == nullptr) return false;
+        slot& mine = at(Sync::number() & mask_, first);
+        if (!mine.lock.try_lock()) {
+            ++Sync::number();
+            return false;
+        }
+        const bool result = fn(mine.at_hand.write());
+        mine.lock.unlock();
+        return result;
+    }
+
+    /// fn(magazine) of each slot.
+    template <class Fn> void for_each(const Fn& fn) const noexcept {
+        for (std::size_t i = 0; i < plan_.slots; ++i) {
+            slot& each = at(i);
+            const held<slot_lock<Sync>> lock(each.lock);
+            fn(each.at_hand.write());
+        }
+    }
+
+private:
+    [[nodiscard]] std::size_t slot_size() const noexcept { return sizeof(slot) + room() * sizeof(entry); }  // bytes
+    [[nodiscard]] slot& at(std::size_t i, std::byte* first) const noexcept {
+        return *std::launder(reinterpret_cast<slot*>(first + i * stride_));
+    }
+
+    std::byte* first_ = nullptr;
+    magazine_plan plan_;
+    std::size_t stride_;                      // bytes from slot to slot
+    std::uint32_t mask_ = 0;                  // the number of slots - 1
+    std::atomic<std::byte*> open_ = nullptr;  // first_ if a slot is open: one look says whether, and where
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/shared_state.hpp ====
+// shared_state: the blocks of a shared pool. As exact as one counter behind one mutex, and seldom at that mutex.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// What the copies of a shared pool share: a depot behind a mutex, and slots, each a magazine behind a lock that is
+/// only tried. A thread takes from its slot and puts back into it. When the slot is taken, closed, empty or full, it
+/// goes to the mutex, and moves up to `magazine_plan::size` blocks. No user code runs, and no handler is called, while
+/// a lock is held. Order of locks: the mutex, then one slot; `stats`: then all.
+///
+/// The capacity is exact. Before an allocation fails, it closes and empties all slots, under the mutex: at that moment
+/// all blocks are out. A release that meets a closed slot goes to the mutex. (If the slots stayed open, a block could
+/// move from one that is still to be emptied into one that already is.) A slot opens again when the depot has enough
+/// blocks to fill a magazine.
+///
+/// Nothing is counted per block to keep the state alive. When the last copy is gone, `abandon` closes all slots for
+/// good. From then on every release takes the mutex, and learns under it whether it was the last.
+///
+/// What a handle owns is not validated. A pointer that a handle gave up is: its block is marked, and whoever takes the
+/// mark away owns the block. So most operations do not touch the states of blocks, whose cache lines neighbours share.
+///
+/// The magazines, with a depot of full and empty ones behind them, are Bonwick's and Adams' (USENIX 2001).
+// Invariant, under the mutex and all slots' locks, in blocks: out + the depot's + the magazines' == total. Those in
+// magazines are out for the depot's list.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what changes and what does not are on lines of their own
+template <checking C, class Sync = threads> class shared_state {
+    using free_list = detail::free_list<C>;
+    using magazine = detail::magazine<C>;
+    using lock_of_mutex = held<typename Sync::mutex>;
+
+    struct depot {
+        depot(pool_layout layout, arena&& memory, const pool_options& options)
+            : pool(layout, std::move(memory), options) {}
+        [[nodiscard]] free_list& list() noexcept { return pool.list_; }
+        [[nodiscard]] list_batches<C> batches() noexcept { return list_batches<C>(list()); }
+        [[nodiscard]] std::size_t spare() noexcept { return list().total() - list().out(); }  // blocks
+
+        basic_memory_pool<C> pool;
+        std::size_t kept = 0;       // blocks in closed slots: never handed out
+        std::size_t open = 0;       // slots that are open
+        std::size_t ever_out = 0;   // blocks that were ever handed out, or lie in a magazine and never were
+        bool was_half_out = false;  // half of the carved blocks were out since the pool drained
+        bool is_draining = false;   // no slot opens: the last block makes the list carve in order again
+        std::size_t takes = 0;      // since then: after as many as a magazine has, the pool does not drain
+        bool is_abandoned = false;  // the last copy of the pool is gone
+    };
+
+public:
+    using entry = typename free_list::entry;
+    static constexpr bool is_checked = free_list::is_checked;
+    static constexpr entry none = free_list::none;
+
+    shared_state(pool_layout layout, arena memory, const pool_options& options, magazine_plan plan)
+        : depot_(layout, std::move(memory), options),
+          pool_(depot_.constant().pool),
+          numbers_(pool_.list_),
+          slots_(plan),
+          marks_(pool_.list_) {
+        depot_.write().batches().share_granules();
+    }
+
+    /// A block that is out now; `none` when all are. Without `Handles` the caller gives it up at once.
+    template <bool Handles = true> [[nodiscard]] entry take() noexcept {
+        entry taken = none;
+        const auto take_at_hand = [&](magazine& at_hand) { return take_from<Handles>(at_hand, taken); };
+        if (!slots_.template in_own</*IfOpen=*/true>(take_at_hand)) taken = take_from_depot<Handles>();
+        if (taken != none && pool_.list_.poisons()) unpoison(numbers_.address(taken), pool_.block_size());
+        return taken;
+    }
+
+    /// Puts back a block that is out. Returns whether this state is to end now: nobody else knows it any more.
+    /// Otherwise it may be gone already.
+    [[nodiscard]] bool put(entry block) noexcept {
+        if (pool_.list_.poisons()) poison(numbers_.address(block), numbers_.stride());
+        const auto put_at_hand = [block](magazine& at_hand) { return at_hand.push(block); };
+        return !slots_.template in_own</*IfOpen=*/true>(put_at_hand) && put_into_depot(block);
+    }
+
+    /// The last copy of the pool is gone. Returns whether this state is to end now. Otherwise a `put` will say so.
+    [[nodiscard]] bool abandon() noexcept {
+        const lock_of_mutex lock(mutex_);
+        depot& d = depot_.write();
+        close_slots(d);
+        slots_.for_each([&](magazine& closed) {
+            for (entry taken = none; take_fresh<true>(closed, taken);) d.list().put(taken);  // no longer fresh: no leak
+        });
+        d.kept = 0;
+        d.is_abandoned = true;
+        return d.list().out() == 0;
+    }
+
+    /// Marks a block whose address goes to the program: `claim` takes it once.
+    void give_up(entry block) noexcept { marks_.mark(block); }
+
+    /// Whether `claim` would take the block at `address` now.
+    template <std::size_t Stride = 0> [[nodiscard]] bool is_given_up(const void* address) const noexcept {
+        return marks_.is_marked(numbers_.template number_of<Stride>(address));
+    }
+
+    /// The block at `address`, given up no longer; else `none`, and `was` says what it was. Unchecked: the block.
+    template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address, block_state& was) noexcept {
+        if constexpr (!is_checked) return static_cast<entry>(address);
+        else was = marks_.take(numbers_.template number_of<Stride>(address));
+        return was == block_state::given_up ? numbers_.template entry_of<Stride>(address) : none;
+    }
+
+    /// Why `claim` refused `address`, which was `was`. With `Handles`, a block that is not free has an owner. O(peak).
+    template <bool Handles>
+    [[nodiscard]] FIXPOOL_COLD violation misuse_of(const void* address, block_state was) noexcept {
+        const lock_of_mutex lock(mutex_);
+        depot& d = depot_.write();
+        close_slots(d);
+        const std::size_t index = numbers_.index_of(address);
+        violation_kind kind = violation_kind::double_free;
+        if (index == violation::npos)
+            kind = pool_.contains(address) ? violation_kind::misaligned_pointer : violation_kind::foreign_pointer;
+        else if (was == block_state::fresh) kind = violation_kind::not_allocated;
+        else if constexpr (Handles) kind = d.list().is_free(index) ? kind : violation_kind::still_owned;
+        violation misuse = d.pool.violation_at(kind, address);
+        misuse.live_blocks -= d.kept;
+        return misuse;
+    }
+
+    /// Counts all blocks at one moment: all locks are held.
+    [[nodiscard]] pool_stats stats() const noexcept FIXPOOL_LOCKS(no_thread_safety_analysis) {
+        const lock_of_mutex lock(mutex_);
+        pool_stats counts = depot_.read().pool.stats();
+        counts.peak_in_use = depot_.read().ever_out;
+        for (std::size_t i = 0; i < slots_.count(); ++i) {
+            slots_.at(i).lock.lock();
+            const magazine& at_hand = slots_.at(i).at_hand.read();
+            counts.in_use -= at_hand.count;
+            counts.peak_in_use -= at_hand.never_out;
+        }
+        for (std::size_t i = 0; i < slots_.count(); ++i) slots_.at(i).lock.unlock();
+        return counts;
+    }
+
+    /// Slots that are open. While none is, every operation takes the mutex.
+    [[nodiscard]] std::size_t open_slots() const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return depot_.read().open;
+    }
+
+    // Constant: no lock.
+    [[nodiscard]] const basic_memory_pool<C>& pool() const noexcept { return pool_; }
+    [[nodiscard]] const block_numbers<C>& numbers() const noexcept { return numbers_; }
+    [[nodiscard]] static release_status status_of(violation_kind misuse) noexcept {
+        return basic_memory_pool<C>::status_of(misuse);
+    }
+    void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
+    [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
+
+private:
+    [[nodiscard]] bool may_open(depot& d) const noexcept {
+        return !d.is_draining && !d.is_abandoned && d.spare() >= slots_.room();
+    }
+
+    /// As the slots' `in_own`, with the caller's slot open; false if it is closed and may not be opened.
+    template <class Fn> [[nodiscard]] bool in_open_slot(depot& d, const Fn& fn) noexcept {
+        if (slots_.count() == 0 || (d.open == 0 && !may_open(d))) return false;
+        if (Sync::number() == 0) Sync::number() = Sync::next_number();
+        return slots_.template in_own</*IfOpen=*/false>([&](magazine& at_hand) {
+            if (at_hand.capacity == 0 && may_open(d)) {
+                at_hand.capacity = slots_.room();
+                if (d.open++ == 0) slots_.set_open(true);
+                d.kept -= at_hand.count;
+            }
+            return at_hand.capacity != 0 && fn(at_hand);
+        });
+    }
+
+    template <bool Handles> [[nodiscard]] bool take_from(magazine& at_hand, entry& taken) noexcept {
+        return at_hand.pop(taken) || (at_hand.capacity != 0 && take_fresh<Handles>(at_hand, taken));
+    }
+
+    template <bool Handles> [[nodiscard]] bool take_fresh(magazine& at_hand, entry& taken) noexcept {
+        if (!at_hand.pop_fresh(taken)) return false;
+        if constexpr (Handles) marks_.hand_out(taken);
+        return true;
+    }
+
+    template <bool Handles> [[nodiscard]] FIXPOOL_COLD entry take_from_depot() noexcept {
+        const lock_of_mutex lock(mutex_);
+        depot& d = depot_.write();
+        if (d.is_draining && ++d.takes > slots_.size()) d.is_draining = false;
+        entry taken = none;
+        const auto take_at_hand = [&](magazine& at_hand) {
+            if (at_hand.count == 0 && d.spare() != 0) fill(at_hand, d);
+            return take_from<Handles>(at_hand, taken);
+        };
+        if (in_open_slot(d, take_at_hand)) return taken;
+        if (d.spare() == 0) close_slots(d);
+        if (d.spare() == 0 && d.kept != 0) {
+            slots_.for_each([&](magazine& closed) { return taken != none || take_fresh<Handles>(closed, taken); });
+            --d.kept;
+            return taken;
+        }
+        std::uint32_t one = 1;
+        const bool is_fresh =
+            d.batches().recycled() == 0 && d.spare() != 0 && marks_.add(d.list().out(), one, d.list().handed_out());
+        d.ever_out += is_fresh;
+        if (!d.list().template take<false>(taken) || !is_fresh) return taken;
+        if constexpr (Handles) marks_.hand_out(taken);
+        return taken;
+    }
+
+    [[nodiscard]] FIXPOOL_COLD bool put_into_depot(entry block) noexcept {
+        const lock_of_mutex lock(mutex_);
+        depot& d = depot_.write();
+        const std::size_t few = (d.open + 1) * 3 * slots_.size();  // so many that a later look could be too late
+        if (d.was_half_out && d.list().out() - d.kept <= few && d.batches().restores_order()) {
+            d.was_half_out = false;
+            d.is_draining = true;
+            d.takes = 0;
+            close_slots(d);
+        }
+        const auto put_at_hand = [&](magazine& at_hand) {
+            if (at_hand.count == at_hand.capacity) spill(at_hand, d.batches(), slots_.size());
+            return at_hand.push(block);
+        };
+        if (in_open_slot(d, put_at_hand)) return false;
+        d.list().put(block);
+        if (d.list().out() == d.kept) end_draining(d);
+        return d.is_abandoned && d.list().out() == 0;
+    }
+
+    /// Moves blocks from the depot into an empty magazine: some that were put back, or else a run of neighbours: fresh
+    /// ones, or, when the list carves anew, some that were out before. Requires: there are some.
+    void fill(magazine& at_hand, depot& d) noexcept {
+        const std::size_t recycled = d.batches().recycled();
+        if (recycled <= d.list().handed_out() / 2) d.was_half_out = true;
+        const std::size_t most = std::min<std::size_t>(recycled != 0 ? recycled : d.spare(), slots_.size());
+        at_hand.count = static_cast<std::uint32_t>(most);
+        if (recycled != 0) return d.batches().take(at_hand.stack(), most);
+        if (marks_.add(d.list().out(), at_hand.count, d.list().handed_out())) at_hand.never_out = at_hand.count;
+        d.ever_out += at_hand.never_out;
+        d.batches().carve(at_hand.stack(), at_hand.count);
+    }
+
+    static void spill(magazine& at_hand, const list_batches<C>& to, std::uint32_t count) noexcept {
+        at_hand.count -= count;
+        to.put(at_hand.stack() + at_hand.count, count);
+    }
+
+    /// Closes all slots: for the verdict that all blocks are out, for the last copy of the pool, for reports, and when
+    /// the pool drains. Their blocks go to the depot, but for fresh ones before the last carved block.
+    void close_slots(depot& d) noexcept {
+        if (d.open == 0) return;
+        slots_.for_each([&](magazine& at_hand) {
+            if (at_hand.capacity == 0) return;
+            spill(at_hand, d.batches(), at_hand.count - at_hand.never_out);
+            at_hand.capacity = 0;
+            d.kept += at_hand.count;
+            if (d.batches().uncarve(at_hand.stack(), at_hand.count)) forget(d, at_hand);
+        });
+        d.open = 0;
+        slots_.set_open(false);
+    }
+
+    /// No block is out any more, nor in an open slot. The list forgets those in closed ones, and carves all in order.
+    void end_draining(depot& d) noexcept {
+        d.is_draining = false;
+        if (d.kept == 0 || !d.batches().restores_order()) return;
+        if constexpr (!is_checked) d.ever_out += d.kept;  // what is carved again is not told from what was out
+        slots_.for_each([&](magazine& at_hand) { forget(d, at_hand); });
+        d.batches().carve_anew();
+    }
+
+    /// The blocks of a closed slot will be carved again.
+    void forget(depot& d, magazine& at_hand) noexcept {
+        d.kept -= at_hand.count;
+        d.ever_out -= at_hand.count;
+        at_hand.count = at_hand.never_out = 0;
+    }
+
+    mutable typename Sync::mutex mutex_;
+    typename Sync::template guarded<depot> depot_ FIXPOOL_LOCKS(guarded_by(mutex_));
+    const basic_memory_pool<C>& pool_;  // the depot's, for what is constant in it
+
+    // On lines that nobody writes in the long run: what is constant, and the count of carved blocks.
+    alignas(slots<C, Sync>::line) const block_numbers<C> numbers_;
+    slots<C, Sync> slots_;
+    block_marks<C, Sync> marks_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/shared_memory_pool.hpp ====
+// shared_memory_pool: raw blocks of one size for many threads.
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+/// A pool of `total_blocks()` raw blocks, as memory_pool, for all threads at once. A copy is the same pool, and so is
+/// what is left after a move: it is never empty. A block may be given back by any thread, through any copy. The
+/// capacity is exact: `try_allocate` returns nullptr only when every block was in use. Of two threads that give back
+/// one block, one succeeds; the other one is told `double_free`. shared_pool says what magazines do.
+///
+/// When the last copy is gone while blocks are in use, that is a `leak`, as when a memory_pool dies. Their memory is
+/// gone: nobody could give them back any more.
+/// Thread safety: every member from any thread, at the same time; assigning to one pool object is not among them.
+template <checking C = checking::checked> class basic_shared_memory_pool {
+    using state = detail::shared_state<C>;
+    using entry = typename state::entry;
+
+public:
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+
+    /// A pool on memory from `operator new`. Throws: as the constructors of memory_pool.
+    explicit basic_shared_memory_pool(pool_layout layout, pool_options options = {})
+        : basic_shared_memory_pool(layout, arena::heap(), options) {}
+
+    /// A pool on `memory`, which it takes over. Throws: as the constructors of memory_pool.
+    // Not by std::make_shared: it has a symbol that is unique in the process, and pins a plug-in.
+    basic_shared_memory_pool(pool_layout layout, arena memory, pool_options options = {})
+        : state_(new state(layout, std::move(memory), options,
+                           detail::magazine_plan::of(layout.block_count, options.magazine_size)),
+                 &abandon) {}
+
+    basic_shared_memory_pool(const basic_shared_memory_pool&) noexcept = default;  // and no move
+    basic_shared_memory_pool& operator=(const basic_shared_memory_pool&) noexcept = default;
+    ~basic_shared_memory_pool() = default;
+
+    /// As in memory_pool.
+    [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
+        return basic_memory_pool<C>::required_bytes(layout);
+    }
+    [[nodiscard]] static constexpr std::size_t required_metadata_bytes(pool_layout layout) {
+        return basic_memory_pool<C>::required_metadata_bytes(layout);
+    }
+    [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes, std::size_t block_size,
+                                                         std::size_t alignment = 0) {
+        return basic_memory_pool<C>::blocks_in(bytes, block_size, alignment);
+    }
+
+    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
+    /// `deallocate`.
+    /// Throws: pool_exhausted when all `total_blocks()` are in use.
+    /// Complexity: O(1).
+    [[nodiscard]] void* allocate() const {
+        void* const block = try_allocate();
+        if (block == nullptr) state_->raise_exhausted();
+        return block;
+    }
+
+    /// As `allocate`, but returns nullptr when all blocks are in use.
+    [[nodiscard]] void* try_allocate() const noexcept {
+        const entry taken = state_->template take<false>();
+        if (taken == state::none) return nullptr;
+        state_->give_up(taken);
+        return state_->numbers().address(taken);
+    }
+
+    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
+    /// then a no-op; unchecked: undefined.
+    /// Complexity: O(1).
+    void deallocate(void* block) const noexcept {
+        detail::block_state was{};
+        if (!is_taken_back(block, was)) report_misuse(block, was);
+    }
+
+    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
+    /// Complexity: O(1).
+    [[nodiscard]] release_status try_deallocate(void* block) const noexcept requires knows_live_blocks<C> {
+        if (block == nullptr) return release_status::null_pointer;
+        detail::block_state was{};
+        return is_taken_back(block, was) ? release_status::released
+                                         : state::status_of(state_->template misuse_of<false>(block, was).kind);
+    }
+
+    /// Whether `block` is the start of a block of this pool that is in use. It is not read.
+    [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
+        return state_->is_given_up(block);
+    }
+
+    // As in memory_pool.
+    [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
+    [[nodiscard]] std::span<std::byte> blocks() const noexcept { return constant().blocks(); }
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->numbers().index_of(block); }
+    [[nodiscard]] void* block_at(std::size_t index) const noexcept { return constant().block_at(index); }
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }
+    [[nodiscard]] std::size_t block_size() const noexcept { return constant().block_size(); }  // bytes
+    [[nodiscard]] std::size_t stride() const noexcept { return constant().stride(); }          // bytes
+    [[nodiscard]] std::size_t alignment() const noexcept { return constant().alignment(); }    // bytes
+    [[nodiscard]] const char* name() const noexcept { return constant().name(); }
+
+    // Counts are those of one moment, which has passed when they are read while other threads use the pool. The peak
+    // may be too high: it counts the blocks that were ever in use, not all of them at once, and unchecked some more.
+    [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
+    [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
+    [[nodiscard]] pool_stats stats() const noexcept { return state_->stats(); }
+
+    /// Whether both are the same pool.
+    [[nodiscard]] friend bool operator==(const basic_shared_memory_pool& a,
+                                         const basic_shared_memory_pool& b) noexcept {
+        return a.state_.get() == b.state_.get();
+    }
+
+private:
+    [[nodiscard]] const basic_memory_pool<C>& constant() const noexcept { return state_->pool(); }
+
+    /// The last copy is gone: blocks that are out are a leak, which the depot's pool reports.
+    static void abandon(state* last) noexcept {
+        static_cast<void>(last->abandon());
+        delete last;
+    }
+
+    /// If not, `was` says what the block was.
+    [[nodiscard]] bool is_taken_back(void* block, detail::block_state& was) const noexcept {
+        const entry claimed = state_->claim(block, was);
+        if (claimed == state::none) return false;
+        static_cast<void>(state_->put(claimed));  // this copy keeps the state
+        return true;
+    }
+
+    FIXPOOL_COLD void report_misuse([[maybe_unused]] void* block,
+                                    [[maybe_unused]] detail::block_state was) const noexcept {
+        if constexpr (C != checking::unchecked)
+            if (block != nullptr) state_->report(state_->template misuse_of<false>(block, was));
+    }
+
+    std::shared_ptr<state> state_;  // never empty
+};
+
+using shared_memory_pool = basic_shared_memory_pool<>;
 
 }  // namespace fixpool::inline FIXPOOL_ABI
 
@@ -1633,8 +2523,9 @@ private:
 // ==== fixpool/shared_pool.hpp ====
 // shared_pool: a typed pool for many threads, which lives as long as any of its copies or any of its blocks.
 
+#include <cstddef>
 #include <memory>
-#include <mutex>
+#include <type_traits>
 #include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI {
@@ -1643,121 +2534,66 @@ template <class T, checking C> class shared_pool;
 
 namespace detail {
 
-/// What the copies of a shared_pool share. No user code runs, and no handler is called, while the mutex is held.
-// Invariant, under the mutex: keep_alive_ is this state itself if pool_.in_use() > 0, otherwise empty.
-template <class T, checking C> class shared_state {
-    using free_list = detail::free_list<C>;
+/// The owner of a shared pool's objects: what is done with a T, on blocks that know no T. Ends itself.
+template <class T, checking C> class shared_objects {
+    using state = shared_state<C>;
     static constexpr std::size_t stride = stride_of<T>;
 
 public:
-    using entry = typename free_list::entry;
-    using handle = block<T, C, shared_state>;
+    using entry = typename state::entry;
+    using handle = block<T, C, shared_objects>;
 
-    shared_state(pool_layout layout, arena memory, pool_options options) : pool_(layout, std::move(memory), options) {}
+    shared_objects(pool_layout layout, arena memory, const pool_options& options)
+        : blocks_(layout, std::move(memory), options, magazine_plan::of(layout.block_count, options.magazine_size)) {}
 
-    /// A T made of `args`. `self` is this state. T's constructor may destroy the shared_pool that `self` belongs to.
-    template <class... Args> [[nodiscard]] handle allocate(const std::shared_ptr<shared_state>& self, Args&&... args) {
-        entry taken;
-        if (!take(self, taken)) pool_.raise_exhausted();
-        return made_in(taken, std::forward<Args>(args)...);
-    }
-    /// The same, or an empty handle when all blocks are in use.
-    template <class... Args>
-    [[nodiscard]] handle try_allocate(const std::shared_ptr<shared_state>& self, Args&&... args) {
-        entry taken;
-        if (!take(self, taken)) return {};
-        return made_in(taken, std::forward<Args>(args)...);
+    /// A T made of `args`. T's constructor may destroy the shared_pool that this was called through. When all blocks
+    /// are in use, throws or returns an empty handle.
+    template <bool Throws, class... Args> [[nodiscard]] handle allocate(Args&&... args) {
+        const entry taken = blocks_.take();
+        if constexpr (!Throws) {
+            if (taken == state::none) return {};
+        }
+        if (taken == state::none) blocks_.raise_exhausted();
+        block_lease<shared_objects> lease(this, taken);
+        void* const where = blocks_.numbers().template address<stride>(taken);
+        T* const object = detail::construct<T>(where, std::forward<Args>(args)...);
+        lease.keep();
+        return {this, object};
     }
 
     /// The owner of an object that was given up. Reports any other, and returns an empty handle.
     [[nodiscard]] handle adopt(T* object) noexcept {
-        if (object == nullptr || !change_state(object, block_state::given_up, block_state::live)) return {};
+        if (object == nullptr) return {};
+        block_state was{};
+        if (blocks_.template claim<stride>(object, was) == state::none) {
+            if constexpr (state::is_checked) blocks_.report(blocks_.template misuse_of<true>(object, was));
+            return {};
+        }
         return {this, object};
     }
 
-    /// Puts back a block whose object is gone. The last one may end this state: nothing is touched after the unlocking.
-    void put_back(entry block) noexcept {
-        std::shared_ptr<shared_state> last;  // dropped after the mutex is unlocked
-        const std::lock_guard lock(mutex_);
-        pool_.list_.put(block);
-        if (pool_.in_use() == 0) last = std::move(keep_alive_);
-    }
+    void give_up(T* object) noexcept { blocks_.give_up(blocks_.numbers().template entry_of<stride>(object)); }
 
     void give_back(T* object) noexcept {
-        const entry claimed = claim(object);
-        if (claimed == free_list::none) return;
+        const entry block = blocks_.numbers().template entry_of<stride>(object);
         detail::destroy(*object);
-        put_back(claimed);
+        put_back(block);
     }
 
-    /// Says that no handle owns `object` any more.
-    void give_up(T* object) noexcept {
-        static_cast<void>(change_state(object, block_state::live, block_state::given_up));
+    /// Puts back a block whose object is gone. This may be gone then.
+    void put_back(entry block) noexcept {
+        if (blocks_.put(block)) delete this;
     }
 
-    [[nodiscard]] pool_stats stats() const noexcept {
-        const std::lock_guard lock(mutex_);
-        return pool_.stats();
+    /// The last shared_pool is gone.
+    static void abandon(shared_objects* objects) noexcept {
+        if (objects->blocks_.abandon()) delete objects;
     }
 
-    // Constant: no lock.
-    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
-    [[nodiscard]] bool contains(const void* address) const noexcept { return pool_.contains(address); }
-    [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
-        return pool_.list_.template index_of<stride>(block);
-    }
+    [[nodiscard]] const state& blocks() const noexcept { return blocks_; }
 
 private:
-    [[nodiscard]] bool take(const std::shared_ptr<shared_state>& self, entry& taken) noexcept {
-        const std::lock_guard lock(mutex_);
-        if (!pool_.list_.take(taken)) return false;
-        if (pool_.in_use() == 1) keep_alive_ = self;
-        return true;
-    }
-
-    template <class... Args> [[nodiscard]] handle made_in(entry taken, Args&&... args) {
-        block_lease<shared_state> lease(this, taken);
-        T* const object =
-            detail::construct<T>(pool_.list_.template address<stride>(taken), std::forward<Args>(args)...);
-        lease.keep();
-        if constexpr (free_list::is_checked) {
-            const std::lock_guard lock(mutex_);
-            pool_.list_.mark(taken, block_state::live);  // not before: nobody adopts half an object
-        }
-        return {this, object};
-    }
-
-    /// The live block at `object`, live no longer; reports and returns `none` where there is none.
-    [[nodiscard]] entry claim(T* object) noexcept {
-        std::unique_lock lock(mutex_, std::defer_lock);
-        if constexpr (free_list::is_checked) lock.lock();
-        const entry claimed = pool_.list_.template claim<stride>(object);
-        if constexpr (free_list::is_checked)
-            if (claimed == free_list::none) report_misuse(object, lock);
-        return claimed;
-    }
-
-    [[nodiscard]] bool change_state(T* object, block_state from, block_state to) noexcept {
-        if constexpr (free_list::is_checked) {
-            std::unique_lock lock(mutex_);
-            if (pool_.list_.template change<stride>(object, from, to) == free_list::none) {
-                report_misuse(object, lock);
-                return false;
-            }
-        }
-        return true;
-    }
-
-    /// What is reported is read under the lock, and told after it.
-    FIXPOOL_COLD void report_misuse(const void* object, std::unique_lock<std::mutex>& lock) const noexcept {
-        const violation misuse = pool_.object_misuse(object);
-        lock.unlock();
-        pool_.reporter_.report(misuse);
-    }
-
-    mutable std::mutex mutex_;
-    basic_memory_pool<C> pool_;                 // guarded by mutex_
-    std::shared_ptr<shared_state> keep_alive_;  // guarded by mutex_
+    state blocks_;
 };
 
 }  // namespace detail
@@ -1765,19 +2601,26 @@ private:
 /// Owns one T in a shared_pool, as block does in a typed_pool. It also owns the pool, which lives on when its last
 /// shared_pool is gone. An object that `release` gave up keeps the pool alive, too. An object that holds a shared_pool
 /// or a shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
+/// The pool does not check what a shared_block owns when that dies: two threads that reset one handle at once are not
+/// found.
 /// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another thread, and die there.
-template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_state<T, C>>;
+template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_objects<T, C>>;
 
 /// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool, and so is what is
 /// left after a move: it is never empty. Its capacity is exact: `try_allocate` is empty only when every block was in
-/// use. T's constructor and destructor run outside the pool's lock, and may use this very pool.
+/// use. T's constructor and destructor run outside the pool's locks, and may use this very pool.
+///
+/// Each thread has a magazine of free blocks, of up to twice `pool_options::magazine_size`, or a tenth of the pool. It
+/// takes the pool's lock only when that is empty or full. An allocation empties all magazines before it fails. Where
+/// `magazine_size` is 0, in a pool of fewer than 20 blocks, and while nearly all blocks are in use, every operation
+/// takes the lock.
 ///
 /// It has no `for_each`: another thread may destroy an object while it is visited.
 /// Thread safety: every member from any thread, at the same time; assigning to one shared_pool object is not among
 /// them.
 template <class T, checking C = checking::checked> class shared_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
-    using state = detail::shared_state<T, C>;
+    using objects = detail::shared_objects<T, C>;
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -1790,7 +2633,7 @@ public:
     /// Throws: as the constructors of memory_pool.
     // Not by std::make_shared: it has a symbol that is unique in the process, and pins a plug-in.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
-        : state_(new state(detail::layout_for<T>(block_count), std::move(memory), options)) {}
+        : objects_(new objects(detail::layout_for<T>(block_count), std::move(memory), options), &objects::abandon) {}
 
     shared_pool(const shared_pool&) noexcept = default;  // and no move: a moved-from pool is still this pool
     shared_pool& operator=(const shared_pool&) noexcept = default;
@@ -1812,12 +2655,12 @@ public:
     /// again.
     /// Complexity: O(1), and T's constructor.
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
-        return state_->allocate(state_, std::forward<Args>(args)...);
+        return objects_->template allocate<true>(std::forward<Args>(args)...);
     }
 
     /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const {
-        return state_->try_allocate(state_, std::forward<Args>(args)...);
+        return objects_->template allocate<false>(std::forward<Args>(args)...);
     }
 
     /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
@@ -1840,31 +2683,38 @@ public:
     }
 
     /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one
-    /// object, one gets it, and the other one's call is a violation.
-    [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return state_->adopt(object); }
+    /// object, one gets it, and the other one's call is a violation. An object that is being constructed or destroyed
+    /// is `still_owned`.
+    /// Complexity: O(1); to report a violation O(peak_in_use()).
+    [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return objects_->adopt(object); }
 
     // As in memory_pool.
-    [[nodiscard]] bool contains(const void* address) const noexcept { return state_->contains(address); }
-    [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->index_of(block); }
+    [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
+        return objects_->blocks().numbers().template index_of<stride()>(block);
+    }
 
-    // Counts are those of one moment, which has passed when they are read while other threads use the pool.
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return stats().total_blocks; }
+    // Counts are those of one moment, which has passed when they are read while other threads use the pool. The peak
+    // may be too high: it counts the blocks that were ever in use, not all of them at once, and unchecked some more.
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
     [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }         // bytes
     [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T>; }  // bytes
     [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }         // bytes
-    [[nodiscard]] const char* name() const noexcept { return state_->name(); }
-    [[nodiscard]] pool_stats stats() const noexcept { return state_->stats(); }
+    [[nodiscard]] const char* name() const noexcept { return constant().name(); }
+    [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }
 
     /// Whether both are the same pool.
     [[nodiscard]] friend bool operator==(const shared_pool& a, const shared_pool& b) noexcept {
-        return a.state_.get() == b.state_.get();
+        return a.objects_.get() == b.objects_.get();
     }
 
 private:
-    std::shared_ptr<state> state_;  // never empty
+    [[nodiscard]] const basic_memory_pool<C>& constant() const noexcept { return objects_->blocks().pool(); }
+
+    std::shared_ptr<objects> objects_;  // never empty
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI

@@ -27,10 +27,15 @@ public:
     block& operator=(block&& other) noexcept {  // the old object goes last: its destructor may use this very handle
         if (object_ != nullptr) [[unlikely]]
             block(std::move(other)).swap(*this);
-        else swap(other);  // the owner of nothing is not even read
+        else {  // its owner is not read: a load of both words waits for the store that emptied it
+            owner_ = other.owner_;
+            object_ = std::exchange(other.object_, nullptr);
+        }
         return *this;
     }
-    ~block() { reset(); }
+    ~block() {
+        if (object_ != nullptr) reset();  // seen inline: an empty handle costs no call, and need not be in memory
+    }
 
     [[nodiscard]] T* get() const noexcept { return object_; }         // nullptr when empty
     [[nodiscard]] T& operator*() const noexcept { return *object_; }  // Requires: not empty

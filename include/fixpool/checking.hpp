@@ -22,4 +22,16 @@ enum class checking : unsigned char { unchecked, checked, debug };
 template <checking C>
 concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked pool does not know its live blocks
 
+namespace detail {
+
+/// What a checked level knows of a carved block. The states of other blocks are not read.
+enum class block_state : unsigned char {
+    out_of_use,  // free, or its object is being constructed or destroyed
+    live,
+    given_up,  // live, and no handle owns it
+    fresh,     // free, and never handed out; only in shared pools
+    sorted,    // free, while sort runs
+};
+
+}  // namespace detail
 }  // namespace fixpool::inline FIXPOOL_ABI

@@ -9,6 +9,7 @@
 #include <fixpool/layout.hpp>
 #include <fixpool/memory_pool.hpp>
 #include <fixpool/options.hpp>
+#include <fixpool/shared_memory_pool.hpp>
 #include <fixpool/shared_pool.hpp>
 #include <fixpool/stats.hpp>
 #include <fixpool/typed_pool.hpp>

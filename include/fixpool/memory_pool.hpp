@@ -17,7 +17,7 @@ namespace fixpool::inline FIXPOOL_ABI {
 template <class T, checking C> class typed_pool;
 
 namespace detail {
-template <class T, checking C> class shared_state;
+template <checking C, class Sync> class shared_state;
 }  // namespace detail
 
 /// What `try_deallocate` says of a pointer. The kinds of misuse are those of violation_kind.
@@ -154,12 +154,7 @@ public:
             list_.put(claimed);
             return release_status::released;
         }
-        switch (list_.misuse_of(block)) {
-            case violation_kind::foreign_pointer: return release_status::foreign_pointer;
-            case violation_kind::misaligned_pointer: return release_status::misaligned_pointer;
-            case violation_kind::double_free: return release_status::double_free;
-            default: return release_status::not_allocated;
-        }
+        return status_of(list_.misuse_of(block));
     }
 
     /// Whether `block` is the start of a block of this pool that is in use. It is not read. To find the pool of a
@@ -215,10 +210,19 @@ public:
 
 private:
     template <class T, checking D> friend class typed_pool;
-    template <class T, checking D> friend class detail::shared_state;
+    template <checking D, class Sync> friend class detail::shared_state;
 
     basic_memory_pool(arena&& memory, const detail::geometry& g, const pool_options& options)
         : arena_(std::move(memory)), list_(arena_.acquire(free_list::plan(g)), g), reporter_(options) {}
+
+    [[nodiscard]] static release_status status_of(violation_kind misuse) noexcept {
+        switch (misuse) {
+            case violation_kind::foreign_pointer: return release_status::foreign_pointer;
+            case violation_kind::misaligned_pointer: return release_status::misaligned_pointer;
+            case violation_kind::double_free: return release_status::double_free;
+            default: return release_status::not_allocated;
+        }
+    }
 
     [[nodiscard]] void* hand_out(entry taken) noexcept {
         list_.mark(taken, detail::block_state::live);
@@ -243,7 +247,8 @@ private:
 
     /// What is wrong with releasing or adopting `object`, which may be under construction or destruction.
     [[nodiscard]] violation object_misuse(const void* object) const noexcept {
-        const bool is_unfinished = list_.is_unfinished(list_.index_of(object));
+        const std::size_t index = list_.index_of(object);
+        const bool is_unfinished = !list_.is_live(index) && !list_.is_free(index);
         return violation_at(is_unfinished ? violation_kind::not_allocated : list_.misuse_of(object), object);
     }
 

@@ -13,6 +13,7 @@ struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
     violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
     void* context = nullptr;                   // handed on in violation::context
     const detail::handler_place* image = &detail::image_handler;  // of the image whose code writes these options
+    unsigned magazine_size = 60;  // shared pools: blocks moved to a thread at once, at most; 0: each operation locks
 };
 
 namespace detail {

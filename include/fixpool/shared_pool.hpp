@@ -2,10 +2,12 @@
 // shared_pool: a typed pool for many threads, which lives as long as any of its copies or any of its blocks.
 #pragma once
 
+#include <fixpool/detail/shared_state.hpp>
 #include <fixpool/typed_pool.hpp>
 
+#include <cstddef>
 #include <memory>
-#include <mutex>
+#include <type_traits>
 #include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI {
@@ -14,121 +16,66 @@ template <class T, checking C> class shared_pool;
 
 namespace detail {
 
-/// What the copies of a shared_pool share. No user code runs, and no handler is called, while the mutex is held.
-// Invariant, under the mutex: keep_alive_ is this state itself if pool_.in_use() > 0, otherwise empty.
-template <class T, checking C> class shared_state {
-    using free_list = detail::free_list<C>;
+/// The owner of a shared pool's objects: what is done with a T, on blocks that know no T. Ends itself.
+template <class T, checking C> class shared_objects {
+    using state = shared_state<C>;
     static constexpr std::size_t stride = stride_of<T>;
 
 public:
-    using entry = typename free_list::entry;
-    using handle = block<T, C, shared_state>;
+    using entry = typename state::entry;
+    using handle = block<T, C, shared_objects>;
 
-    shared_state(pool_layout layout, arena memory, pool_options options) : pool_(layout, std::move(memory), options) {}
+    shared_objects(pool_layout layout, arena memory, const pool_options& options)
+        : blocks_(layout, std::move(memory), options, magazine_plan::of(layout.block_count, options.magazine_size)) {}
 
-    /// A T made of `args`. `self` is this state. T's constructor may destroy the shared_pool that `self` belongs to.
-    template <class... Args> [[nodiscard]] handle allocate(const std::shared_ptr<shared_state>& self, Args&&... args) {
-        entry taken;
-        if (!take(self, taken)) pool_.raise_exhausted();
-        return made_in(taken, std::forward<Args>(args)...);
-    }
-    /// The same, or an empty handle when all blocks are in use.
-    template <class... Args>
-    [[nodiscard]] handle try_allocate(const std::shared_ptr<shared_state>& self, Args&&... args) {
-        entry taken;
-        if (!take(self, taken)) return {};
-        return made_in(taken, std::forward<Args>(args)...);
+    /// A T made of `args`. T's constructor may destroy the shared_pool that this was called through. When all blocks
+    /// are in use, throws or returns an empty handle.
+    template <bool Throws, class... Args> [[nodiscard]] handle allocate(Args&&... args) {
+        const entry taken = blocks_.take();
+        if constexpr (!Throws) {
+            if (taken == state::none) return {};
+        }
+        if (taken == state::none) blocks_.raise_exhausted();
+        block_lease<shared_objects> lease(this, taken);
+        void* const where = blocks_.numbers().template address<stride>(taken);
+        T* const object = detail::construct<T>(where, std::forward<Args>(args)...);
+        lease.keep();
+        return {this, object};
     }
 
     /// The owner of an object that was given up. Reports any other, and returns an empty handle.
     [[nodiscard]] handle adopt(T* object) noexcept {
-        if (object == nullptr || !change_state(object, block_state::given_up, block_state::live)) return {};
+        if (object == nullptr) return {};
+        block_state was{};
+        if (blocks_.template claim<stride>(object, was) == state::none) {
+            if constexpr (state::is_checked) blocks_.report(blocks_.template misuse_of<true>(object, was));
+            return {};
+        }
         return {this, object};
     }
 
-    /// Puts back a block whose object is gone. The last one may end this state: nothing is touched after the unlocking.
-    void put_back(entry block) noexcept {
-        std::shared_ptr<shared_state> last;  // dropped after the mutex is unlocked
-        const std::lock_guard lock(mutex_);
-        pool_.list_.put(block);
-        if (pool_.in_use() == 0) last = std::move(keep_alive_);
-    }
+    void give_up(T* object) noexcept { blocks_.give_up(blocks_.numbers().template entry_of<stride>(object)); }
 
     void give_back(T* object) noexcept {
-        const entry claimed = claim(object);
-        if (claimed == free_list::none) return;
+        const entry block = blocks_.numbers().template entry_of<stride>(object);
         detail::destroy(*object);
-        put_back(claimed);
+        put_back(block);
     }
 
-    /// Says that no handle owns `object` any more.
-    void give_up(T* object) noexcept {
-        static_cast<void>(change_state(object, block_state::live, block_state::given_up));
+    /// Puts back a block whose object is gone. This may be gone then.
+    void put_back(entry block) noexcept {
+        if (blocks_.put(block)) delete this;
     }
 
-    [[nodiscard]] pool_stats stats() const noexcept {
-        const std::lock_guard lock(mutex_);
-        return pool_.stats();
+    /// The last shared_pool is gone.
+    static void abandon(shared_objects* objects) noexcept {
+        if (objects->blocks_.abandon()) delete objects;
     }
 
-    // Constant: no lock.
-    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
-    [[nodiscard]] bool contains(const void* address) const noexcept { return pool_.contains(address); }
-    [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
-        return pool_.list_.template index_of<stride>(block);
-    }
+    [[nodiscard]] const state& blocks() const noexcept { return blocks_; }
 
 private:
-    [[nodiscard]] bool take(const std::shared_ptr<shared_state>& self, entry& taken) noexcept {
-        const std::lock_guard lock(mutex_);
-        if (!pool_.list_.take(taken)) return false;
-        if (pool_.in_use() == 1) keep_alive_ = self;
-        return true;
-    }
-
-    template <class... Args> [[nodiscard]] handle made_in(entry taken, Args&&... args) {
-        block_lease<shared_state> lease(this, taken);
-        T* const object =
-            detail::construct<T>(pool_.list_.template address<stride>(taken), std::forward<Args>(args)...);
-        lease.keep();
-        if constexpr (free_list::is_checked) {
-            const std::lock_guard lock(mutex_);
-            pool_.list_.mark(taken, block_state::live);  // not before: nobody adopts half an object
-        }
-        return {this, object};
-    }
-
-    /// The live block at `object`, live no longer; reports and returns `none` where there is none.
-    [[nodiscard]] entry claim(T* object) noexcept {
-        std::unique_lock lock(mutex_, std::defer_lock);
-        if constexpr (free_list::is_checked) lock.lock();
-        const entry claimed = pool_.list_.template claim<stride>(object);
-        if constexpr (free_list::is_checked)
-            if (claimed == free_list::none) report_misuse(object, lock);
-        return claimed;
-    }
-
-    [[nodiscard]] bool change_state(T* object, block_state from, block_state to) noexcept {
-        if constexpr (free_list::is_checked) {
-            std::unique_lock lock(mutex_);
-            if (pool_.list_.template change<stride>(object, from, to) == free_list::none) {
-                report_misuse(object, lock);
-                return false;
-            }
-        }
-        return true;
-    }
-
-    /// What is reported is read under the lock, and told after it.
-    FIXPOOL_COLD void report_misuse(const void* object, std::unique_lock<std::mutex>& lock) const noexcept {
-        const violation misuse = pool_.object_misuse(object);
-        lock.unlock();
-        pool_.reporter_.report(misuse);
-    }
-
-    mutable std::mutex mutex_;
-    basic_memory_pool<C> pool_;                 // guarded by mutex_
-    std::shared_ptr<shared_state> keep_alive_;  // guarded by mutex_
+    state blocks_;
 };
 
 }  // namespace detail
@@ -136,19 +83,26 @@ private:
 /// Owns one T in a shared_pool, as block does in a typed_pool. It also owns the pool, which lives on when its last
 /// shared_pool is gone. An object that `release` gave up keeps the pool alive, too. An object that holds a shared_pool
 /// or a shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
+/// The pool does not check what a shared_block owns when that dies: two threads that reset one handle at once are not
+/// found.
 /// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another thread, and die there.
-template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_state<T, C>>;
+template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_objects<T, C>>;
 
 /// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool, and so is what is
 /// left after a move: it is never empty. Its capacity is exact: `try_allocate` is empty only when every block was in
-/// use. T's constructor and destructor run outside the pool's lock, and may use this very pool.
+/// use. T's constructor and destructor run outside the pool's locks, and may use this very pool.
+///
+/// Each thread has a magazine of free blocks, of up to twice `pool_options::magazine_size`, or a tenth of the pool. It
+/// takes the pool's lock only when that is empty or full. An allocation empties all magazines before it fails. Where
+/// `magazine_size` is 0, in a pool of fewer than 20 blocks, and while nearly all blocks are in use, every operation
+/// takes the lock.
 ///
 /// It has no `for_each`: another thread may destroy an object while it is visited.
 /// Thread safety: every member from any thread, at the same time; assigning to one shared_pool object is not among
 /// them.
 template <class T, checking C = checking::checked> class shared_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
-    using state = detail::shared_state<T, C>;
+    using objects = detail::shared_objects<T, C>;
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -161,7 +115,7 @@ public:
     /// Throws: as the constructors of memory_pool.
     // Not by std::make_shared: it has a symbol that is unique in the process, and pins a plug-in.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
-        : state_(new state(detail::layout_for<T>(block_count), std::move(memory), options)) {}
+        : objects_(new objects(detail::layout_for<T>(block_count), std::move(memory), options), &objects::abandon) {}
 
     shared_pool(const shared_pool&) noexcept = default;  // and no move: a moved-from pool is still this pool
     shared_pool& operator=(const shared_pool&) noexcept = default;
@@ -183,12 +137,12 @@ public:
     /// again.
     /// Complexity: O(1), and T's constructor.
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
-        return state_->allocate(state_, std::forward<Args>(args)...);
+        return objects_->template allocate<true>(std::forward<Args>(args)...);
     }
 
     /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const {
-        return state_->try_allocate(state_, std::forward<Args>(args)...);
+        return objects_->template allocate<false>(std::forward<Args>(args)...);
     }
 
     /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
@@ -211,31 +165,38 @@ public:
     }
 
     /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one
-    /// object, one gets it, and the other one's call is a violation.
-    [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return state_->adopt(object); }
+    /// object, one gets it, and the other one's call is a violation. An object that is being constructed or destroyed
+    /// is `still_owned`.
+    /// Complexity: O(1); to report a violation O(peak_in_use()).
+    [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return objects_->adopt(object); }
 
     // As in memory_pool.
-    [[nodiscard]] bool contains(const void* address) const noexcept { return state_->contains(address); }
-    [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->index_of(block); }
+    [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
+    [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
+        return objects_->blocks().numbers().template index_of<stride()>(block);
+    }
 
-    // Counts are those of one moment, which has passed when they are read while other threads use the pool.
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return stats().total_blocks; }
+    // Counts are those of one moment, which has passed when they are read while other threads use the pool. The peak
+    // may be too high: it counts the blocks that were ever in use, not all of them at once, and unchecked some more.
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
     [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }         // bytes
     [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T>; }  // bytes
     [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }         // bytes
-    [[nodiscard]] const char* name() const noexcept { return state_->name(); }
-    [[nodiscard]] pool_stats stats() const noexcept { return state_->stats(); }
+    [[nodiscard]] const char* name() const noexcept { return constant().name(); }
+    [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }
 
     /// Whether both are the same pool.
     [[nodiscard]] friend bool operator==(const shared_pool& a, const shared_pool& b) noexcept {
-        return a.state_.get() == b.state_.get();
+        return a.objects_.get() == b.objects_.get();
     }
 
 private:
-    std::shared_ptr<state> state_;  // never empty
+    [[nodiscard]] const basic_memory_pool<C>& constant() const noexcept { return objects_->blocks().pool(); }
+
+    std::shared_ptr<objects> objects_;  // never empty
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI

@@ -2,6 +2,9 @@
 // Misuse with the default handler, one case a process: how it ends and what it says is checked from outside.
 #include <fixpool/fixpool.hpp>
 
+#include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,6 +17,7 @@ namespace {
 
 using fixpool::memory_pool;
 using fixpool::shared_block;
+using fixpool::shared_memory_pool;
 using fixpool::shared_pool;
 using fixpool::typed_pool;
 using fixpool::violation;
@@ -162,6 +166,143 @@ void exit_in_thread() {
     }).join();
 }
 
+// Shared pools at the end of a thread, of main and of the program. Each has blocks in magazines then.
+
+/// The last static object that dies. It says that all is well if so many deeds were done by then. It takes its time, so
+/// that threads which are left meet a program without static objects.
+struct last_words {
+    int expected = 0;  // 0: it says nothing
+    std::atomic<int> done = 0;
+    ~last_words() {
+        if (expected == 0) return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        std::puts(done == expected ? "all is well" : "deeds are missing");
+    }
+};
+last_words at_the_end;
+
+/// Takes more blocks than a magazine has, and releases them. Returns whether there were so many.
+bool use(const shared_pool<std::string>& pool, const shared_memory_pool& raw_pool) {
+    std::array<shared_block<std::string>, 150> texts;
+    for (auto& text : texts) text = pool.try_allocate("a text");
+    std::array<void*, 150> blocks{};
+    for (void*& block : blocks) block = raw_pool.try_allocate();
+    for (void* const block : blocks) raw_pool.deallocate(block);
+    return texts.back() != nullptr && blocks.back() != nullptr;
+}
+
+/// Releases what it holds, and uses its pools, when it dies.
+struct late_user {
+    shared_block<std::string> held;
+    void* raw_block = nullptr;
+    std::optional<shared_pool<std::string>> pool;
+    std::optional<shared_memory_pool> raw_pool;
+    void hold(const shared_pool<std::string>& texts, const shared_memory_pool& blocks) {
+        pool = texts;
+        raw_pool = blocks;
+        held = pool->allocate("until the end");
+        raw_block = raw_pool->allocate();
+    }
+    ~late_user() {
+        held.reset();
+        if (!pool) return;
+        raw_pool->deallocate(raw_block);
+        if (use(*pool, *raw_pool)) ++at_the_end.done;
+    }
+};
+
+void static_shared_handle() {  // the pools die after a user, and before a handle and another user
+    static late_user later;
+    static late_user latest_handle;
+    static const shared_pool<std::string> pool(1000, {.name = "static texts"});
+    static const shared_memory_pool raw_pool({64, 1000});
+    static late_user earlier;
+    latest_handle.held = pool.allocate("outlives its pool");
+    later.hold(pool, raw_pool);
+    earlier.hold(pool, raw_pool);
+    at_the_end.expected = use(pool, raw_pool) ? 2 : -1;
+}
+
+thread_local late_user at_thread_end;
+
+void thread_local_users() {  // of a thread, and of main's, which die before what is static
+    static const shared_pool<std::string> pool(1000);
+    static const shared_memory_pool raw_pool({64, 1000});
+    const auto live = [] {
+        at_thread_end.hold(pool, raw_pool);
+        return use(pool, raw_pool);
+    };
+    for (int i = 0; i < 20; ++i) std::thread(live).join();
+    at_the_end.expected = live() && pool.in_use() == 1 && raw_pool.in_use() == 1 ? 21 : -1;
+}
+
+void detached_threads() {  // which use the pools while main returns, and when static objects are gone
+    static std::atomic<int> running = 0;
+    const shared_pool<std::string> pool(1000);
+    const shared_memory_pool raw_pool({64, 1000});
+    at_the_end.expected = at_the_end.done = 1;
+    for (int i = 0; i < 3; ++i) {
+        std::thread([pool, raw_pool] {  // copies of its own
+            ++running;
+            while (use(pool, raw_pool)) continue;
+            --at_the_end.done;
+        })
+            .detach();
+    }
+    while (running != 3) std::this_thread::yield();
+}
+
+void exit_while_others_use_it() {
+    static const shared_pool<int> pool(1000);  // never destroyed while it is used: a copy is with each thread
+    std::atomic<int> running = 0;
+    for (int i = 0; i < 3; ++i) {
+        std::thread([copy = pool, &running] {
+            ++running;
+            for (;;) {
+                const auto first = copy.try_allocate(1);
+                const auto second = copy.try_allocate(2);
+            }
+        }).detach();
+    }
+    while (running != 3) std::this_thread::yield();
+    std::puts("all is well");
+    std::exit(0);
+}
+
+void last_block_in_another_thread() {
+    std::thread last;
+    {
+        const shared_pool<std::string> pool(1000);
+        for (int i = 0; i < 500; ++i) pool.allocate("a text").reset();
+        last = std::thread([held = pool.allocate("the last one")]() mutable { held.reset(); });
+    }
+    last.join();
+    std::puts("all is well");
+}
+
+void shared_leak() {
+    const shared_memory_pool pool({64, 1000}, {.name = "packets"});
+    for (int i = 0; i < 3; ++i) (void)pool.allocate();
+    std::puts("three are out");
+    std::fflush(stdout);
+}
+
+void static_shared_leak() {  // the pool dies with the program
+    static const shared_memory_pool pool({64, 1000}, {.name = "static packets"});
+    void* const first = pool.allocate();
+    (void)pool.allocate();
+    pool.deallocate(first);
+    std::puts("leaving");
+    std::fflush(stdout);
+}
+
+void shared_double_free() {
+    const shared_memory_pool pool({64, 1000}, {.name = "packets"});
+    void* const block = pool.allocate();
+    std::thread([&] { pool.deallocate(block); }).join();
+    pool.deallocate(block);
+}
+
 void out_of_blocks() {
     memory_pool pool({64, 1}, {.name = "connections"});
     void* const block = pool.allocate();
@@ -196,6 +337,14 @@ constexpr test_case cases[] = {
     {"static_typed_pool_never_destroyed", static_typed_pool_never_destroyed},
     {"static_shared_pool", static_shared_pool},
     {"exit_in_thread", exit_in_thread},
+    {"static_shared_handle", static_shared_handle},
+    {"thread_local_users", thread_local_users},
+    {"detached_threads", detached_threads},
+    {"exit_while_others_use_it", exit_while_others_use_it},
+    {"last_block_in_another_thread", last_block_in_another_thread},
+    {"shared_leak", shared_leak},
+    {"static_shared_leak", static_shared_leak},
+    {"shared_double_free", shared_double_free},
     {"out_of_blocks", out_of_blocks},
 };
 

@@ -62,6 +62,23 @@ template <fixpool::checking C> void use_objects() {
     }
     const auto number = shared.allocate(7L);
     static_cast<void>(shared.contains(number.get()) && shared.index_of(&shared) == 1);
+    for (const std::size_t size : {24U, 64U}) {
+        const fixpool::basic_shared_memory_pool<C> raw({size, 20000});
+        static std::array<void*, 12345> blocks;
+        for (int turn = 0; turn < 2; ++turn) {
+            for (void*& block : blocks) block = raw.allocate();
+            for (void* const block : blocks) raw.deallocate(block);
+        }
+        static_cast<void>(raw.index_of(&raw));
+        static_cast<void>(raw.stats());
+        if constexpr (C != fixpool::checking::unchecked) {
+            raw.deallocate(blocks[0]);
+            raw.deallocate(raw.block_at(19999));
+            raw.deallocate(&blocks);
+            static_cast<void>(raw.owns(&blocks));
+            static_cast<void>(shared.adopt(number.get()));
+        }
+    }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <new>
+#include <thread>
 #include <utility>
 
 namespace {
@@ -117,6 +118,44 @@ void half_built() {
     }
 }
 
+/// A block of a shared pool that lies in a magazine, in the depot, or in a run that was carved for a magazine.
+template <fixpool::checking C> void shared(const char* bug) {
+    const fixpool::basic_shared_memory_pool<C> pool({64, 1000});
+    const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
+    unsigned char* blocks[390];  // of the last run, ten are left
+    for (auto& block : blocks) {
+        block = static_cast<unsigned char*>(pool.allocate());
+        std::memset(block, 1, 64);
+    }
+    if (is("shared_write_into_run")) blocks[389][64] = 1;
+    for (auto* const block : blocks) pool.deallocate(block);
+    if (is("shared_write_in_magazine")) blocks[389][0] = 1;
+    if (is("shared_write_in_depot")) blocks[0][63] = 1;
+    const auto* const again = static_cast<unsigned char*>(pool.allocate());
+    if (is("shared_uninitialised_after_reuse") && again[5] == 7) sink = sink + 1;
+}
+
+/// Threads whose blocks are neighbours, in the same eight bytes for some sizes. Nothing to report.
+void neighbours() {
+    for (const std::size_t size : sizes{1, 4, 12, 13, 24}) {
+        for (const unsigned magazine_size : {0U, 4U}) {
+            const fixpool::shared_memory_pool pool({size, 200, 1}, {.magazine_size = magazine_size});
+            const auto use = [&pool, size] {
+                void* blocks[40] = {};
+                for (int turn = 0; turn < 20000; ++turn) {
+                    void*& block = blocks[turn * 7 % 40];
+                    if (block == nullptr) block = std::memset(pool.allocate(), 1, size);
+                    else pool.deallocate(std::exchange(block, nullptr));
+                }
+                for (void* const block : blocks) pool.deallocate(block);
+            };
+            std::thread other(use);
+            use();
+            other.join();
+        }
+    }
+}
+
 /// Nothing to report: odd sizes, every byte used, reuse, a borrowed buffer that is used again afterwards.
 void none() {
     alignas(16) static std::byte buffer[1000];
@@ -165,8 +204,16 @@ void none() {
         const fixpool::memory_pool pool({64, 4}, fixpool::arena::borrow(near.blocks, near.metadata));
         std::memset(near.others, 1, sizeof near.others);
     }
-    const fixpool::shared_pool<int> shared(4);
-    sink = *shared.allocate(4);
+    const fixpool::shared_pool<int> four(4);
+    sink = *four.allocate(4);
+    for (const std::size_t size : sizes{1, 13, 64}) {
+        const fixpool::shared_memory_pool pool({size, 5000});
+        static void* some[5000];
+        for (int turn = 0; turn < 3; ++turn) {
+            for (void*& block : some) block = std::memset(pool.allocate(), turn, size);
+            for (void* const block : some) pool.deallocate(block);
+        }
+    }
     fixpool::memory_pool large({24, 20000});
     static void* all[20000];
     for (int turn = 0; turn < 2; ++turn) {
@@ -183,6 +230,7 @@ int main(int argc, char** argv) {
     if (argc != 3) return 2;
     const char* const bug = argv[1];
     if (std::strcmp(bug, "none") == 0) none();
+    if (std::strcmp(bug, "none") == 0) neighbours();
     if (std::strcmp(bug, "overflow_into_padding") == 0) overflow_into_padding();
     if (std::strcmp(bug, "use_after_block") == 0) use_after_block();
     if (std::strcmp(bug, "release_after_pool") == 0) release_after_pool();
@@ -191,8 +239,11 @@ int main(int argc, char** argv) {
     if (std::strcmp(bug, "half_built") == 0) half_built();
     if (std::strcmp(bug, "use_after_carving_anew") == 0) use_after_carving_anew();
     if (std::strcmp(bug, "use_after_move_onto") == 0) use_after_move_onto();
+    const bool is_checked = std::strcmp(argv[2], "checked") == 0;
+    if (std::strncmp(bug, "shared_", 7) == 0)
+        is_checked ? shared<fixpool::checking::checked>(bug) : shared<fixpool::checking::unchecked>(bug);
     pools both;
-    if (std::strcmp(argv[2], "checked") == 0) {
+    if (is_checked) {
         run(bug, both.checked);
     } else {
         run(bug, both.unchecked);

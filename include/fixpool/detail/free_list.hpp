@@ -15,40 +15,29 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What a checked level knows of a carved block. The states of other blocks are not read.
-enum class block_state : unsigned char {
-    out_of_use,  // free, or its object is being constructed or destroyed
-    live,
-    given_up,  // live, and no handle owns it
-    sorted,    // free, while sort runs
-};
+template <checking C> class list_batches;
 
 /// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. Callers that
 /// know the stride at compile time pass it as `Stride`: an index then needs no loads.
 ///
 /// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
-/// block. Where they share a buffer with the blocks, 16 bytes of guard lie between: a small overflow of the last block
-/// does not reach them.
+/// block. Where they share a buffer with the blocks, 16 bytes of guard lie between, for a small overflow of the last one.
 /// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
 ///
 /// Blocks are carved, lowest first, when the stack is empty. The stack does not keep the order of addresses. When many
 /// blocks were carved and all are free, the list empties the stack and carves anew.
-// Invariant, in blocks: live + being constructed or destroyed + free == carved() <= handed_out() <= total(), where free
-// == top_ - bottom_
+// Invariant, in blocks: out() + free == carved() <= handed_out() <= total(), where free == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
-
     using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;  // a block: by its index or its address
     static constexpr entry none =
         std::conditional_t<is_checked, std::integral_constant<std::uint32_t, ~std::uint32_t{0}>,
                            std::integral_constant<std::byte*, nullptr>>::value;
-
     static constexpr std::size_t guard_size = 16;                                                         // bytes
     static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// The list carves anew from so many bytes on, a block counting as at most a page: from 64 blocks on. In a smaller
-    /// pool a warm block is worth more than order.
+    /// The list carves anew from so many bytes on, a block counting as at most a page. Below, warmth is worth more.
     static constexpr std::size_t ordered_bytes = std::size_t{256} << 10, page = std::size_t{4} << 10;
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
@@ -81,8 +70,8 @@ public:
     }
     ~free_list() { detail::unfence(base_, fenced_); }
 
-    /// Takes a free block, which is now in use but not yet live. Returns false when there is none.
-    [[nodiscard]] bool take(entry& taken) noexcept {
+    /// Takes a free block, which is in use and not yet live; false when there is none. `Marks`: what was carved, too.
+    template <bool Marks = true> [[nodiscard]] bool take(entry& taken) noexcept {
         entry* const top = top_;
         taken = *top;
         if (taken != none) {
@@ -92,9 +81,9 @@ public:
             if constexpr (is_checked) taken = static_cast<entry>(carved());
             else taken = fresh_;
             fresh_ += one_carved();
-            mark(taken, block_state::out_of_use);
+            if constexpr (Marks) mark(taken, block_state::out_of_use);
         }
-        detail::unpoison(address(taken), layout_.block_size);
+        if (poisons()) detail::unpoison(address(taken), layout_.block_size);
         return true;
     }
 
@@ -106,7 +95,7 @@ public:
 
     /// Takes a block back that is in use and not live: it is the next one to be taken.
     void put(entry back) noexcept {
-        detail::poison(address(back), layout_.stride);
+        if (poisons()) detail::poison(address(back), layout_.stride);
         entry* const top = top_ + 1;
         *top = back;
         top_ = top;
@@ -139,12 +128,12 @@ public:
         return is_checked && index < carved() && states_[index] != block_state::out_of_use;
     }
 
-    /// Whether the block is neither live nor free: its object is under construction or destruction. O(free blocks).
-    [[nodiscard]] bool is_unfinished(std::size_t index) const noexcept {
-        if (index >= carved() || is_live(index)) return false;
+    /// Whether the block is in the stack, or not carved. O(free blocks).
+    [[nodiscard]] bool is_free(std::size_t index) const noexcept {
+        if (index >= carved()) return true;
         for (const entry* free = top_; free != bottom_; --free)
-            if (address(*free) == base_ + index * layout_.stride) return false;
-        return true;
+            if (address(*free) == base_ + index * layout_.stride) return true;
+        return false;
     }
 
     template <std::size_t Stride = 0> [[nodiscard]] std::byte* address(entry block) const noexcept {
@@ -200,6 +189,8 @@ public:
         handed_out_ = refused_ = 0;
     }
 
+    [[nodiscard]] block_state* states() const noexcept { return states_; }  // nullptr where nothing is checked
+    [[nodiscard]] bool poisons() const noexcept { return !detail::fences || fenced_ != 0; }  // free blocks
     [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
     [[nodiscard]] std::byte* base() const noexcept { return base_; }
     [[nodiscard]] std::size_t total() const noexcept { return layout_.block_count; }
@@ -209,6 +200,8 @@ public:
     [[nodiscard]] std::size_t handed_out() const noexcept { return carved() < handed_out_ ? handed_out_ : carved(); }
 
 private:
+    friend class list_batches<C>;
+
     free_list& operator=(const free_list&) = default;
     void copy(const free_list& other) noexcept {
         *this = other;

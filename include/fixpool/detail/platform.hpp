@@ -66,11 +66,13 @@
 
 // FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, -fsanitize=integer does not report it.
 // FIXPOOL_HIDDEN_FUNCTIONS: a class whose implicit constructor is hidden, which clang calls where g++ copies a
-// constant, and whose type is not.
+// constant, and whose type is not. FIXPOOL_LOCKS: what -Wthread-safety proves.
 #if defined(__clang__)
+#define FIXPOOL_LOCKS(attribute) __attribute__((attribute))
 #define FIXPOOL_WRAPS [[clang::no_sanitize("unsigned-integer-overflow", "unsigned-shift-base")]]
 #define FIXPOOL_HIDDEN_FUNCTIONS [[gnu::visibility("hidden"), clang::type_visibility("default")]]
 #else
+#define FIXPOOL_LOCKS(attribute)
 #define FIXPOOL_WRAPS
 #define FIXPOOL_HIDDEN_FUNCTIONS
 #endif

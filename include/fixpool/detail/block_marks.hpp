@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSL-1.0
+// block_marks: which blocks were given up: the program holds their addresses, and no handle owns them.
+#pragma once
+
+#include <fixpool/detail/free_list.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// The states of a shared pool's blocks, in the free list's memory. They are set and taken by all threads at once.
+template <checking C, class Sync> class block_marks {
+    using entry = typename free_list<C>::entry;
+
+public:
+    explicit block_marks(const free_list<C>& list) noexcept
+        : states_(reinterpret_cast<std::atomic<block_state>*>(list.states())) {}
+
+    /// Blocks are carved, from `first` on. From now on they count; those that did not are fresh. Lowers `count` to as
+    /// many as are alike: fresh, which is returned, or not. Unchecked: those from `handed_out` on are fresh.
+    [[nodiscard]] bool add(std::size_t first, std::uint32_t& count, [[maybe_unused]] std::size_t handed_out) noexcept {
+        if constexpr (free_list<C>::is_checked) {
+            const auto end = static_cast<std::uint32_t>(first + count),
+                       carved = Sync::load(carved_, std::memory_order_relaxed);
+            for (std::uint32_t each = carved; each < end; ++each)
+                Sync::store(states_[each], block_state::fresh, std::memory_order_relaxed);
+            if (carved < end) Sync::store(carved_, end, std::memory_order_release);
+        }
+        const auto is_fresh = [&](std::size_t i) {
+            if constexpr (!free_list<C>::is_checked) return i >= handed_out;
+            else return Sync::load(states_[i], std::memory_order_relaxed) == block_state::fresh;
+        };
+        const bool are_fresh = is_fresh(first);
+        std::uint32_t alike = 1;
+        while (alike != count && is_fresh(first + alike) == are_fresh) ++alike;
+        count = alike;
+        return are_fresh;
+    }
+
+    /// A block that may be fresh is handed out.
+    void hand_out(entry block) noexcept {
+        if constexpr (free_list<C>::is_checked)
+            Sync::store(states_[block], block_state::out_of_use, std::memory_order_release);
+    }
+
+    void mark(entry block) noexcept {
+        if constexpr (free_list<C>::is_checked)
+            Sync::store(states_[block], block_state::given_up, std::memory_order_release);
+    }
+
+    /// `number` is of any address, as block_numbers says.
+    [[nodiscard]] bool is_marked(std::uintptr_t number) const noexcept {
+        return is_carved(number) && Sync::load(states_[number], std::memory_order_acquire) == block_state::given_up;
+    }
+
+    /// Takes the mark away. Returns what the block was: `given_up` to one of two callers at once.
+    [[nodiscard]] block_state take(std::uintptr_t number) noexcept {
+        if (!is_carved(number)) return block_state::fresh;
+        return Sync::compare_exchange(states_[number], block_state::given_up, block_state::out_of_use,
+                                      std::memory_order_acq_rel);
+    }
+
+private:
+    [[nodiscard]] bool is_carved(std::uintptr_t number) const noexcept {
+        return number < Sync::load(carved_, std::memory_order_acquire);
+    }
+
+    std::atomic<block_state>* states_;       // libc++ before 19 has no std::atomic_ref
+    std::atomic<std::uint32_t> carved_ = 0;  // blocks: the states behind them are not initialised
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail

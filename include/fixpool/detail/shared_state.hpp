@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSL-1.0
+// shared_state: the blocks of a shared pool. As exact as one counter behind one mutex, and seldom at that mutex.
+#pragma once
+
+#include <fixpool/detail/block_marks.hpp>
+#include <fixpool/detail/block_numbers.hpp>
+#include <fixpool/detail/list_batches.hpp>
+#include <fixpool/detail/magazine.hpp>
+#include <fixpool/detail/threads.hpp>
+#include <fixpool/memory_pool.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// What the copies of a shared pool share: a depot behind a mutex, and slots, each a magazine behind a lock that is
+/// only tried. A thread takes from its slot and puts back into it. When the slot is taken, closed, empty or full, it
+/// goes to the mutex, and moves up to `magazine_plan::size` blocks. No user code runs, and no handler is called, while
+/// a lock is held. Order of locks: the mutex, then one slot; `stats`: then all.
+///
+/// The capacity is exact. Before an allocation fails, it closes and empties all slots, under the mutex: at that moment
+/// all blocks are out. A release that meets a closed slot goes to the mutex. (If the slots stayed open, a block could
+/// move from one that is still to be emptied into one that already is.) A slot opens again when the depot has enough
+/// blocks to fill a magazine.
+///
+/// Nothing is counted per block to keep the state alive. When the last copy is gone, `abandon` closes all slots for
+/// good. From then on every release takes the mutex, and learns under it whether it was the last.
+///
+/// What a handle owns is not validated. A pointer that a handle gave up is: its block is marked, and whoever takes the
+/// mark away owns the block. So most operations do not touch the states of blocks, whose cache lines neighbours share.
+///
+/// The magazines, with a depot of full and empty ones behind them, are Bonwick's and Adams' (USENIX 2001).
+// Invariant, under the mutex and all slots' locks, in blocks: out + the depot's + the magazines' == total. Those in
+// magazines are out for the depot's list.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what changes and what does not are on lines of their own
+template <checking C, class Sync = threads> class shared_state {
+    using free_list = detail::free_list<C>;
+    using magazine = detail::magazine<C>;
+    using lock_of_mutex = held<typename Sync::mutex>;
+
+    struct depot {
+        depot(pool_layout layout, arena&& memory, const pool_options& options)
+            : pool(layout, std::move(memory), options) {}
+        [[nodiscard]] free_list& list() noexcept { return pool.list_; }
+        [[nodiscard]] list_batches<C> batches() noexcept { return list_batches<C>(list()); }
+        [[nodiscard]] std::size_t spare() noexcept { return list().total() - list().out(); }  // blocks
+
+        basic_memory_pool<C> pool;
+        std::size_t kept = 0;       // blocks in closed slots: never handed out
+        std::size_t open = 0;       // slots that are open
+        std::size_t ever_out = 0;   // blocks that were ever handed out, or lie in a magazine and never were
+        bool was_half_out = false;  // half of the carved blocks were out since the pool drained
+        bool is_draining = false;   // no slot opens: the last block makes the list carve in order again
+        std::size_t takes = 0;      // since then: after as many as a magazine has, the pool does not drain
+        bool is_abandoned = false;  // the last copy of the pool is gone
+    };
+
+public:
+    using entry = typename free_list::entry;
+    static constexpr bool is_checked = free_list::is_checked;
+    static constexpr entry none = free_list::none;
+
+    shared_state(pool_layout layout, arena memory, const pool_options& options, magazine_plan plan)
+        : depot_(layout, std::move(memory), options),
+          pool_(depot_.constant().pool),
+          numbers_(pool_.list_),
+          slots_(plan),
+          marks_(pool_.list_) {
+        depot_.write().batches().share_granules();
+    }
+
+    /// A block that is out now; `none` when all are. Without `Handles` the caller gives it up at once.
+    template <bool Handles = true> [[nodiscard]] entry take() noexcept {
+        entry taken = none;
+        const auto take_at_hand = [&](magazine& at_hand) { return take_from<Handles>(at_hand, taken); };
+        if (!slots_.template in_own</*IfOpen=*/true>(take_at_hand)) taken = take_from_depot<Handles>();
+        if (taken != none && pool_.list_.poisons()) unpoison(numbers_.address(taken), pool_.block_size());
+        return taken;
+    }
+
+    /// Puts back a block that is out. Returns whether this state is to end now: nobody else knows it any more.
+    /// Otherwise it may be gone already.
+    [[nodiscard]] bool put(entry block) noexcept {
+        if (pool_.list_.poisons()) poison(numbers_.address(block), numbers_.stride());
+        const auto put_at_hand = [block](magazine& at_hand) { return at_hand.push(block); };
+        return !slots_.template in_own</*IfOpen=*/true>(put_at_hand) && put_into_depot(block);
+    }
+
+    /// The last copy of the pool is gone. Returns whether this state is to end now. Otherwise a `put` will say so.
+    [[nodiscard]] bool abandon() noexcept {
+        const lock_of_mutex lock(mutex_);
+        depot& d = depot_.write();
+        close_slots(d);
+        slots_.for_each([&](magazine& closed) {
+            for (entry taken = none; take_fresh<true>(closed, taken);) d.list().put(taken);  // no longer fresh: no leak
+        });
+        d.kept = 0;
+        d.is_abandoned = true;
+        return d.list().out() == 0;
+    }
+
+    /// Marks a block whose address goes to the program: `claim` takes it once.
+    void give_up(entry block) noexcept { marks_.mark(block); }
+
+    /// Whether `claim` would take the block at `address` now.
+    template <std::size_t Stride = 0> [[nodiscard]] bool is_given_up(const void* address) const noexcept {
+        return marks_.is_marked(numbers_.template number_of<Stride>(address));
+    }
+
+    /// The block at `address`, given up no longer; else `none`, and `was` says what it was. Unchecked: the block.
+    template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address, block_state& was) noexcept {
+        if constexpr (!is_checked) return static_cast<entry>(address);
+        else was = marks_.take(numbers_.template number_of<Stride>(address));
+        return was == block_state::given_up ? numbers_.template entry_of<Stride>(address) : none;
+    }
+
+    /// Why `claim` refused `address`, which was `was`. With `Handles`, a block that is not free has an owner. O(peak).
+    template <bool Handles>
+    [[nodiscard]] FIXPOOL_COLD violation misuse_of(const void* address, block_state was) noexcept {
+        const lock_of_mutex lock(mutex_);
+        depot& d = depot_.write();
+        close_slots(d);
+        const std::size_t index = numbers_.index_of(address);
+        violation_kind kind = violation_kind::double_free;
+        if (index == violation::npos)
+            kind = pool_.contains(address) ? violation_kind::misaligned_pointer : violation_kind::foreign_pointer;
+        else if (was == block_state::fresh) kind = violation_kind::not_allocated;
+        else if constexpr (Handles) kind = d.list().is_free(index) ? kind : violation_kind::still_owned;
+        violation misuse = d.pool.violation_at(kind, address);
+        misuse.live_blocks -= d.kept;
+        return misuse;
+    }
+
+    /// Counts all blocks at one moment: all locks are held.
+    [[nodiscard]] pool_stats stats() const noexcept FIXPOOL_LOCKS(no_thread_safety_analysis) {
+        const lock_of_mutex lock(mutex_);
+        pool_stats counts = depot_.read().pool.stats();
+        counts.peak_in_use = depot_.read().ever_out;
+        for (std::size_t i = 0; i < slots_.count(); ++i) {
+            slots_.at(i).lock.lock();
+            const magazine& at_hand = slots_.at(i).at_hand.read();
+            counts.in_use -= at_hand.count;
+            counts.peak_in_use -= at_hand.never_out;
+        }
+        for (std::size_t i = 0; i < slots_.count(); ++i) slots_.at(i).lock.unlock();
+        return counts;
+    }
+
+    /// Slots that are open. While none is, every operation takes the mutex.
+    [[nodiscard]] std::size_t open_slots() const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return depot_.read().open;
+    }
+
+    // Constant: no lock.
+    [[nodiscard]] const basic_memory_pool<C>& pool() const noexcept { return pool_; }
+    [[nodiscard]] const block_numbers<C>& numbers() const noexcept { return numbers_; }
+    [[nodiscard]] static release_status status_of(violation_kind misuse) noexcept {
+        return basic_memory_pool<C>::status_of(misuse);
+    }
+    void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
+    [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
+
+private:
+    [[nodiscard]] bool may_open(depot& d) const noexcept {
+        return !d.is_draining && !d.is_abandoned && d.spare() >= slots_.room();
+    }
+
+    /// As the slots' `in_own`, with the caller's slot open; false if it is closed and may not be opened.
+    template <class Fn> [[nodiscard]] bool in_open_slot(depot& d, const Fn& fn) noexcept {
+        if (slots_.count() == 0 || (d.open == 0 && !may_open(d))) return false;
+        if (Sync::number() == 0) Sync::number() = Sync::next_number();
+        return slots_.template in_own</*IfOpen=*/false>([&](magazine& at_hand) {
+            if (at_hand.capacity == 0 && may_open(d)) {
+                at_hand.capacity = slots_.room();
+                if (d.open++ == 0) slots_.set_open(true);
+                d.kept -= at_hand.count;
+            }
+            return at_hand.capacity != 0 && fn(at_hand);
+        });
+    }
+
+    template <bool Handles> [[nodiscard]] bool take_from(magazine& at_hand, entry& taken) noexcept {
+        return at_hand.pop(taken) || (at_hand.capacity != 0 && take_fresh<Handles>(at_hand, taken));
+    }
+
+    template <bool Handles> [[nodiscard]] bool take_fresh(magazine& at_hand, entry& taken) noexcept {
+        if (!at_hand.pop_fresh(taken)) return false;
+        if constexpr (Handles) marks_.hand_out(taken);
+        return true;
+    }
+
+    template <bool Handles> [[nodiscard]] FIXPOOL_COLD entry take_from_depot() noexcept {
+        const lock_of_mutex lock(mutex_);
+        depot& d = depot_.write();
+        if (d.is_draining && ++d.takes > slots_.size()) d.is_draining = false;
+        entry taken = none;
+        const auto take_at_hand = [&](magazine& at_hand) {
+            if (at_hand.count == 0 && d.spare() != 0) fill(at_hand, d);
+            return take_from<Handles>(at_hand, taken);
+        };
+        if (in_open_slot(d, take_at_hand)) return taken;
+        if (d.spare() == 0) close_slots(d);
+        if (d.spare() == 0 && d.kept != 0) {
+            slots_.for_each([&](magazine& closed) { return taken != none || take_fresh<Handles>(closed, taken); });
+            --d.kept;
+            return taken;
+        }
+        std::uint32_t one = 1;
+        const bool is_fresh =
+            d.batches().recycled() == 0 && d.spare() != 0 && marks_.add(d.list().out(), one, d.list().handed_out());
+        d.ever_out += is_fresh;
+        if (!d.list().template take<false>(taken) || !is_fresh) return taken;
+        if constexpr (Handles) marks_.hand_out(taken);
+        return taken;
+    }
+
+    [[nodiscard]] FIXPOOL_COLD bool put_into_depot(entry block) noexcept {
+        const lock_of_mutex lock(mutex_);
+        depot& d = depot_.write();
+        const std::size_t few = (d.open + 1) * 3 * slots_.size();  // so many that a later look could be too late
+        if (d.was_half_out && d.list().out() - d.kept <= few && d.batches().restores_order()) {
+            d.was_half_out = false;
+            d.is_draining = true;
+            d.takes = 0;
+            close_slots(d);
+        }
+        const auto put_at_hand = [&](magazine& at_hand) {
+            if (at_hand.count == at_hand.capacity) spill(at_hand, d.batches(), slots_.size());
+            return at_hand.push(block);
+        };
+        if (in_open_slot(d, put_at_hand)) return false;
+        d.list().put(block);
+        if (d.list().out() == d.kept) end_draining(d);
+        return d.is_abandoned && d.list().out() == 0;
+    }
+
+    /// Moves blocks from the depot into an empty magazine: some that were put back, or else a run of neighbours: fresh
+    /// ones, or, when the list carves anew, some that were out before. Requires: there are some.
+    void fill(magazine& at_hand, depot& d) noexcept {
+        const std::size_t recycled = d.batches().recycled();
+        if (recycled <= d.list().handed_out() / 2) d.was_half_out = true;
+        const std::size_t most = std::min<std::size_t>(recycled != 0 ? recycled : d.spare(), slots_.size());
+        at_hand.count = static_cast<std::uint32_t>(most);
+        if (recycled != 0) return d.batches().take(at_hand.stack(), most);
+        if (marks_.add(d.list().out(), at_hand.count, d.list().handed_out())) at_hand.never_out = at_hand.count;
+        d.ever_out += at_hand.never_out;
+        d.batches().carve(at_hand.stack(), at_hand.count);
+    }
+
+    static void spill(magazine& at_hand, const list_batches<C>& to, std::uint32_t count) noexcept {
+        at_hand.count -= count;
+        to.put(at_hand.stack() + at_hand.count, count);
+    }
+
+    /// Closes all slots: for the verdict that all blocks are out, for the last copy of the pool, for reports, and when
+    /// the pool drains. Their blocks go to the depot, but for fresh ones before the last carved block.
+    void close_slots(depot& d) noexcept {
+        if (d.open == 0) return;
+        slots_.for_each([&](magazine& at_hand) {
+            if (at_hand.capacity == 0) return;
+            spill(at_hand, d.batches(), at_hand.count - at_hand.never_out);
+            at_hand.capacity = 0;
+            d.kept += at_hand.count;
+            if (d.batches().uncarve(at_hand.stack(), at_hand.count)) forget(d, at_hand);
+        });
+        d.open = 0;
+        slots_.set_open(false);
+    }
+
+    /// No block is out any more, nor in an open slot. The list forgets those in closed ones, and carves all in order.
+    void end_draining(depot& d) noexcept {
+        d.is_draining = false;
+        if (d.kept == 0 || !d.batches().restores_order()) return;
+        if constexpr (!is_checked) d.ever_out += d.kept;  // what is carved again is not told from what was out
+        slots_.for_each([&](magazine& at_hand) { forget(d, at_hand); });
+        d.batches().carve_anew();
+    }
+
+    /// The blocks of a closed slot will be carved again.
+    void forget(depot& d, magazine& at_hand) noexcept {
+        d.kept -= at_hand.count;
+        d.ever_out -= at_hand.count;
+        at_hand.count = at_hand.never_out = 0;
+    }
+
+    mutable typename Sync::mutex mutex_;
+    typename Sync::template guarded<depot> depot_ FIXPOOL_LOCKS(guarded_by(mutex_));
+    const basic_memory_pool<C>& pool_;  // the depot's, for what is constant in it
+
+    // On lines that nobody writes in the long run: what is constant, and the count of carved blocks.
+    alignas(slots<C, Sync>::line) const block_numbers<C> numbers_;
+    slots<C, Sync> slots_;
+    block_marks<C, Sync> marks_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
