@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// What it takes to build a pool over 1 GiB, what it keeps about its blocks, and what it takes to make a large object in one. Fails
-// above the limits that are promised.
+// What it takes to build a pool over 1 GiB, what it keeps about its blocks, what it takes to make a large object in one, and how many
+// bytes a shared pool has. Fails above the limits that are promised.
 #include <unistd.h>
+#include <fixpool/shared_pool.hpp>
 #include <fixpool/typed_pool.hpp>
 
 #include <algorithm>
@@ -21,6 +22,7 @@ using fixpool::checking;
 
 constexpr std::size_t blocks_bytes = std::size_t{1} << 30;
 std::size_t requested_bytes = 0;  // of operator new, last
+std::size_t all_bytes = 0;        // of operator new, in all
 
 constexpr double most_us = 1000;
 constexpr std::size_t most_resident_bytes = std::size_t{1} << 20;
@@ -97,15 +99,55 @@ bool make_large_objects() {
     return holds;
 }
 
+/// What a pool of int asks the heap for, with all that its handles share.
+template <class Pool> std::size_t bytes_of(std::size_t blocks) {
+    const std::size_t before = all_bytes;
+    const auto pool = std::make_unique<Pool>(blocks);
+    return all_bytes - before;
+}
+
+/// Prints what a shared pool has beyond a typed one; false where a small one has more than a KiB.
+bool weigh_shared_pools() {
+    using typed = fixpool::typed_pool<int>;
+    using shared = fixpool::shared_pool<int>;
+    static_assert(sizeof(fixpool::shared_block<int>) == 2 * sizeof(void*));
+    bool holds = true;
+    std::printf("\nbytes of    | typed_pool | shared_pool |  more   (a shared_block has %zu)\n",
+                sizeof(fixpool::shared_block<int>));
+    for (const std::size_t blocks : {std::size_t{10}, std::size_t{100}, std::size_t{1000}, std::size_t{1'000'000}}) {
+        const std::size_t of_typed = bytes_of<typed>(blocks);
+        const std::size_t of_shared = bytes_of<shared>(blocks);
+        holds = holds && (blocks > 100 || of_shared <= of_typed + 1024);
+        std::printf("%7zu int | %10zu | %11zu | %5zu\n", blocks, of_typed, of_shared, of_shared - of_typed);
+    }
+    std::printf("at most 1024 more for 100 int | %s\n", holds ? "holds" : "FAILED");
+    return holds;
+}
+
+void* counted(std::size_t size, std::size_t alignment) {
+    all_bytes += size;
+    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+void* or_throw(void* block) {
+    if (block == nullptr) throw std::bad_alloc();
+    return block;
+}
+
 }  // namespace
 
 // The pools' way to the heap: what they ask for is what their statistics say.
 void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
     requested_bytes = size;
-    const auto step = static_cast<std::size_t>(alignment);
-    return std::aligned_alloc(step, (size + step - 1) / step * step);
+    return counted(size, static_cast<std::size_t>(alignment));
 }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    return or_throw(counted(size, static_cast<std::size_t>(alignment)));
+}
+void* operator new(std::size_t size) { return or_throw(counted(size, alignof(std::max_align_t))); }
+void operator delete(void* block) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
+void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
 
 int main() try {
     std::puts("          |  blocks over 1 GiB    |     building it     | metadata, bytes |  below 1 ms and 1 MiB,");
@@ -116,6 +158,7 @@ int main() try {
         holds = build<checking::unchecked>(block_size) && holds;
     }
     holds = make_large_objects() && holds;
+    holds = weigh_shared_pools() && holds;
     return holds ? EXIT_SUCCESS : EXIT_FAILURE;
 } catch (const std::exception& error) {
     std::fprintf(stderr, "construction: %s\n", error.what());

@@ -198,26 +198,25 @@ public:
 
 using named_library = std::pair<std::string, private_library>;
 
+/// Adds another malloc, if it is here. Says on standard error where it comes from, or what is missing.
+inline void load_library(std::vector<named_library>& loaded, const char* name, const char* file,
+                         const char* malloc_name, const char* free_name) {
+    try {
+        loaded.emplace_back(name, private_library(file, malloc_name, free_name));
+        std::fprintf(stderr, "%s: %s\n", name, loaded.back().second.file().c_str());
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s is left out: %s\n", name, error.what());
+    }
+}
+
 /// The other mallocs that are here. Says on standard error where each contender comes from, which are missing, and who serves
 /// the program's own operator new.
 /// Throws: std::runtime_error if that is something else than the system.
 inline std::vector<named_library> load_libraries() {
-    constexpr struct {
-        const char *name, *file, *malloc_name, *free_name;
-    } known[] = {
-        {"mimalloc", "libmimalloc.so.2", "mi_malloc", "mi_free"},
-        {"jemalloc", "libjemalloc.so.2", "malloc", "free"},
-        {"tcmalloc", "libtcmalloc_minimal.so.4", "tc_malloc", "tc_free"},
-    };
     std::vector<named_library> loaded;
-    for (const auto& [name, file, malloc_name, free_name] : known) {
-        try {
-            loaded.emplace_back(name, private_library(file, malloc_name, free_name));
-            std::fprintf(stderr, "%s: %s\n", name, loaded.back().second.file().c_str());
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "%s is left out: %s\n", name, error.what());
-        }
-    }
+    load_library(loaded, "mimalloc", "libmimalloc.so.2", "mi_malloc", "mi_free");
+    load_library(loaded, "jemalloc", "libjemalloc.so.2", "malloc", "free");
+    load_library(loaded, "tcmalloc", "libtcmalloc_minimal.so.4", "tc_malloc", "tc_free");
 #if !defined(FIXPOOL_BENCH_BOOST)
     std::fputs("boost is left out: boost/pool/pool.hpp was not found when this was built\n", stderr);
 #endif

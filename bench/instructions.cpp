@@ -115,6 +115,24 @@ struct shared_level : object_level<fixpool::shared_pool<object<Size>>, fixpool::
     using shared_level::object_level::object_level;
 };
 
+template <std::size_t Size> struct shared_raw_level {
+    static constexpr const char* name = "shared_memory_pool";
+    static constexpr bool is_bounded = true, is_asked = false;
+    using slot = void*;
+
+    explicit shared_raw_level(std::size_t blocks) : pool({.block_size = Size, .block_count = blocks}) {}
+    void allocate(slot& s) { s = pool.allocate(); }
+    void try_allocate(slot& s) { s = pool.try_allocate(); }
+    void release(slot& s) { pool.deallocate(s); }
+    void pair() {
+        void* block = pool.allocate();
+        use(block);
+        pool.deallocate(block);
+    }
+
+    fixpool::shared_memory_pool pool;
+};
+
 template <std::size_t Size> struct new_level {
     static constexpr const char* name = "operator_new";
     static constexpr bool is_bounded = false, is_asked = false;
@@ -214,6 +232,7 @@ template <std::size_t Size> void count_levels(std::size_t blocks) {
     count_all<typed_level<checking::checked, Size>>(Size, blocks);
     count_all<typed_level<checking::unchecked, Size>>(Size, blocks);
     count_all<shared_level<Size>>(Size, blocks);
+    count_all<shared_raw_level<Size>>(Size, blocks);
     count_all<new_level<Size>>(Size, blocks);
 }
 

@@ -42,6 +42,15 @@ STYLES = {
     "foonathan": ("#d4a017", ">"),
     "pmr": ("#5b7db1", "x"),
 }
+# Of the plot of threads: label, colour, marker.
+THREADS = {
+    "shared_pool": ("shared_pool", "#0057b8", "o"),
+    "shared_pool_off": ("shared_pool, no magazines", "#6fa8dc", "o"),
+    "operator_new": ("operator new", "#000000", "s"),
+    "mimalloc": ("mimalloc", "#2e8b57", "^"),
+    "boost_lockfree": ("boost::lockfree", "#c0392b", "D"),
+    "pmr": ("pmr synchronized", "#5b7db1", "x"),
+}
 PATTERNS = ["pair", "lifo", "fifo", "shuffled", "churn"]
 LIVE_SETS = ["L1", "L2", "L3", "none"]
 
@@ -120,6 +129,28 @@ def percentiles(folder, latency):
     axes.set_xlabel("percentile")
     axes.legend(ncol=2, frameon=False)
     save(figure, folder, "latency.svg")
+
+
+def threads(folder, costs):
+    """costs is {pattern: {contender: {threads: ns of wall time}}}."""
+    found = costs["private/16"]
+    counts = sorted({count for times in found.values() for count in times})
+    figure, axes = plt.subplots(figsize=(8, 4.5))
+    for contender, (label, colour, marker) in THREADS.items():
+        if contender in found:
+            ours = contender.startswith("shared_pool")
+            axes.plot([counts.index(count) for count in found[contender]], found[contender].values(), linewidth=1.4, color=colour, marker=marker,
+                      markerfacecolor=colour if ours else "none", label=label, zorder=3 if ours else 2)
+    axes.set_title("An allocation and its release, where all threads use one pool (16 blocks each)", fontsize=11)
+    axes.set_xticks(range(len(counts)), [str(count) for count in counts])
+    axes.set_xlabel("threads")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.set_ylabel("ns of wall time per pair")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=3, frameon=False)
+    save(figure, folder, "threads.svg")
 
 
 def draw(folder, results, latency):
