@@ -1839,7 +1839,7 @@ private:
     std::byte* first_ = nullptr;
     magazine_plan plan_;
     std::size_t stride_;                      // bytes from slot to slot
-    std::uint32_t mask_ = 0;                  // the number of slots - 1
+    std::uint32_t mask_ = 0;                  // the number of slots - 1, if there are any
     std::atomic<std::byte*> open_ = nullptr;  // first_ if a slot is open: one look says whether, and where
 };
 
