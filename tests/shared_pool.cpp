@@ -951,8 +951,9 @@ TEST_CASE("what a thread had at hand when it ended is there for all", "[shared_p
     CHECK(all.size() == 1000);
 }
 
-TEST_CASE("a block that was never handed out is told from one that was, while both are in magazines",
-          "[shared_pool][threads]") {
+TEST_CASE("a block that was never handed out is told from one that was, while both are in magazines", "[shared_pool]") {
+    const played_threads playing;
+    playing.as(1);
     recorded_violations violations;
     const shared_pool<std::uint64_t> pool(4096);
     auto first = pool.allocate(1u);
@@ -972,12 +973,9 @@ TEST_CASE("a block that was never handed out is told from one that was, while bo
     shared_block<std::uint64_t> of_other;
     first = pool.allocate(1u);
     auto second = pool.allocate(2u);  // of a run
-    const unsigned number = fixpool::detail::thread_number;
-    std::thread([&] {                                 // of another one, behind it
-        fixpool::detail::thread_number = number + 1;  // another slot
-        of_other = pool.allocate(1u);
-    })
-        .join();
+    playing.as(2);
+    of_other = pool.allocate(1u);  // of another one, behind it
+    playing.as(1);
     CHECK(first.get() == object);
     CHECK(second.get() == object + 1);
     CHECK(of_other.get() > object + 2);
@@ -1077,68 +1075,14 @@ TEST_CASE("a pool at the address of a dead one knows nothing of its blocks", "[s
     CHECK(wrong == 0);
 }
 
-TEST_CASE("plans of magazines", "[shared_pool]") {
-    using fixpool::detail::magazine_plan;
-    for (const std::size_t blocks : {std::size_t{0}, std::size_t{1}, std::size_t{19}})
-        CHECK(magazine_plan::of(blocks, 60).slots == 0);
-    CHECK(magazine_plan::of(1'000'000, 0).slots == 0);
-    for (const std::size_t blocks : {20u, 39u, 100u, 1000u, 5000u, 100'000u, 4'000'000u}) {
-        for (const std::size_t most : {1u, 2u, 60u, 1000u, 1'000'000u}) {
-            INFO(blocks << " blocks, at most " << most);
-            const magazine_plan plan = magazine_plan::of(blocks, most);
-            CHECK(plan.size >= 1);
-            CHECK(plan.size <= most);
-            CHECK(plan.slots >= 1);
-            CHECK(plan.slots <= 16);
-            CHECK((plan.slots & (plan.slots - 1)) == 0);
-            CHECK(std::size_t{2} * plan.size * plan.slots <= blocks);
-        }
-    }
-    CHECK(magazine_plan::of(1'000'000, 60).size == 60);
-    CHECK(magazine_plan::of(1'000'000, 60).slots == 16);
-}
-
-TEST_CASE("who finds a slot taken moves on to the next one", "[shared_pool]") {
-    using fixpool::detail::threads;
-    fixpool::detail::slots<checking::checked, threads> slots({.size = 1, .slots = 1});
-    const auto is_mine = [](auto&) { return true; };
-    const unsigned number = threads::number();
-    slots.at(0).lock.lock();
-    CHECK_FALSE(slots.at(0).lock.try_lock());
-    CHECK_FALSE(slots.in_own<false>(is_mine));
-    CHECK(threads::number() == number + 1);
-    slots.at(0).lock.unlock();
-    CHECK(slots.in_own<false>(is_mine));
-    for (const unsigned turn : {0u, 40u, 100u}) threads::pause(turn);
-}
-
-TEST_CASE("a slot is looked at when there is one, and for most when one is open", "[shared_pool]") {
-    using slots = fixpool::detail::slots<checking::checked, fixpool::detail::threads>;
-    unsigned looks = 0;
-    const auto look = [&](auto&) { return ++looks != 0; };
-    slots two({.size = 1, .slots = 2});
-    CHECK((reinterpret_cast<std::uintptr_t>(&two.at(1)) - reinterpret_cast<std::uintptr_t>(&two.at(0))) % slots::line ==
-          0);
-    CHECK_FALSE(two.in_own<true>(look));
-    two.set_open(true);
-    CHECK(two.in_own<true>(look));
-    two.set_open(false);
-    CHECK_FALSE(two.in_own<true>(look));
-    CHECK(looks == 1);
-    CHECK(two.in_own<false>(look));
-    CHECK_FALSE(slots({}).in_own<false>(look));
-    CHECK(looks == 2);
-}
-
-TEST_CASE("the blocks that were carved for one thread are there for all", "[shared_pool][threads]") {
+TEST_CASE("the blocks that were carved for one thread are there for all", "[shared_pool]") {
+    const played_threads playing;
     const shared_pool<int> pool(100);
-    std::vector<shared_block<int>> all(2);
-    all[0] = pool.allocate(0);
-    const unsigned number = fixpool::detail::thread_number;
-    std::thread([&] {
-        fixpool::detail::thread_number = number + 1;  // another slot
-        all[1] = pool.allocate(1);
-    }).join();
+    std::vector<shared_block<int>> all;
+    for (const unsigned thread : {1u, 2u}) {
+        playing.as(thread);
+        all.push_back(pool.allocate(0));
+    }
     while (auto made = pool.try_allocate(1)) all.push_back(std::move(made));
     CHECK(all.size() == 100);
 }

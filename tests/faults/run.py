@@ -34,7 +34,7 @@ NEAREST = {
     "detail/block_marks": ["shared_memory_pool", "shared_pool", "magazines"],
     "detail/block_numbers": ["shared_memory_pool", "shared_pool"],
     "detail/list_batches": ["order", "shared_memory_pool", "interleavings: quick"],
-    "detail/magazine": ["interleavings: quick", "magazines", "shared_pool", "shared_memory_pool"],
+    "detail/magazine": ["detail/magazine", "interleavings: quick", "magazines", "shared_pool", "shared_memory_pool"],
     "detail/shared_state": ["detail/shared_state", "shared_model", "interleavings: quick", "shared_pool", "shared_memory_pool", "order", "under_tsan"],
     "detail/text_line": ["violation", "memory_pool"],
     "exhausted": ["memory_pool"],
