@@ -58,13 +58,12 @@ template <std::size_t Size> struct object {
     std::byte bytes[Size];
 };
 
-template <checking C, std::size_t Size> struct raw_level {
-    static constexpr const char* name = C == checking::checked ? "memory_pool" : "unchecked_memory_pool";
-    static constexpr bool is_bounded = true, is_asked = C == checking::checked;
+/// A pool of raw blocks.
+template <class Pool> struct bytes_level {
+    static constexpr bool is_bounded = true, is_asked = false;
     using slot = void*;
 
-    explicit raw_level(std::size_t blocks, std::size_t size = Size)
-        : pool({.block_size = size, .block_count = blocks}) {}
+    bytes_level(std::size_t blocks, std::size_t size) : pool({.block_size = size, .block_count = blocks}) {}
     void allocate(slot& s) { s = pool.allocate(); }
     void try_allocate(slot& s) { s = pool.try_allocate(); }
     void release(slot& s) { pool.deallocate(s); }
@@ -73,16 +72,24 @@ template <checking C, std::size_t Size> struct raw_level {
         use(block);
         pool.deallocate(block);
     }
+
+    Pool pool;
+};
+
+template <checking C, std::size_t Size> struct raw_level : bytes_level<fixpool::basic_memory_pool<C>> {
+    static constexpr const char* name = C == checking::checked ? "memory_pool" : "unchecked_memory_pool";
+    static constexpr bool is_asked = C == checking::checked;
+    using slot = void*;
+
+    explicit raw_level(std::size_t blocks, std::size_t size = Size) : raw_level::bytes_level(blocks, size) {}
     void try_deallocate(slot& s) {
-        auto status = pool.try_deallocate(s);
+        auto status = this->pool.try_deallocate(s);
         use(status);
     }
     void owns(slot& s) {
-        bool is_owned = pool.owns(s);
+        bool is_owned = this->pool.owns(s);
         use(is_owned);
     }
-
-    fixpool::basic_memory_pool<C> pool;
 };
 
 /// A typed or shared pool. A handle is made in its place; `pair` holds one that the compiler cannot follow.
@@ -115,22 +122,9 @@ struct shared_level : object_level<fixpool::shared_pool<object<Size>>, fixpool::
     using shared_level::object_level::object_level;
 };
 
-template <std::size_t Size> struct shared_raw_level {
+template <std::size_t Size> struct shared_raw_level : bytes_level<fixpool::shared_memory_pool> {
     static constexpr const char* name = "shared_memory_pool";
-    static constexpr bool is_bounded = true, is_asked = false;
-    using slot = void*;
-
-    explicit shared_raw_level(std::size_t blocks) : pool({.block_size = Size, .block_count = blocks}) {}
-    void allocate(slot& s) { s = pool.allocate(); }
-    void try_allocate(slot& s) { s = pool.try_allocate(); }
-    void release(slot& s) { pool.deallocate(s); }
-    void pair() {
-        void* block = pool.allocate();
-        use(block);
-        pool.deallocate(block);
-    }
-
-    fixpool::shared_memory_pool pool;
+    explicit shared_raw_level(std::size_t blocks) : bytes_level(blocks, Size) {}
 };
 
 template <std::size_t Size> struct new_level {
