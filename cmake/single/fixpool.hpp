@@ -77,11 +77,18 @@
 
 // FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a
 // library.
+// FIXPOOL_CALLED is a function that a FIXPOOL_CALLER in it names the caller of.
 #if defined(_MSC_VER)
+extern "C" void* _ReturnAddress();
+#pragma intrinsic(_ReturnAddress)
 #define FIXPOOL_COLD __declspec(noinline)
+#define FIXPOOL_CALLED __declspec(noinline)
+#define FIXPOOL_CALLER() _ReturnAddress()
 #define FIXPOOL_TRAP_NOW() __fastfail(7)  // FAST_FAIL_FATAL_APP_EXIT
 #else
 #define FIXPOOL_COLD [[gnu::noinline, gnu::cold]]
+#define FIXPOOL_CALLED [[gnu::noinline]]
+#define FIXPOOL_CALLER() __builtin_extract_return_addr(__builtin_return_address(0))
 #define FIXPOOL_TRAP_NOW() __builtin_trap()
 #endif
 
@@ -182,12 +189,18 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// | `checked`   | double free; pointers that are foreign, misalign- | 5 bytes per block;       |
 /// |             | ed, interior, never allocated; a second owner;    | finding the block's      |
 /// |             | live blocks when the pool dies: each exactly      | index at its release     |
-/// | `debug`     | not there yet                                     |                          |
+/// | `debug`     | also writes after free, overflows and underflows; | 150 bytes per block and  |
+/// |             | where and when each block was allocated and       | more; O(block_size) per  |
+/// |             | released (debug.hpp, which fixpool.hpp includes)  | operation                |
 enum class checking : unsigned char { unchecked, checked, debug };
 
 /// What an unchecked pool cannot do requires this.
 template <checking C>
 concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked pool does not know its live blocks
+
+/// Debug level keeps where each block was allocated and released.
+template <checking C>
+concept keeps_sites = C == checking::debug;
 
 namespace detail {
 
@@ -303,9 +316,9 @@ struct geometry {
     [[nodiscard]] constexpr std::size_t blocks_bytes() const noexcept { return block_count * stride; }
 };
 
-/// The stride of `layout`, whose number of blocks is not looked at.
+/// The stride of `layout`, whose number of blocks is not looked at. At least `gap` bytes lie between two blocks.
 /// Throws: std::invalid_argument, std::length_error.
-constexpr geometry checked_stride(pool_layout layout) {
+constexpr geometry checked_stride(pool_layout layout, std::size_t gap = 0) {
     if (layout.block_size == 0) raise<std::invalid_argument>("fixpool: block_size is 0, a block has at least 1 byte");
     if (layout.alignment != 0 && (layout.alignment & (layout.alignment - 1)) != 0)
         raise<std::invalid_argument>("fixpool: alignment is not a power of two");
@@ -315,22 +328,25 @@ constexpr geometry checked_stride(pool_layout layout) {
     const std::size_t lowest_bit = layout.block_size & ~(layout.block_size - 1);
     const std::size_t natural = lowest_bit < alignof(std::max_align_t) ? lowest_bit : alignof(std::max_align_t);
     const std::size_t alignment = layout.alignment == 0 ? natural : layout.alignment;
-    return {layout.block_size, layout.block_count, alignment, round_up(layout.block_size, alignment)};
+    const std::size_t step = alignment < gap ? gap : alignment;
+    return {layout.block_size, layout.block_count, alignment, round_up(layout.block_size + gap, step)};
 }
 
-/// The most blocks that a pool can have, at `metadata_size` bytes per block beside the blocks. Maybe 0.
-constexpr std::size_t most_blocks(std::size_t stride, std::size_t metadata_size) noexcept {
-    const std::size_t most = max_bytes / (stride + metadata_size);
+/// The most blocks that a pool can have, at `metadata_size` bytes per block beside the blocks. Maybe 0. A gap lies in
+/// front of the first block, too, and takes no more than a block.
+constexpr std::size_t most_blocks(std::size_t stride, std::size_t metadata_size, std::size_t gap = 0) noexcept {
+    const std::size_t fitting = max_bytes / (stride + metadata_size);
+    const std::size_t most = fitting - (fitting != 0 && gap != 0);
     return most < max_blocks ? most : max_blocks;
 }
 
-/// Checks `layout` for a pool that keeps `metadata_size` bytes per block beside the blocks.
+/// Checks `layout` for a pool that keeps `metadata_size` bytes per block beside the blocks, and `gap` between them.
 /// Throws: std::invalid_argument, std::length_error.
-constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_size) {
-    const geometry found = checked_stride(layout);
+constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_size, std::size_t gap = 0) {
+    const geometry found = checked_stride(layout, gap);
     if (layout.block_count == 0) raise<std::invalid_argument>("fixpool: block_count is 0, a pool has at least 1 block");
     if (layout.block_count > max_blocks) raise<std::length_error>("fixpool: block_count is above 2^32 - 2");
-    if (layout.block_count > most_blocks(found.stride, metadata_size))
+    if (layout.block_count > most_blocks(found.stride, metadata_size, gap))
         raise<std::length_error>("fixpool: the blocks and their metadata come to more than PTRDIFF_MAX bytes");
     return found;
 }
@@ -616,35 +632,157 @@ template <class T, fixpool::checking C, class Owner> struct std::hash<fixpool::b
     }
 };
 
-// ==== fixpool/exhausted.hpp ====
-// pool_exhausted: what `allocate` throws when every block is in use.
+// ==== fixpool/detail/debug_platform.hpp ====
+// What debug level asks of compilers, tools and systems: the #if of its headers. platform.hpp has those of the others.
 
+#include <atomic>
 #include <cstddef>
-#include <new>
+#include <cstring>
 
-namespace fixpool::inline FIXPOOL_ABI {
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#define FIXPOOL_VALGRIND(request) request
+#else
+#define FIXPOOL_VALGRIND(request)
+#endif
 
-/// Thrown by `allocate` when every block is in use. The same type in every executable and shared library of a process.
-class FIXPOOL_VISIBLE pool_exhausted : public std::bad_alloc {
-public:
-    /// nullptr and "" are no name.
-    pool_exhausted(const char* pool_name, std::size_t total_blocks) noexcept {
-        text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
-        if (pool_name != nullptr && *pool_name != 0) text_.add(" in pool \"").add(pool_name).add("\"");
-    }
-    [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+#if FIXPOOL_HAS_FEATURE(memory_sanitizer)
+#define FIXPOOL_DEFINED(address, size) __msan_unpoison(address, size)
+#else
+#define FIXPOOL_DEFINED(address, size) detail::unfence(address, size)
+#endif
 
-private:
-    detail::text_line text_;
+// Modules: dladdr knows which one an address lies in. Before glibc 2.34 it is in a library that a program may lack.
+#if (defined(__linux__) || defined(__APPLE__)) && !FIXPOOL_TRAPS
+#include <dlfcn.h>
+#if defined(__linux__)
+#pragma weak dladdr
+#endif
+#define FIXPOOL_MODULE_OF(address, info) (&::dladdr != nullptr && ::dladdr(address, info) != 0)
+#define FIXPOOL_MODULE_INFO ::Dl_info
+#else
+#define FIXPOOL_MODULE_OF(address, info) false
+#define FIXPOOL_MODULE_INFO fixpool::detail::no_module
+#endif
+
+#if defined(__STDCPP_THREADS__) || defined(_MSC_VER)
+#define FIXPOOL_THREAD_LOCAL thread_local
+#else
+#define FIXPOOL_THREAD_LOCAL
+#endif
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+struct no_module {
+    const char* dli_fname = nullptr;
+    void* dli_fbase = nullptr;
 };
 
-}  // namespace fixpool::inline FIXPOOL_ABI
+/// Adds a code address: `module+0xoffset`, for addr2line, where the system says which module it lies in.
+inline text_line& add_code_address(text_line& line, const void* address) noexcept {
+    [[maybe_unused]] FIXPOOL_MODULE_INFO module{};
+    if (!FIXPOOL_MODULE_OF(address, &module) || module.dli_fname == nullptr) return line.add(address);
+    // A program that is linked to a fixed address (ELF's e_type is ET_EXEC, 2) has its own addresses in its symbols.
+    const auto* const header = static_cast<const unsigned char*>(module.dli_fbase);
+    const bool is_fixed = std::memcmp(header, "\177ELF", 4) == 0 && header[16] + header[17] == 2;
+    const auto offset =
+        reinterpret_cast<std::uintptr_t>(address) - (is_fixed ? 0 : reinterpret_cast<std::uintptr_t>(module.dli_fbase));
+    return line.add(module.dli_fname).add("+").add(reinterpret_cast<const void*>(offset));
+}
+
+FIXPOOL_HIDDEN inline constinit FIXPOOL_THREAD_LOCAL unsigned debug_thread_number = 0;
+FIXPOOL_HIDDEN inline constinit std::atomic<unsigned> debug_threads = 0;
+
+/// The number of the calling thread: 1 for the first one that uses a debug pool of this image.
+[[nodiscard]] inline unsigned this_thread() noexcept {
+    if constexpr (std::atomic<unsigned>::is_always_lock_free) {
+        if (debug_thread_number == 0) debug_thread_number = debug_threads.fetch_add(1, std::memory_order_relaxed) + 1;
+        return debug_thread_number;
+    } else {
+        return 1;  // a Cortex-M0, which has one
+    }
+}
+
+/// Nobody may touch these bytes: guards, and what is behind the carved blocks.
+inline void hide(const void* at, std::size_t size) noexcept {
+    fence(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MAKE_MEM_NOACCESS(at, size));
+}
+/// The pool itself reads or writes these bytes. They have their value.
+inline void reveal(const void* at, std::size_t size) noexcept {
+    FIXPOOL_DEFINED(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MAKE_MEM_DEFINED(at, size));
+}
+
+/// A pool has its blocks there, or gives them up: what the tools know a block by.
+inline void pool_begins([[maybe_unused]] const void* base) noexcept {
+    FIXPOOL_VALGRIND(VALGRIND_CREATE_MEMPOOL(base, 0, 0));
+}
+inline void pool_ends([[maybe_unused]] const void* base) noexcept { FIXPOOL_VALGRIND(VALGRIND_DESTROY_MEMPOOL(base)); }
+
+/// A block of the pool at `base` is its owner's now, without a value; or free again.
+inline void block_begins([[maybe_unused]] const void* base, const void* at, std::size_t size) noexcept {
+    unpoison(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MEMPOOL_ALLOC(base, at, size));
+}
+inline void block_ends([[maybe_unused]] const void* base, const void* at, std::size_t size) noexcept {
+    poison(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MEMPOOL_FREE(base, at));
+}
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/debug_bytes.hpp ====
+// debug_bytes: the bytes that debug level fills and verifies. Tools are told that nobody else may touch them.
+
+#include <cstddef>
+#include <cstring>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+// As Microsoft's debugging heap fills them: people know them when they see them.
+inline constexpr unsigned char filled_with = 0xdd;   // a freed block
+inline constexpr unsigned char guarded_with = 0xfd;  // guard bytes
+
+/// Fills bytes that nobody else may touch.
+inline void paint(std::byte* at, std::size_t size, unsigned char with) noexcept {
+    reveal(at, size);
+    std::memset(at, with, size);
+    hide(at, size);
+}
+
+/// The bytes of a painted place that are not as they were painted.
+struct other_bytes {
+    std::size_t first = 0;  // from the place's start
+    std::size_t last = 0;
+    unsigned char value = 0;  // of the first one
+    bool any = false;
+};
+
+/// Requires: size is at least 1.
+[[nodiscard]] inline other_bytes other_than(unsigned char with, const std::byte* at, std::size_t size) noexcept {
+    other_bytes found;
+    reveal(at, size);
+    const auto is_other = [=](std::size_t i) { return at[i] != std::byte{with}; };
+    found.any = is_other(0) || std::memcmp(at, at + 1, size - 1) != 0;
+    if (found.any) {
+        while (!is_other(found.first)) ++found.first;
+        for (found.last = size - 1; !is_other(found.last);) --found.last;
+        found.value = std::to_integer<unsigned char>(at[found.first]);
+    }
+    hide(at, size);
+    return found;
+}
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/violation.hpp ====
 // violation: what is known of a misuse, and the handler that is called for it.
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
@@ -655,8 +793,9 @@ enum class violation_kind : unsigned char {
     not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
     foreign_pointer,     // the address is outside the pool's blocks; it is never read
     misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
-    write_after_free,    // debug level
-    buffer_overflow,     // debug level
+    write_after_free,    // debug level: a free block was written to; found when it is handed out again, or by audit
+    buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release or
+                         // a neighbour's, or by audit
     leak,                // a memory_pool was destroyed while blocks were in use
     pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
     corrupted_pool,                   // debug level
@@ -685,6 +824,12 @@ struct site {
     [[nodiscard]] static constexpr site unknown() noexcept { return {nullptr, 0, nullptr, nullptr}; }
 };
 
+/// Who holds blocks of a pool: the place that allocated them, and how many are in use.
+struct holder {
+    site where = site::unknown();
+    std::size_t blocks = 0;
+};
+
 /// All that is known of a misuse. What is unknown is 0, nullptr, empty, or npos for the index.
 struct violation {
     FIXPOOL_HIDDEN static constexpr std::size_t npos = static_cast<std::size_t>(-1);
@@ -699,6 +844,17 @@ struct violation {
     site allocated_at = site::unknown();
     site released_at = site::unknown();
     void* context = nullptr;  // as in pool_options
+
+    // Debug level.
+    std::ptrdiff_t offset = 0;     // of the first byte that is wrong, from the block's start
+    unsigned char byte = 0;        // what it is
+    std::uint64_t allocation = 0;  // number of the block's allocation among the pool's operations, from 1
+    std::uint64_t release = 0;     // number of its release; 0: it was not released since
+    unsigned allocated_by = 0;     // number of the thread, from 1; each image counts for itself
+    unsigned released_by = 0;      // number of the thread
+    std::span<const holder> holders =
+        {};  // of a leak and the like: who holds the blocks, most first; valid in the call
+    void (*print)(const violation&) noexcept = nullptr;  // what the default handler prints of it; nullptr: one line
 };
 
 /// Called before the pool changes and while no lock is held, so it may use the pool. When it returns, a wrong release
@@ -747,7 +903,10 @@ inline text_line describe(const violation& v) noexcept {
 /// The default handler. Prints a line to standard error and aborts. A leak harms nobody any more: after it the program
 /// goes on. Where FIXPOOL_TRAP is 1, the handler traps, after a leak, too.
 inline void print_and_abort(const violation& v) noexcept {
-    if constexpr (!traps) std::fputs(describe(v).add("\n").c_str(), stderr);
+    if constexpr (!traps) {
+        if (v.print != nullptr) v.print(v);
+        else std::fputs(describe(v).add("\n").c_str(), stderr);
+    }
     if (traps || v.kind != violation_kind::leak) stop();
 }
 
@@ -788,6 +947,155 @@ FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler 
 }
 
 }  // namespace fixpool::inline FIXPOOL_ABI
+
+// ==== fixpool/detail/debug_record.hpp ====
+// debug_record: what debug level remembers of a block; and who holds the blocks, by place.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <span>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// What debug level keeps of a carved block.
+struct debug_record {
+    site allocated_at = site::unknown();
+    site released_at = site::unknown();
+    std::uint64_t allocation = 0;                // number of the operation
+    std::uint64_t release = 0;                   // the same; 0: not released since its allocation
+    unsigned allocated_by = 0, released_by = 0;  // numbers of threads
+    std::uint32_t next = 0;                      // of the queue, where the block is free
+    block_state state = block_state::out_of_use;
+    bool is_free = false;
+    bool is_filled = false;  // since its release
+
+    void begin(const site& where, std::uint64_t operation, unsigned thread) noexcept {
+        is_filled = false;
+        allocated_at = where;
+        released_at = site::unknown();
+        allocation = operation;
+        release = 0;
+        allocated_by = thread;
+        released_by = 0;
+    }
+    void end(const site& where, std::uint64_t operation, unsigned thread) noexcept {
+        released_at = where;
+        release = operation;
+        released_by = thread;
+    }
+    void describe(violation& v) const noexcept {
+        v.allocated_at = allocated_at;
+        v.released_at = released_at;
+        v.allocation = allocation;
+        v.release = release;
+        v.allocated_by = allocated_by;
+        v.released_by = released_by;
+    }
+};
+
+/// Below 0, 0, above 0: whether one place comes before another. Two translation units may have one file's name twice.
+[[nodiscard]] inline int order_of_places(const site& a, const site& b) noexcept {
+    if (a.file != b.file) {
+        if (a.file == nullptr || b.file == nullptr) return a.file == nullptr ? 1 : -1;
+        if (const int files = std::strcmp(a.file, b.file); files != 0) return files;
+    }
+    if (a.line != b.line) return a.line < b.line ? -1 : 1;
+    if (a.address == b.address) return 0;
+    return std::less<>()(a.address, b.address) ? -1 : 1;
+}
+
+/// Makes one group of those that hold blocks of the same place, and puts the largest first. Complexity: O(n log n).
+[[nodiscard]] inline std::span<const holder> grouped(std::span<holder> holders) noexcept {
+    const auto is_before = [](const holder& a, const holder& b) { return order_of_places(a.where, b.where) < 0; };
+    std::sort(holders.begin(), holders.end(), is_before);
+    std::size_t count = 0;
+    for (const holder& each : holders) {
+        if (count != 0 && order_of_places(holders[count - 1].where, each.where) == 0)
+            holders[count - 1].blocks += each.blocks;
+        else holders[count++] = each;
+    }
+    const std::span<holder> groups = holders.first(count);
+    std::sort(groups.begin(), groups.end(), [&](const holder& a, const holder& b) {
+        return a.blocks != b.blocks ? a.blocks > b.blocks : is_before(a, b);
+    });
+    return groups;
+}
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/debug_report.hpp ====
+// debug_report: what the default handler prints of a violation in a pool of debug level.
+
+#include <cstddef>
+#include <span>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// Adds a place after what was done there; nothing where the place is unknown.
+inline text_line& add_place(text_line& line, const char* deed, const site& where) noexcept {
+    if (where.file == nullptr && where.address != nullptr) return add_code_address(line.add(deed), where.address);
+    add_site(line, deed, where);
+    return line;
+}
+
+/// Adds a group: "2 allocated at parser.cpp:12".
+inline text_line& add_holder(text_line& line, const holder& group) noexcept {
+    line.add(group.blocks).add(" allocated at ");
+    if (group.where.file == nullptr && group.where.address == nullptr) return line.add("an unknown place");
+    return add_place(line, "", group.where);
+}
+
+/// Adds two numbers of the same thing: "; operations 41 and 57". The second one only if it is another; 0 is none.
+inline text_line& add_both(text_line& line, const char* one, const char* both, std::size_t a, std::size_t b) noexcept {
+    const bool is_one = b == 0 || a == b;
+    line.add(is_one ? one : both).add(a);
+    return is_one ? line : line.add(" and ").add(b);
+}
+
+/// The sentence of a violation, with all that debug level knows of it, but for groups of holders.
+inline text_line describe_debug(const violation& v) noexcept {
+    violation head = v;
+    head.allocated_at = head.released_at = site::unknown();
+    text_line line = describe(head);
+    if (v.kind == violation_kind::write_after_free || v.kind == violation_kind::buffer_overflow) {
+        line.add(v.offset < 0 ? ": byte -" : ": byte ")
+            .add(static_cast<std::size_t>(v.offset < 0 ? -v.offset : v.offset));
+        line.add(" is ").add(reinterpret_cast<const void*>(static_cast<std::uintptr_t>(v.byte)));
+    }
+    const bool is_grouped = v.holders.size() > 1;
+    if (is_grouped || v.allocation == 0) return line;
+    add_place(line, "; allocated at ", v.allocated_at);
+    add_place(line, ", released at ", v.released_at);
+    if (!v.holders.empty()) return line;
+    add_both(line, "; operation ", "; operations ", static_cast<std::size_t>(v.allocation),
+             static_cast<std::size_t>(v.release));
+    return add_both(line, ", thread ", ", threads ", v.allocated_by, v.released_by);
+}
+
+/// Prints a violation to standard error, and a line for each of the first ten groups of holders.
+inline void print_debug(const violation& v) noexcept {
+    std::fputs(describe_debug(v).add("\n").c_str(), stderr);
+    if (v.holders.size() < 2) return;
+    std::size_t rest = v.holders.size();
+    for (const holder& group : v.holders.first(rest < 10 ? rest : 10)) {
+        text_line line;
+        std::fputs(add_holder(line.add("  "), group).add("\n").c_str(), stderr);
+    }
+    if (rest > 10) std::fputs(text_line().add("  and ").add(rest - 10).add(" more places\n").c_str(), stderr);
+}
+
+/// What pool_exhausted adds: the first three groups of holders.
+inline text_line describe_holders(std::span<const holder> holders) noexcept {
+    text_line line;
+    for (std::size_t i = 0; i < holders.size() && i < 3; ++i) add_holder(line.add(i == 0 ? ": " : ", "), holders[i]);
+    if (holders.size() > 3) line.add(", and at ").add(holders.size() - 3).add(" more places");
+    return line;
+}
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/free_list.hpp ====
 // free_list: which blocks of the arena are free, and which block an address is.
@@ -1076,7 +1384,334 @@ private:
     std::size_t fenced_ = 0;         // bytes from base_ that only the holder of a block may touch
 };
 
+/// The list of a level, and the bytes that it wants between two blocks, at least. debug.hpp has those of debug level.
+template <checking C> struct list_for {
+    static_assert(C != checking::debug, "fixpool: checking::debug needs the header fixpool/debug.hpp");
+    using type = free_list<C>;
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = 0;
+};
+
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/debug_list.hpp ====
+// debug_list: the free list of debug level, which remembers what was done with each block and where.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <span>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// The first byte in or around a block that is not as the pool left it.
+struct damage {
+    violation_kind kind{};
+    std::uint32_t block = ~std::uint32_t{0};  // none: nothing is wrong
+    std::ptrdiff_t offset = 0;                // of that byte, from the block's start
+    unsigned char byte = 0;
+    explicit operator bool() const noexcept { return block != ~std::uint32_t{0}; }
+    [[nodiscard]] violation described(violation of) const noexcept {
+        of.offset = offset;
+        of.byte = byte;
+        return of;
+    }
+};
+
+/// As free_list, in whose place it stands, for one level. Blocks that were never handed out come first, lowest first; then
+/// those that were released, first in, first out: so a freed block is reused as late as possible. It is filled when it
+/// is freed, and verified when it is handed out.
+///
+/// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front. Bytes are
+/// filled with the values that Microsoft's debugging heap made known.
+// Invariant, in blocks: out() + queued == carved_ <= total(); carved_ < total(): none was reused.
+class debug_list {
+public:
+    static constexpr bool is_checked = true;
+    using entry = std::uint32_t;
+    static constexpr entry none = ~entry{0};
+    static constexpr std::size_t gap = 16;  // bytes of guard, at least; strides and block 0 keep whole granules of ASan
+    static constexpr std::size_t metadata_size = sizeof(debug_record) + sizeof(holder);  // per block
+
+    [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
+        const std::size_t blocks_bytes = front_of(g) + g.blocks_bytes();
+        return {blocks_bytes, g.alignment < 8 ? 8 : g.alignment, round_up(blocks_bytes, alignof(debug_record)),
+                g.block_count * metadata_size, alignof(debug_record)};
+    }
+
+    /// The place of a call that returns to `address`.
+    [[nodiscard]] static site called_before(const void* address) noexcept {
+        return {nullptr, 0, nullptr, static_cast<const char*>(address) - 1};  // within the call
+    }
+
+    /// Requires: `on` is as `plan` says.
+    debug_list(arena_places on, const geometry& g) noexcept
+        : layout_(g),
+          base_(on.blocks + front_of(g)),
+          inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
+          metadata_(on.metadata) {
+        hide(on.blocks, front_of(g) + g.blocks_bytes());
+        pool_begins(base_);
+    }
+
+    debug_list() noexcept = default;
+    debug_list(debug_list&& other) noexcept { *this = std::move(other); }
+    debug_list& operator=(debug_list&& other) noexcept {
+        end();
+        *this = std::as_const(other);
+        const debug_list empty;
+        other = empty;
+        return *this;
+    }
+    ~debug_list() { end(); }
+
+    /// Takes a block, which is in use and not yet live; false when there is none. `inspect` and `begin` are to follow.
+    template <bool = true> [[nodiscard]] bool take(entry& taken) noexcept {
+        if (carved_ == total() && first_ == none) return refuse();
+        if (carved_ != total()) {
+            carve(taken = carved_++);
+        } else {
+            taken = first_;
+            first_ = at(taken).next;
+        }
+        at(taken).is_free = false;
+        if (++out_ > peak_) peak_ = out_;
+        return true;
+    }
+
+    bool refuse() noexcept {
+        ++refused_;
+        return false;
+    }
+
+    /// Takes a block back that is in use and not live: it is the last one to be taken.
+    void put(entry back) noexcept {
+        debug_record& record = at(back);
+        if (record.release == 0) record.end(site::unknown(), ++operations_, this_thread());  // its constructor threw
+        std::memset(address(back), filled_with, layout_.block_size);
+        block_ends(base_, address(back), layout_.block_size);
+        record.state = block_state::out_of_use;
+        record.is_free = record.is_filled = true;
+        record.next = none;
+        (first_ == none ? first_ : at(last_).next) = back;
+        last_ = back;
+        --out_;
+    }
+
+    void mark(entry block, block_state state) noexcept { at(block).state = state; }
+
+    template <std::size_t Stride = 0>
+    [[nodiscard]] entry change(void* address, block_state from, block_state to) noexcept {
+        const std::size_t index = index_of(address);
+        if (index >= carved_ || at(index).state != from) return none;
+        at(index).state = to;
+        return static_cast<entry>(index);
+    }
+    /// The block at `address`, live no longer, if it was. `inspect` is to follow.
+    template <std::size_t Stride = 0>
+    [[nodiscard]] entry claim(void* address, const site& where = site::unknown(),
+                              block_state from = block_state::live) noexcept {
+        const entry claimed = change(address, from, block_state::out_of_use);
+        if (claimed != none) at(claimed).end(where, ++operations_, this_thread());
+        return claimed;
+    }
+
+    /// The first damage in a block that was taken, or around one that was claimed.
+    [[nodiscard]] damage inspect(entry block) noexcept {
+        return at(block).is_filled ? damage_in(block) : damage_around(block);
+    }
+
+    /// The block that was taken is handed out now.
+    void begin(entry block, const site& where) noexcept {
+        block_begins(base_, address(block), layout_.block_size);
+        at(block).begin(where, ++operations_, this_thread());
+    }
+
+    void mend(const damage& found) noexcept {
+        std::byte* const block = address(found.block);
+        if (found.kind == violation_kind::write_after_free) paint(block, layout_.block_size, filled_with);
+        else if (found.offset >= 0) paint(block + layout_.block_size, gap_bytes(), guarded_with);
+        else paint(block - lead_of(found.block), lead_of(found.block), guarded_with);
+    }
+
+    /// Adds what is known of the block that a violation is about.
+    void describe(violation& v) const noexcept {
+        if constexpr (!traps) v.print = &print_debug;
+        if (v.index < carved_) at(v.index).describe(v);
+    }
+
+    /// Who holds the blocks that are in use, most first. Valid until the next call. O(n log n) in the carved blocks.
+    [[nodiscard]] std::span<const holder> holders() const noexcept {
+        auto* const each = reinterpret_cast<holder*>(metadata_ + total() * sizeof(debug_record));
+        std::size_t count = 0;
+        for (std::size_t index = 0; index < carved_; ++index)
+            if (!at(index).is_free) ::new (static_cast<void*>(each + count++)) holder{at(index).allocated_at, 1};
+        return grouped({each, count});
+    }
+
+    [[nodiscard]] text_line text_of_holders() const noexcept { return describe_holders(holders()); }
+
+    [[nodiscard]] bool is_live(std::size_t index) const noexcept {
+        return index < carved_ && at(index).state != block_state::out_of_use;
+    }
+    [[nodiscard]] bool is_free(std::size_t index) const noexcept { return index >= carved_ || at(index).is_free; }
+
+    template <std::size_t Stride = 0> [[nodiscard]] std::byte* address(entry block) const noexcept {
+        return base_ + block * layout_.stride;
+    }
+
+    [[nodiscard]] violation_kind misuse_of(const void* address) const noexcept {
+        const std::size_t index = index_of(address);
+        if (index == violation::npos)
+            return contains(address) ? violation_kind::misaligned_pointer : violation_kind::foreign_pointer;
+        if (is_live(index)) return violation_kind::still_owned;
+        return index < carved_ ? violation_kind::double_free : violation_kind::not_allocated;
+    }
+
+    [[nodiscard]] bool contains(const void* p) const noexcept { return offset_of(p) < layout_.blocks_bytes(); }
+    template <std::size_t Stride = 0>
+    [[nodiscard]] FIXPOOL_WRAPS std::size_t index_of(const void* address) const noexcept {
+        const std::uintptr_t index =
+            rotated(offset_of(address) * inverse_, static_cast<unsigned>(std::countr_zero(layout_.stride)));
+        return index < total() ? index : violation::npos;
+    }
+    [[nodiscard]] std::size_t enclosing_index(const void* address) const noexcept {
+        return contains(address) ? offset_of(address) / layout_.stride : violation::npos;
+    }
+
+    template <class Fn> void for_each_live(Fn&& fn) const {
+        for (std::size_t index = 0; index < carved_; ++index)
+            if (is_live(index)) fn(base_ + index * layout_.stride);
+    }
+
+    /// Nothing: what is handed out next is what was released first.
+    void sort() noexcept {}
+
+    /// Another value after a reset, and of another list.
+    [[nodiscard]] std::pair<const std::byte*, unsigned> life() const noexcept { return {base_, resets_}; }
+
+    void reset() noexcept {
+        if (total() == 0) return;
+        ++resets_;
+        pool_ends(base_);
+        hide(base_, carved_ * layout_.stride);
+        pool_begins(base_);
+        carved_ = 0;
+        first_ = none;
+        out_ = peak_ = refused_ = 0;
+    }
+
+    [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
+    [[nodiscard]] std::byte* base() const noexcept { return base_; }
+    [[nodiscard]] std::size_t total() const noexcept { return layout_.block_count; }
+    [[nodiscard]] std::size_t out() const noexcept { return out_; }
+    [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
+    [[nodiscard]] std::size_t handed_out() const noexcept { return peak_; }  // the most at a time
+
+private:
+    debug_list& operator=(const debug_list&) noexcept = default;
+
+    /// Bytes in front of block 0.
+    [[nodiscard]] static constexpr std::size_t front_of(const geometry& g) noexcept {
+        return round_up(gap, g.alignment);
+    }
+    [[nodiscard]] std::size_t gap_bytes() const noexcept { return layout_.stride - layout_.block_size; }
+    [[nodiscard]] std::size_t lead_of(entry block) const noexcept {
+        return block == 0 ? front_of(layout_) : gap_bytes();
+    }
+
+    [[nodiscard]] debug_record& at(std::size_t index) const noexcept {
+        return *std::launder(reinterpret_cast<debug_record*>(metadata_ + index * sizeof(debug_record)));
+    }
+
+    void end() noexcept {
+        if (total() == 0) return;
+        pool_ends(base_);
+        reveal(base_ - front_of(layout_), front_of(layout_) + layout_.blocks_bytes());
+    }
+
+    void carve(entry block) noexcept {
+        ::new (static_cast<void*>(metadata_ + block * sizeof(debug_record))) debug_record;
+        if (block == 0) paint(base_ - front_of(layout_), front_of(layout_), guarded_with);
+        paint(address(block) + layout_.block_size, gap_bytes(), guarded_with);
+    }
+
+    [[nodiscard]] damage damage_in(entry block) const noexcept {
+        const other_bytes wrong = other_than(filled_with, address(block), layout_.block_size);
+        if (!wrong.any) return {};
+        return {violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value};
+    }
+
+    [[nodiscard]] damage damage_around(entry block) const noexcept {
+        const damage found = damage_in_front_of(block);
+        return found ? found : damage_in_front_of(block + 1);
+    }
+
+    /// In the guard bytes in front of a block: damage of that block, if they were written nearer to it than to the one
+    /// before. The last carved one has no block behind it.
+    [[nodiscard]] damage damage_in_front_of(entry block) const noexcept {
+        const std::size_t lead = lead_of(block);
+        const other_bytes wrong = other_than(guarded_with, address(block) - lead, lead);
+        if (!wrong.any) return {};
+        const bool is_next = block == 0 || (block != carved_ && lead - 1 - wrong.last < wrong.first);
+        const auto offset = static_cast<std::ptrdiff_t>(wrong.first);
+        if (is_next)
+            return {violation_kind::buffer_overflow, block, offset - static_cast<std::ptrdiff_t>(lead), wrong.value};
+        return {violation_kind::buffer_overflow, block - 1, offset + static_cast<std::ptrdiff_t>(layout_.block_size),
+                wrong.value};
+    }
+
+    [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t offset_of(const void* address) const noexcept {
+        return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
+    }
+
+    geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
+    std::byte* base_ = nullptr;      // of block 0
+    std::uintptr_t inverse_ = 1;     // of the odd part of the stride
+    std::byte* metadata_ = nullptr;  // records, then room for as many groups of holders
+    entry carved_ = 0;               // blocks that have a record
+    entry first_ = none;             // of the queue of free blocks: the next one out when all are carved
+    entry last_ = none;              // of the queue, unless it is empty
+    std::size_t out_ = 0;            // blocks
+    std::size_t peak_ = 0;           // blocks, the most out at a time since the last reset
+    std::size_t refused_ = 0;        // allocations that found too few free blocks
+    std::uint64_t operations_ = 0;   // allocations and releases so far
+    unsigned resets_ = 0;
+};
+
+template <> struct list_for<checking::debug> {
+    using type = debug_list;
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = debug_list::gap;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/exhausted.hpp ====
+// pool_exhausted: what `allocate` throws when every block is in use.
+
+#include <cstddef>
+#include <new>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+/// Thrown by `allocate` when every block is in use. The same type in every executable and shared library of a process.
+class FIXPOOL_VISIBLE pool_exhausted : public std::bad_alloc {
+public:
+    /// nullptr and "" are no name. `holders` is text about who holds the blocks.
+    pool_exhausted(const char* pool_name, std::size_t total_blocks, const char* holders = "") noexcept {
+        text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
+        if (pool_name != nullptr && *pool_name != 0) text_.add(" in pool \"").add(pool_name).add("\"");
+        text_.add(holders);
+    }
+    [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+
+private:
+    detail::text_line text_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/options.hpp ====
 // pool_options: what a user can choose for a pool beside its layout; and the reporter that a pool makes of it.
@@ -1124,6 +1759,35 @@ private:
 }  // namespace detail
 }  // namespace fixpool::inline FIXPOOL_ABI
 
+// ==== fixpool/release_status.hpp ====
+// release_status: what `try_deallocate` says of a pointer.
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+/// What `try_deallocate` says of a pointer. The kinds of misuse are those of violation_kind.
+enum class release_status : unsigned char {
+    released,
+    null_pointer,
+    foreign_pointer,
+    misaligned_pointer,
+    not_allocated,
+    double_free
+};
+
+namespace detail {
+
+[[nodiscard]] inline release_status status_of(violation_kind misuse) noexcept {
+    switch (misuse) {
+        case violation_kind::foreign_pointer: return release_status::foreign_pointer;
+        case violation_kind::misaligned_pointer: return release_status::misaligned_pointer;
+        case violation_kind::double_free: return release_status::double_free;
+        default: return release_status::not_allocated;
+    }
+}
+
+}  // namespace detail
+}  // namespace fixpool::inline FIXPOOL_ABI
+
 // ==== fixpool/stats.hpp ====
 // pool_stats: a pool's counters, read at one moment.
 
@@ -1154,35 +1818,24 @@ struct pool_stats {
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-template <class T, checking C> class typed_pool;
-
 namespace detail {
 template <checking C, class Sync> class shared_state;
 }  // namespace detail
 
-/// What `try_deallocate` says of a pointer. The kinds of misuse are those of violation_kind.
-enum class release_status : unsigned char {
-    released,
-    null_pointer,
-    foreign_pointer,
-    misaligned_pointer,
-    not_allocated,
-    double_free
-};
-
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
 /// was released last is handed out first. When all blocks are free again, and at least 64 blocks and 256 KiB were in
-/// use at a time, blocks are handed out in order of addresses again, up or down. Samples decide whether they are in
-/// order already; in such a pool they are taken anew when some hundred blocks were out at a time. Nothing is written
-/// into free blocks. Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
+/// use at a time, blocks are handed out in order of addresses again, up or down, unless samples show them in order
+/// already. Nothing is written into free blocks. Construction is O(1), whatever the size. checking.hpp describes the
+/// levels of checking; debug.hpp says what that level does in another way.
 ///
 /// A pool can be moved: the target then has its blocks, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
 template <checking C = checking::checked> class basic_memory_pool {
-    static_assert(C != checking::debug, "fixpool: checking::debug is not there yet, use checking::checked");
-    using free_list = detail::free_list<C>;
+    using free_list = typename detail::list_for<C>::type;
     using entry = typename free_list::entry;
+    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;                 // of each operation are kept
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // bytes between two blocks, at least
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -1198,10 +1851,9 @@ public:
     /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed, and for
     /// memory that a function of the arena's did not align; what such a function throws.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
-        : basic_memory_pool(std::move(memory), detail::checked_geometry(layout, free_list::metadata_size), options) {}
+        : basic_memory_pool(std::move(memory), geometry_of(layout), options) {}
 
     basic_memory_pool(basic_memory_pool&&) noexcept = default;
-
     /// Blocks of this pool that are in use are a leak, as in the destructor.
     basic_memory_pool& operator=(basic_memory_pool&& other) noexcept {
         if (this == &other) return *this;
@@ -1220,14 +1872,14 @@ public:
     /// aligned.
     /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
-        return free_list::plan(detail::checked_geometry(layout, free_list::metadata_size)).total_bytes();
+        return free_list::plan(geometry_of(layout)).total_bytes();
     }
 
     /// Size of the buffer for metadata that a pool of this layout needs, in bytes, where it is apart from the blocks.
     /// Enough at any alignment.
     /// Throws: as `required_bytes`.
     [[nodiscard]] static constexpr std::size_t required_metadata_bytes(pool_layout layout) {
-        const auto plan = free_list::plan(detail::checked_geometry(layout, free_list::metadata_size));
+        const auto plan = free_list::plan(geometry_of(layout));
         return plan.metadata_bytes + plan.metadata_alignment - 1;
     }
 
@@ -1236,10 +1888,10 @@ public:
     [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes, std::size_t block_size,
                                                          std::size_t alignment = 0) {
         if (block_size > detail::max_bytes) return 0;
-        detail::geometry fitting = detail::checked_stride({block_size, 0, alignment});
-        const std::size_t fixed = free_list::guard_size + sizeof(entry);
+        detail::geometry fitting = detail::checked_stride({block_size, 0, alignment}, gap);
+        const std::size_t fixed = free_list::plan(fitting).total_bytes();
         const std::size_t per_block = fitting.stride + free_list::metadata_size;
-        const std::size_t most = detail::most_blocks(fitting.stride, free_list::metadata_size);
+        const std::size_t most = detail::most_blocks(fitting.stride, free_list::metadata_size, gap);
         fitting.block_count = bytes <= fixed ? 0 : (bytes - fixed) / per_block;
         if (fitting.block_count > most) fitting.block_count = most;
         // Padding in front of the metadata is less than per_block, so that it costs one block at most.
@@ -1248,53 +1900,44 @@ public:
     }
 
     /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
-    /// `deallocate`.
+    /// `deallocate`. At debug level, this and all below take a site last: the caller's place, unless it is given.
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
-    [[nodiscard]] void* allocate() {
-        entry taken;
-        if (!list_.take(taken)) raise_exhausted();
-        return hand_out(taken);
-    }
+    [[nodiscard]] void* allocate() requires(!sites) { return allocate_or_throw(); }
+    [[nodiscard]] void* allocate(site where = {}) requires sites { return allocate_or_throw(where); }
 
     /// As `allocate`, but returns nullptr when all blocks are in use.
-    [[nodiscard]] void* try_allocate() noexcept {
-        entry taken;
-        return list_.take(taken) ? hand_out(taken) : nullptr;
-    }
+    [[nodiscard]] void* try_allocate() noexcept requires(!sites) { return allocate_or_null(); }
+    [[nodiscard]] void* try_allocate(site where = {}) noexcept requires sites { return allocate_or_null(where); }
 
     /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
     /// then a no-op; unchecked: undefined.
     /// Complexity: O(1).
-    void deallocate(void* block) noexcept {
-        const entry claimed = list_.claim(block);
-        if (claimed == free_list::none) return report_misuse(block);
-        list_.put(claimed);
-    }
+    void deallocate(void* block) noexcept requires(!sites) { take_back(block); }
+    void deallocate(void* block, site where = {}) noexcept requires sites { take_back(block, where); }
 
     /// Fills `blocks` with as many blocks, or returns false and leaves it and the pool alone.
     /// Complexity: O(blocks.size()).
-    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
-        if (blocks.size() > available()) return list_.refuse();
-        for (void*& block : blocks) block = try_allocate();
-        return true;
+    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept requires(!sites) { return fill(blocks); }
+    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks, site where = {}) noexcept requires sites {
+        return fill(blocks, where);
     }
 
     /// `deallocate` for each of `blocks`, in their order.
-    void deallocate_bulk(std::span<void* const> blocks) noexcept {
-        for (void* const block : blocks) deallocate(block);
+    void deallocate_bulk(std::span<void* const> blocks) noexcept requires(!sites) {
+        for (void* const block : blocks) take_back(block);
+    }
+    void deallocate_bulk(std::span<void* const> blocks, site where = {}) noexcept requires sites {
+        for (void* const block : blocks) take_back(block, where);
     }
 
     /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. The pool is then unchanged.
     /// Complexity: O(1).
-    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
-        if (block == nullptr) return release_status::null_pointer;
-        const entry claimed = list_.claim(block);
-        if (claimed != free_list::none) {
-            list_.put(claimed);
-            return release_status::released;
-        }
-        return status_of(list_.misuse_of(block));
+    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires(knows_live_blocks<C> && !sites) {
+        return try_take_back(block);
+    }
+    [[nodiscard]] release_status try_deallocate(void* block, site where = {}) noexcept requires sites {
+        return try_take_back(block, where);
     }
 
     /// Whether `block` is the start of a block of this pool that is in use. It is not read. To find the pool of a
@@ -1309,8 +1952,7 @@ public:
     /// The bytes of all blocks. Block i starts at i * stride().
     [[nodiscard]] std::span<std::byte> blocks() const noexcept { return {list_.base(), list_.layout().blocks_bytes()}; }
 
-    /// The index of the block that starts at `block`, whether in use or not; npos for any other address. It is not
-    /// read.
+    /// The index of the block that starts at `block`, in use or not; npos for any other address. It is not read.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return list_.index_of(block); }
 
     /// Requires: index < total_blocks().
@@ -1343,43 +1985,89 @@ public:
 
     [[nodiscard]] pool_stats stats() const noexcept {
         const std::size_t arena_bytes = total_blocks() == 0 ? 0 : free_list::plan(list_.layout()).total_bytes();
-        const std::size_t metadata_bytes = arena_bytes - list_.layout().blocks_bytes();
         return {total_blocks(), in_use(), peak_in_use(), list_.refused(),
-                block_size(),   stride(), arena_bytes,   metadata_bytes};
+                block_size(),   stride(), arena_bytes,   arena_bytes - list_.layout().blocks_bytes()};
     }
 
 private:
     template <class T, checking D> friend class typed_pool;
     template <checking D, class Sync> friend class detail::shared_state;
-
     basic_memory_pool(arena&& memory, const detail::geometry& g, const pool_options& options)
         : arena_(std::move(memory)), list_(arena_.acquire(free_list::plan(g)), g), reporter_(options) {}
-
-    [[nodiscard]] static release_status status_of(violation_kind misuse) noexcept {
-        switch (misuse) {
-            case violation_kind::foreign_pointer: return release_status::foreign_pointer;
-            case violation_kind::misaligned_pointer: return release_status::misaligned_pointer;
-            case violation_kind::double_free: return release_status::double_free;
-            default: return release_status::not_allocated;
-        }
+    [[nodiscard]] static constexpr detail::geometry geometry_of(pool_layout layout) {
+        return detail::checked_geometry(layout, free_list::metadata_size, gap);
     }
-
+    // `where` is a site at debug level, and nothing at any other.
+    template <class... Site> [[nodiscard]] void* allocate_or_throw(const Site&... where) {
+        entry taken;
+        if (!take(taken, where...)) raise_exhausted();
+        return hand_out(taken);
+    }
+    template <class... Site> [[nodiscard]] void* allocate_or_null(const Site&... where) noexcept {
+        entry taken;
+        return take(taken, where...) ? hand_out(taken) : nullptr;
+    }
+    template <class... Site> [[nodiscard]] bool fill(std::span<void*> blocks, const Site&... where) noexcept {
+        if (blocks.size() > available()) return list_.refuse();
+        for (void*& block : blocks) block = allocate_or_null(where...);
+        return true;
+    }
+    template <class... Site> void take_back(void* block, const Site&... where) noexcept {
+        const entry claimed = claim(block, where...);
+        if (claimed == free_list::none) return report_misuse(block);
+        if (inspect(claimed)) list_.put(claimed);
+    }
+    template <class... Site> [[nodiscard]] release_status try_take_back(void* block, const Site&... where) noexcept {
+        if (block == nullptr) return release_status::null_pointer;
+        const entry claimed = claim(block, where...);
+        if (claimed == free_list::none) return detail::status_of(list_.misuse_of(block));
+        if (inspect(claimed)) list_.put(claimed);
+        return release_status::released;
+    }
+    /// Debug level: reports and mends what was written into a block that was taken, or around one that was claimed.
+    /// False if a handler has reset or moved the pool: then the block is not the caller's any more.
+    template <class... Site> [[nodiscard]] bool inspect([[maybe_unused]] entry block, const Site&... where) noexcept {
+        if constexpr (sites) return mend(block, where...);
+        else return true;
+    }
+    template <class... Site> [[nodiscard]] bool mend(entry block, const Site&... where) noexcept {
+        const auto life = list_.life();
+        for (auto found = list_.inspect(block); found; found = list_.inspect(block)) {
+            reporter_.report(found.described(violation_at(found.kind, list_.address(found.block))));
+            if (list_.life() != life) return false;
+            list_.mend(found);
+        }
+        (list_.begin(block, where), ...);
+        return true;
+    }
+    template <class... Site> [[nodiscard]] bool take(entry& taken, const Site&... where) noexcept {
+        do
+            if (!list_.take(taken)) return false;
+        while (!inspect(taken, where...));
+        return true;
+    }
+    template <std::size_t Stride = 0, class... Site>
+    [[nodiscard]] entry claim(void* block, const Site&... at) noexcept {
+        if constexpr (sites) return list_.template claim<Stride>(block, at...);
+        else return list_.template claim<Stride>(block);
+    }
     [[nodiscard]] void* hand_out(entry taken) noexcept {
         list_.mark(taken, detail::block_state::live);
         return list_.address(taken);
     }
-
     [[noreturn]] FIXPOOL_COLD void raise_exhausted() const {
-        detail::raise_made<pool_exhausted>(name(), total_blocks());
+        if constexpr (!sites || detail::traps) detail::raise_made<pool_exhausted>(name(), total_blocks());
+        else detail::raise_made<pool_exhausted>(name(), total_blocks(), list_.text_of_holders().c_str());
     }
 
     [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
-        return {kind,           this,     name(),          address,         list_.enclosing_index(address),
-                total_blocks(), in_use(), site::unknown(), site::unknown(), reporter_.context()};
+        violation v{kind,           this,     name(),          address,         list_.enclosing_index(address),
+                    total_blocks(), in_use(), site::unknown(), site::unknown(), reporter_.context()};
+        if constexpr (sites) list_.describe(v);
+        return v;
     }
 
-    /// Reports the release of `block` unless it is nullptr, which any pool takes, and all that an unchecked one ever
-    /// finds.
+    /// Reports the release of `block`, unless it is nullptr, which any pool takes. Unchecked it is never another one.
     FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* block) const noexcept {
         if constexpr (C != checking::unchecked)
             if (block != nullptr) reporter_.report(violation_at(list_.misuse_of(block), block));
@@ -1400,7 +2088,9 @@ private:
     FIXPOOL_COLD void report_live_blocks(violation_kind kind) const noexcept {
         const void* lowest = nullptr;  // stays so if the only objects are being constructed or destroyed
         list_.for_each_live([&lowest](const std::byte* block) { lowest = lowest == nullptr ? block : lowest; });
-        reporter_.report(violation_at(kind, lowest));
+        violation v = violation_at(kind, lowest);
+        if constexpr (sites) v.holders = list_.holders();
+        reporter_.report(v);
     }
 
     arena arena_;
@@ -1411,6 +2101,165 @@ private:
 using memory_pool = basic_memory_pool<>;
 
 }  // namespace fixpool::inline FIXPOOL_ABI
+
+// ==== fixpool/detail/debug_state.hpp ====
+// debug_state: the blocks of a shared pool at debug level: behind one mutex, each release validated.
+
+#include <cstddef>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+struct magazine_plan;
+template <class Lock> class held;
+
+/// As shared_state, for one level: no magazines. Needs no header of threads: that is for who includes a shared pool.
+template <class Sync> class shared_state<checking::debug, Sync> {
+    using pool_of_blocks = basic_memory_pool<checking::debug>;
+    using lock_of_mutex = held<typename Sync::mutex>;
+
+    struct depot {
+        depot(pool_layout layout, arena&& memory, const pool_options& options)
+            : pool(layout, std::move(memory), options) {}
+        pool_of_blocks pool;
+        bool is_abandoned = false;  // the last copy of the pool is gone
+    };
+
+public:
+    using entry = debug_list::entry;
+    static constexpr bool is_checked = true;
+    static constexpr entry none = debug_list::none;
+
+    shared_state(pool_layout layout, arena memory, const pool_options& options, const magazine_plan&)
+        : depot_(layout, std::move(memory), options), pool_(depot_.constant().pool) {}
+
+    /// A block that is out now, and not yet live; `none` when all are.
+    template <bool = true> [[nodiscard]] entry take(const site& where = site::unknown()) noexcept {
+        entry taken = none;
+        {
+            const lock_of_mutex lock(mutex_);
+            if (!list().take(taken)) return none;
+        }
+        inspect(taken);
+        const lock_of_mutex lock(mutex_);
+        list().begin(taken, where);
+        return taken;
+    }
+
+    /// As in shared_state.
+    [[nodiscard]] bool put(entry block) noexcept {
+        const lock_of_mutex lock(mutex_);
+        list().put(block);
+        return depot_.read().is_abandoned && list().out() == 0;
+    }
+    [[nodiscard]] bool abandon() noexcept {
+        const lock_of_mutex lock(mutex_);
+        depot_.write().is_abandoned = true;
+        return list().out() == 0;
+    }
+
+    void mark(entry block, block_state state) noexcept {
+        const lock_of_mutex lock(mutex_);
+        list().mark(block, state);
+    }
+    void give_up(entry block) noexcept { mark(block, block_state::given_up); }
+    [[nodiscard]] bool is_given_up(const void* address) const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return depot_.read().pool.list_.is_live(pool_.index_of(address));
+    }
+
+    /// The block at `address`, whose state was `from`, and which is to be put back; else `none`.
+    [[nodiscard]] entry claim(void* address, block_state from, const site& where = site::unknown()) noexcept {
+        entry claimed = none;
+        {
+            const lock_of_mutex lock(mutex_);
+            claimed = list().claim(address, where, from);
+        }
+        if (claimed != none) inspect(claimed);
+        return claimed;
+    }
+
+    /// Whether the state of the block at `address` was `from`. It is `to` now.
+    [[nodiscard]] bool change(void* address, block_state from, block_state to) noexcept {
+        const lock_of_mutex lock(mutex_);
+        return list().change(address, from, to) != none;
+    }
+
+    /// Why `claim` or `change` refused `address`. An object that is not finished has an owner.
+    template <bool Handles>
+    [[nodiscard]] FIXPOOL_COLD violation misuse_of(const void* address, block_state = {}) noexcept {
+        const lock_of_mutex lock(mutex_);
+        const std::size_t index = list().index_of(address);
+        const bool is_owned = Handles && !list().is_free(index);
+        return depot_.read().pool.violation_at(is_owned ? violation_kind::still_owned : list().misuse_of(address),
+                                               address);
+    }
+
+    [[nodiscard]] pool_stats stats() const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return depot_.read().pool.stats();
+    }
+
+    // Constant: no lock.
+    [[nodiscard]] const pool_of_blocks& pool() const noexcept { return pool_; }
+    [[nodiscard]] const debug_list& numbers() const noexcept { return pool_.list_; }
+    void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
+    [[noreturn]] void raise_exhausted() const {
+        raise_made<pool_exhausted>(pool_.name(), pool_.total_blocks(), text_of_holders().c_str());
+    }
+
+private:
+    [[nodiscard]] debug_list& list() noexcept FIXPOOL_LOCKS(requires_capability(mutex_)) {
+        return depot_.write().pool.list_;
+    }
+
+    [[nodiscard]] text_line text_of_holders() const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return depot_.read().pool.list_.text_of_holders();
+    }
+
+    /// Reports what is wrong in or around a block, without the lock, and mends it.
+    void inspect(entry block) noexcept {
+        for (damage found = first_damage(block); found; found = first_damage(block)) {
+            report(violation_of(found));
+            const lock_of_mutex lock(mutex_);
+            list().mend(found);
+        }
+    }
+    [[nodiscard]] damage first_damage(entry block) noexcept {
+        const lock_of_mutex lock(mutex_);
+        return list().inspect(block);
+    }
+    [[nodiscard]] violation violation_of(const damage& found) const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return found.described(depot_.read().pool.violation_at(found.kind, pool_.list_.address(found.block)));
+    }
+
+    mutable typename Sync::mutex mutex_;
+    typename Sync::template guarded<depot> depot_ FIXPOOL_LOCKS(guarded_by(mutex_));
+    const pool_of_blocks& pool_;  // the depot's, for what is constant in it
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/debug.hpp ====
+// debug: the level checking::debug, for all pools. Include it to use that level; fixpool.hpp does. Includes only.
+//
+// A freed block is filled with 0xdd, and verified when it is handed out again: as late as possible, for blocks that were
+// never handed out come first, then those that were released first. `sort_free_blocks` does nothing. Guard bytes (0xfd)
+// lie before and behind each block, 16 at least; they are verified when it is released. So strides are larger than at
+// the other levels, and block 0 starts behind the first guard. When a handler returns from write_after_free or
+// buffer_overflow, the bytes are mended and the operation goes on.
+//
+// For each block the pool keeps where, when and on which thread it was allocated and released. Raw pools take the site as
+// a last argument, whose default is the caller's place. A site's file name must stay valid as long as the pool. The
+// `allocate` of objects keeps the code address that it was called at, which reports print as `module+0xoffset`, for
+// addr2line; `allocate_at({}, ...)` keeps the line. (g++ may compile a function that ends in `return pool.allocate();`
+// to a jump: then the address is that of its caller.) An object's release is kept by its code address, too, which may
+// lie in this library, where nothing is inlined.
+//
+// Complexity: O(block_size) per operation. Reports of leaks and of exhaustion take O(n log n) for n blocks in use.
+// Shared pools have no magazines: each operation takes the pool's mutex.
 
 // ==== fixpool/detail/block_marks.hpp ====
 // block_marks: which blocks were given up: the program holds their addresses, and no handle owns them.
@@ -1876,7 +2725,7 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 // magazines are out for the depot's list.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what changes and what does not are on lines of their own
 template <checking C, class Sync = threads> class shared_state {
-    using free_list = detail::free_list<C>;
+    using free_list = typename detail::list_for<C>::type;
     using magazine = detail::magazine<C>;
     using lock_of_mutex = held<typename Sync::mutex>;
 
@@ -1997,9 +2846,6 @@ public:
     // Constant: no lock.
     [[nodiscard]] const basic_memory_pool<C>& pool() const noexcept { return pool_; }
     [[nodiscard]] const block_numbers<C>& numbers() const noexcept { return numbers_; }
-    [[nodiscard]] static release_status status_of(violation_kind misuse) noexcept {
-        return basic_memory_pool<C>::status_of(misuse);
-    }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
     [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
 
@@ -2194,35 +3040,29 @@ public:
     /// `deallocate`.
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
-    [[nodiscard]] void* allocate() const {
-        void* const block = try_allocate();
-        if (block == nullptr) state_->raise_exhausted();
-        return block;
-    }
+    [[nodiscard]] void* allocate() const requires(!keeps_sites<C>) { return allocate_or_throw(); }
+    [[nodiscard]] void* allocate(site where = {}) const requires keeps_sites<C> { return allocate_or_throw(where); }
 
     /// As `allocate`, but returns nullptr when all blocks are in use.
-    [[nodiscard]] void* try_allocate() const noexcept {
-        const entry taken = state_->template take<false>();
-        if (taken == state::none) return nullptr;
-        state_->give_up(taken);
-        return state_->numbers().address(taken);
+    [[nodiscard]] void* try_allocate() const noexcept requires(!keeps_sites<C>) { return allocate_or_null(); }
+    [[nodiscard]] void* try_allocate(site where = {}) const noexcept requires keeps_sites<C> {
+        return allocate_or_null(where);
     }
 
     /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
     /// then a no-op; unchecked: undefined.
     /// Complexity: O(1).
-    void deallocate(void* block) const noexcept {
-        detail::block_state was{};
-        if (!is_taken_back(block, was)) report_misuse(block, was);
-    }
+    void deallocate(void* block) const noexcept requires(!keeps_sites<C>) { take_back(block); }
+    void deallocate(void* block, site where = {}) const noexcept requires keeps_sites<C> { take_back(block, where); }
 
     /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
     /// Complexity: O(1).
-    [[nodiscard]] release_status try_deallocate(void* block) const noexcept requires knows_live_blocks<C> {
-        if (block == nullptr) return release_status::null_pointer;
-        detail::block_state was{};
-        return is_taken_back(block, was) ? release_status::released
-                                         : state::status_of(state_->template misuse_of<false>(block, was).kind);
+    [[nodiscard]] release_status try_deallocate(void* block) const noexcept
+        requires(knows_live_blocks<C> && !keeps_sites<C>) {
+        return try_take_back(block);
+    }
+    [[nodiscard]] release_status try_deallocate(void* block, site where = {}) const noexcept requires keeps_sites<C> {
+        return try_take_back(block, where);
     }
 
     /// Whether `block` is the start of a block of this pool that is in use. It is not read.
@@ -2263,9 +3103,39 @@ private:
         delete last;
     }
 
+    // `where` is a site in debug level, and nothing in any other.
+    template <class... Site> [[nodiscard]] void* allocate_or_throw(const Site&... where) const {
+        void* const block = allocate_or_null(where...);
+        if (block == nullptr) state_->raise_exhausted();
+        return block;
+    }
+    template <class... Site> [[nodiscard]] void* allocate_or_null(const Site&... where) const noexcept {
+        entry taken;
+        if constexpr (keeps_sites<C>) taken = state_->template take<false>(where...);
+        else taken = state_->template take<false>();
+        if (taken == state::none) return nullptr;
+        state_->give_up(taken);
+        return state_->numbers().address(taken);
+    }
+    template <class... Site> void take_back(void* block, const Site&... where) const noexcept {
+        detail::block_state was{};
+        if (!is_taken_back(block, was, where...)) report_misuse(block, was);
+    }
+    template <class... Site>
+    [[nodiscard]] release_status try_take_back(void* block, const Site&... where) const noexcept {
+        if (block == nullptr) return release_status::null_pointer;
+        detail::block_state was{};
+        return is_taken_back(block, was, where...)
+                   ? release_status::released
+                   : detail::status_of(state_->template misuse_of<false>(block, was).kind);
+    }
+
     /// If not, `was` says what the block was.
-    [[nodiscard]] bool is_taken_back(void* block, detail::block_state& was) const noexcept {
-        const entry claimed = state_->claim(block, was);
+    template <class... Site>
+    [[nodiscard]] bool is_taken_back(void* block, detail::block_state& was, const Site&... where) const noexcept {
+        entry claimed;
+        if constexpr (keeps_sites<C>) claimed = state_->claim(block, detail::block_state::given_up, where...);
+        else claimed = state_->claim(block, was);
         if (claimed == state::none) return false;
         static_cast<void>(state_->put(claimed));  // this copy keeps the state
         return true;
@@ -2314,9 +3184,10 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
     }
 }
 
-/// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no
-/// multiple of its alignment.
-template <class T> inline constexpr std::size_t stride_of = round_up(sizeof(T), alignof(T));
+/// Bytes from one T to the next, with at least `Gap` between them. Without, still more than sizeof(T) for an over-aligned
+/// enumeration, the one type whose size is no multiple of its alignment.
+template <class T, std::size_t Gap>
+inline constexpr std::size_t stride_of = checked_stride(pool_layout::of<T>(1), Gap).stride;
 
 /// In the place of arguments: default-initialise the T.
 struct for_overwrite {};
@@ -2359,9 +3230,10 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// Thread safety: one thread at a time.
 template <class T, checking C = checking::checked> class typed_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
-    using free_list = detail::free_list<C>;
+    using free_list = typename detail::list_for<C>::type;
     using enum detail::block_state;
     using overwrite = detail::for_overwrite;
+    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;  // of each operation are kept
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -2407,6 +3279,9 @@ public:
         if (!pool_.list_.take(taken)) pool_.raise_exhausted();
         return made_in(taken, std::forward<Args>(args)...);
     }
+    template <class... Args> [[nodiscard]] FIXPOOL_CALLED block<T, C> allocate(Args&&... args) requires sites {
+        return allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
+    }
 
     /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) {
@@ -2414,19 +3289,40 @@ public:
         if (!pool_.list_.take(taken)) return {};
         return made_in(taken, std::forward<Args>(args)...);
     }
+    template <class... Args> [[nodiscard]] FIXPOOL_CALLED block<T, C> try_allocate(Args&&... args) requires sites {
+        return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
+    }
 
     /// As `allocate` and `try_allocate`, but T is default-initialised: what T's default constructor leaves alone is
     /// uninitialised, as by std::make_unique_for_overwrite. `allocate()` sets all of an aggregate to 0.
     template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(overwrite()); }
     template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(overwrite()); }
+    template <class...> [[nodiscard]] FIXPOOL_CALLED block<T, C> allocate_for_overwrite() requires sites {
+        return allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
+    }
+    template <class...> [[nodiscard]] FIXPOOL_CALLED block<T, C> try_allocate_for_overwrite() requires sites {
+        return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
+    }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Kept in debug
-    /// level.
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Debug level keeps
+    /// it; of the functions above it keeps the code address that they were called at.
     template <class... Args> [[nodiscard]] block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) {
-        return allocate(std::forward<Args>(args)...);
+        if constexpr (sites) {
+            entry taken;
+            if (!pool_.take(taken, where)) pool_.raise_exhausted();
+            return made_in(taken, std::forward<Args>(args)...);
+        } else {
+            return allocate(std::forward<Args>(args)...);
+        }
     }
     template <class... Args> [[nodiscard]] block<T, C> try_allocate_at([[maybe_unused]] site where, Args&&... args) {
-        return try_allocate(std::forward<Args>(args)...);
+        if constexpr (sites) {
+            entry taken;
+            if (!pool_.take(taken, where)) return {};
+            return made_in(taken, std::forward<Args>(args)...);
+        } else {
+            return try_allocate(std::forward<Args>(args)...);
+        }
     }
 
     /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty block. Any other pointer is a
@@ -2471,9 +3367,11 @@ public:
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }         // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T>; }  // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }         // bytes
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }  // bytes
+    [[nodiscard]] static constexpr std::size_t stride() noexcept {
+        return detail::stride_of<T, detail::list_for<C>::gap>;
+    }                                                                                       // bytes
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }  // bytes
     [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
     [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }
 
@@ -2500,11 +3398,16 @@ private:
     void put_back(entry block) noexcept { pool_.list_.put(block); }
 
     /// Validates before it destroys, and puts the block back only when the destructor has returned.
-    void give_back(T* object) noexcept {
-        const entry claimed = pool_.list_.template claim<stride()>(object);
+    template <class... Site> void give_back_from(T* object, const Site&... where) noexcept {
+        const entry claimed = pool_.template claim<stride()>(object, where...);
         if (claimed == free_list::none) return report_misuse(object);
+        static_cast<void>(pool_.inspect(claimed));  // no handler resets or moves a typed pool
         detail::destroy(*object);
         put_back(claimed);
+    }
+    void give_back(T* object) noexcept requires(!sites) { give_back_from(object); }
+    template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires sites {
+        give_back_from(object, free_list::called_before(FIXPOOL_CALLER()));
     }
 
     void give_up(T* object) noexcept {
@@ -2537,9 +3440,9 @@ namespace detail {
 /// The owner of a shared pool's objects: what is done with a T, on blocks that know no T. Ends itself.
 template <class T, checking C> class shared_objects {
     using state = shared_state<C>;
-    static constexpr std::size_t stride = stride_of<T>;
 
 public:
+    FIXPOOL_HIDDEN static constexpr std::size_t stride = stride_of<T, list_for<C>::gap>;  // bytes
     using entry = typename state::entry;
     using handle = block<T, C, shared_objects>;
 
@@ -2549,7 +3452,13 @@ public:
     /// A T made of `args`. T's constructor may destroy the shared_pool that this was called through. When all blocks
     /// are in use, throws or returns an empty handle.
     template <bool Throws, class... Args> [[nodiscard]] handle allocate(Args&&... args) {
-        const entry taken = blocks_.take();
+        return made_in<Throws>(blocks_.take(), std::forward<Args>(args)...);
+    }
+    template <bool Throws, class... Args> [[nodiscard]] handle allocate_at(const site& where, Args&&... args) {
+        return made_in<Throws>(blocks_.take(where), std::forward<Args>(args)...);
+    }
+
+    template <bool Throws, class... Args> [[nodiscard]] handle made_in(entry taken, Args&&... args) {
         if constexpr (!Throws) {
             if (taken == state::none) return {};
         }
@@ -2558,24 +3467,43 @@ public:
         void* const where = blocks_.numbers().template address<stride>(taken);
         T* const object = detail::construct<T>(where, std::forward<Args>(args)...);
         lease.keep();
+        if constexpr (keeps_sites<C>) blocks_.mark(taken, block_state::live);
         return {this, object};
     }
 
     /// The owner of an object that was given up. Reports any other, and returns an empty handle.
     [[nodiscard]] handle adopt(T* object) noexcept {
         if (object == nullptr) return {};
-        block_state was{};
-        if (blocks_.template claim<stride>(object, was) == state::none) {
+        if constexpr (keeps_sites<C>) {
+            if (blocks_.change(object, block_state::given_up, block_state::live)) return {this, object};
+            blocks_.report(blocks_.template misuse_of<true>(object));
+            return {};
+        } else {
+            block_state was{};
+            if (blocks_.template claim<stride>(object, was) != state::none) return {this, object};
             if constexpr (state::is_checked) blocks_.report(blocks_.template misuse_of<true>(object, was));
             return {};
         }
-        return {this, object};
     }
 
-    void give_up(T* object) noexcept { blocks_.give_up(blocks_.numbers().template entry_of<stride>(object)); }
+    void give_up(T* object) noexcept {
+        if constexpr (!keeps_sites<C>) blocks_.give_up(blocks_.numbers().template entry_of<stride>(object));
+        else if (!blocks_.change(object, block_state::live, block_state::given_up))
+            blocks_.report(blocks_.template misuse_of<false>(object));
+    }
 
-    void give_back(T* object) noexcept {
-        const entry block = blocks_.numbers().template entry_of<stride>(object);
+    template <class...> void give_back(T* object) noexcept requires(!keeps_sites<C>) {
+        destroy_in(blocks_.numbers().template entry_of<stride>(object), object);
+    }
+    /// Debug level checks that the handle owns the object.
+    template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires keeps_sites<C> {
+        const site where = list_for<C>::type::called_before(FIXPOOL_CALLER());
+        const entry block = blocks_.claim(object, block_state::live, where);
+        if (block == state::none) return blocks_.report(blocks_.template misuse_of<false>(object));
+        destroy_in(block, object);
+    }
+
+    void destroy_in(entry block, T* object) noexcept {
         detail::destroy(*object);
         put_back(block);
     }
@@ -2621,6 +3549,7 @@ template <class T, checking C = checking::checked> using shared_block = block<T,
 template <class T, checking C = checking::checked> class shared_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
     using objects = detail::shared_objects<T, C>;
+    using list = typename detail::list_for<C>::type;
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -2657,10 +3586,18 @@ public:
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
         return objects_->template allocate<true>(std::forward<Args>(args)...);
     }
+    template <class... Args>
+    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> allocate(Args&&... args) const requires keeps_sites<C> {
+        return allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
+    }
 
     /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const {
         return objects_->template allocate<false>(std::forward<Args>(args)...);
+    }
+    template <class... Args>
+    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> try_allocate(Args&&... args) const requires keeps_sites<C> {
+        return try_allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
     /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
@@ -2670,16 +3607,25 @@ public:
     template <class...> [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const {
         return try_allocate(detail::for_overwrite());
     }
+    template <class...>
+    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> allocate_for_overwrite() const requires keeps_sites<C> {
+        return allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
+    }
+    template <class...>
+    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> try_allocate_for_overwrite() const requires keeps_sites<C> {
+        return try_allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
+    }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Kept in debug
-    /// level.
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, as in typed_pool.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
-        return allocate(std::forward<Args>(args)...);
+        if constexpr (keeps_sites<C>) return objects_->template allocate_at<true>(where, std::forward<Args>(args)...);
+        else return allocate(std::forward<Args>(args)...);
     }
     template <class... Args>
     [[nodiscard]] shared_block<T, C> try_allocate_at([[maybe_unused]] site where, Args&&... args) const {
-        return try_allocate(std::forward<Args>(args)...);
+        if constexpr (keeps_sites<C>) return objects_->template allocate_at<false>(where, std::forward<Args>(args)...);
+        else return try_allocate(std::forward<Args>(args)...);
     }
 
     /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one
@@ -2700,9 +3646,9 @@ public:
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }         // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T>; }  // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }         // bytes
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }    // bytes
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return objects::stride; }  // bytes
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }    // bytes
     [[nodiscard]] const char* name() const noexcept { return constant().name(); }
     [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }
 

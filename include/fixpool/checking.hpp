@@ -15,12 +15,18 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// | `checked`   | double free; pointers that are foreign, misalign- | 5 bytes per block;       |
 /// |             | ed, interior, never allocated; a second owner;    | finding the block's      |
 /// |             | live blocks when the pool dies: each exactly      | index at its release     |
-/// | `debug`     | not there yet                                     |                          |
+/// | `debug`     | also writes after free, overflows and underflows; | 150 bytes per block and  |
+/// |             | where and when each block was allocated and       | more; O(block_size) per  |
+/// |             | released (debug.hpp, which fixpool.hpp includes)  | operation                |
 enum class checking : unsigned char { unchecked, checked, debug };
 
 /// What an unchecked pool cannot do requires this.
 template <checking C>
 concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked pool does not know its live blocks
+
+/// Debug level keeps where each block was allocated and released.
+template <checking C>
+concept keeps_sites = C == checking::debug;
 
 namespace detail {
 

@@ -12,10 +12,11 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// Thrown by `allocate` when every block is in use. The same type in every executable and shared library of a process.
 class FIXPOOL_VISIBLE pool_exhausted : public std::bad_alloc {
 public:
-    /// nullptr and "" are no name.
-    pool_exhausted(const char* pool_name, std::size_t total_blocks) noexcept {
+    /// nullptr and "" are no name. `holders` is text about who holds the blocks.
+    pool_exhausted(const char* pool_name, std::size_t total_blocks, const char* holders = "") noexcept {
         text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
         if (pool_name != nullptr && *pool_name != 0) text_.add(" in pool \"").add(pool_name).add("\"");
+        text_.add(holders);
     }
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
 

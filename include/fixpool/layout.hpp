@@ -66,9 +66,9 @@ struct geometry {
     [[nodiscard]] constexpr std::size_t blocks_bytes() const noexcept { return block_count * stride; }
 };
 
-/// The stride of `layout`, whose number of blocks is not looked at.
+/// The stride of `layout`, whose number of blocks is not looked at. At least `gap` bytes lie between two blocks.
 /// Throws: std::invalid_argument, std::length_error.
-constexpr geometry checked_stride(pool_layout layout) {
+constexpr geometry checked_stride(pool_layout layout, std::size_t gap = 0) {
     if (layout.block_size == 0) raise<std::invalid_argument>("fixpool: block_size is 0, a block has at least 1 byte");
     if (layout.alignment != 0 && (layout.alignment & (layout.alignment - 1)) != 0)
         raise<std::invalid_argument>("fixpool: alignment is not a power of two");
@@ -78,22 +78,25 @@ constexpr geometry checked_stride(pool_layout layout) {
     const std::size_t lowest_bit = layout.block_size & ~(layout.block_size - 1);
     const std::size_t natural = lowest_bit < alignof(std::max_align_t) ? lowest_bit : alignof(std::max_align_t);
     const std::size_t alignment = layout.alignment == 0 ? natural : layout.alignment;
-    return {layout.block_size, layout.block_count, alignment, round_up(layout.block_size, alignment)};
+    const std::size_t step = alignment < gap ? gap : alignment;
+    return {layout.block_size, layout.block_count, alignment, round_up(layout.block_size + gap, step)};
 }
 
-/// The most blocks that a pool can have, at `metadata_size` bytes per block beside the blocks. Maybe 0.
-constexpr std::size_t most_blocks(std::size_t stride, std::size_t metadata_size) noexcept {
-    const std::size_t most = max_bytes / (stride + metadata_size);
+/// The most blocks that a pool can have, at `metadata_size` bytes per block beside the blocks. Maybe 0. A gap lies in
+/// front of the first block, too, and takes no more than a block.
+constexpr std::size_t most_blocks(std::size_t stride, std::size_t metadata_size, std::size_t gap = 0) noexcept {
+    const std::size_t fitting = max_bytes / (stride + metadata_size);
+    const std::size_t most = fitting - (fitting != 0 && gap != 0);
     return most < max_blocks ? most : max_blocks;
 }
 
-/// Checks `layout` for a pool that keeps `metadata_size` bytes per block beside the blocks.
+/// Checks `layout` for a pool that keeps `metadata_size` bytes per block beside the blocks, and `gap` between them.
 /// Throws: std::invalid_argument, std::length_error.
-constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_size) {
-    const geometry found = checked_stride(layout);
+constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_size, std::size_t gap = 0) {
+    const geometry found = checked_stride(layout, gap);
     if (layout.block_count == 0) raise<std::invalid_argument>("fixpool: block_count is 0, a pool has at least 1 block");
     if (layout.block_count > max_blocks) raise<std::length_error>("fixpool: block_count is above 2^32 - 2");
-    if (layout.block_count > most_blocks(found.stride, metadata_size))
+    if (layout.block_count > most_blocks(found.stride, metadata_size, gap))
         raise<std::length_error>("fixpool: the blocks and their metadata come to more than PTRDIFF_MAX bytes");
     return found;
 }

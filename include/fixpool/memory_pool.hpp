@@ -6,6 +6,7 @@
 #include <fixpool/detail/free_list.hpp>
 #include <fixpool/exhausted.hpp>
 #include <fixpool/options.hpp>
+#include <fixpool/release_status.hpp>
 #include <fixpool/stats.hpp>
 
 #include <cstddef>
@@ -14,35 +15,24 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-template <class T, checking C> class typed_pool;
-
 namespace detail {
 template <checking C, class Sync> class shared_state;
 }  // namespace detail
 
-/// What `try_deallocate` says of a pointer. The kinds of misuse are those of violation_kind.
-enum class release_status : unsigned char {
-    released,
-    null_pointer,
-    foreign_pointer,
-    misaligned_pointer,
-    not_allocated,
-    double_free
-};
-
 /// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
 /// was released last is handed out first. When all blocks are free again, and at least 64 blocks and 256 KiB were in
-/// use at a time, blocks are handed out in order of addresses again, up or down. Samples decide whether they are in
-/// order already; in such a pool they are taken anew when some hundred blocks were out at a time. Nothing is written
-/// into free blocks. Construction is O(1), whatever the size. checking.hpp describes the levels of checking.
+/// use at a time, blocks are handed out in order of addresses again, up or down, unless samples show them in order
+/// already. Nothing is written into free blocks. Construction is O(1), whatever the size. checking.hpp describes the
+/// levels of checking; debug.hpp says what that level does in another way.
 ///
 /// A pool can be moved: the target then has its blocks, and it is a pool of no blocks.
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
 template <checking C = checking::checked> class basic_memory_pool {
-    static_assert(C != checking::debug, "fixpool: checking::debug is not there yet, use checking::checked");
-    using free_list = detail::free_list<C>;
+    using free_list = typename detail::list_for<C>::type;
     using entry = typename free_list::entry;
+    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;                 // of each operation are kept
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // bytes between two blocks, at least
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -58,10 +48,9 @@ public:
     /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed, and for
     /// memory that a function of the arena's did not align; what such a function throws.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
-        : basic_memory_pool(std::move(memory), detail::checked_geometry(layout, free_list::metadata_size), options) {}
+        : basic_memory_pool(std::move(memory), geometry_of(layout), options) {}
 
     basic_memory_pool(basic_memory_pool&&) noexcept = default;
-
     /// Blocks of this pool that are in use are a leak, as in the destructor.
     basic_memory_pool& operator=(basic_memory_pool&& other) noexcept {
         if (this == &other) return *this;
@@ -80,14 +69,14 @@ public:
     /// aligned.
     /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
-        return free_list::plan(detail::checked_geometry(layout, free_list::metadata_size)).total_bytes();
+        return free_list::plan(geometry_of(layout)).total_bytes();
     }
 
     /// Size of the buffer for metadata that a pool of this layout needs, in bytes, where it is apart from the blocks.
     /// Enough at any alignment.
     /// Throws: as `required_bytes`.
     [[nodiscard]] static constexpr std::size_t required_metadata_bytes(pool_layout layout) {
-        const auto plan = free_list::plan(detail::checked_geometry(layout, free_list::metadata_size));
+        const auto plan = free_list::plan(geometry_of(layout));
         return plan.metadata_bytes + plan.metadata_alignment - 1;
     }
 
@@ -96,10 +85,10 @@ public:
     [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes, std::size_t block_size,
                                                          std::size_t alignment = 0) {
         if (block_size > detail::max_bytes) return 0;
-        detail::geometry fitting = detail::checked_stride({block_size, 0, alignment});
-        const std::size_t fixed = free_list::guard_size + sizeof(entry);
+        detail::geometry fitting = detail::checked_stride({block_size, 0, alignment}, gap);
+        const std::size_t fixed = free_list::plan(fitting).total_bytes();
         const std::size_t per_block = fitting.stride + free_list::metadata_size;
-        const std::size_t most = detail::most_blocks(fitting.stride, free_list::metadata_size);
+        const std::size_t most = detail::most_blocks(fitting.stride, free_list::metadata_size, gap);
         fitting.block_count = bytes <= fixed ? 0 : (bytes - fixed) / per_block;
         if (fitting.block_count > most) fitting.block_count = most;
         // Padding in front of the metadata is less than per_block, so that it costs one block at most.
@@ -108,53 +97,44 @@ public:
     }
 
     /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
-    /// `deallocate`.
+    /// `deallocate`. At debug level, this and all below take a site last: the caller's place, unless it is given.
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
-    [[nodiscard]] void* allocate() {
-        entry taken;
-        if (!list_.take(taken)) raise_exhausted();
-        return hand_out(taken);
-    }
+    [[nodiscard]] void* allocate() requires(!sites) { return allocate_or_throw(); }
+    [[nodiscard]] void* allocate(site where = {}) requires sites { return allocate_or_throw(where); }
 
     /// As `allocate`, but returns nullptr when all blocks are in use.
-    [[nodiscard]] void* try_allocate() noexcept {
-        entry taken;
-        return list_.take(taken) ? hand_out(taken) : nullptr;
-    }
+    [[nodiscard]] void* try_allocate() noexcept requires(!sites) { return allocate_or_null(); }
+    [[nodiscard]] void* try_allocate(site where = {}) noexcept requires sites { return allocate_or_null(where); }
 
     /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
     /// then a no-op; unchecked: undefined.
     /// Complexity: O(1).
-    void deallocate(void* block) noexcept {
-        const entry claimed = list_.claim(block);
-        if (claimed == free_list::none) return report_misuse(block);
-        list_.put(claimed);
-    }
+    void deallocate(void* block) noexcept requires(!sites) { take_back(block); }
+    void deallocate(void* block, site where = {}) noexcept requires sites { take_back(block, where); }
 
     /// Fills `blocks` with as many blocks, or returns false and leaves it and the pool alone.
     /// Complexity: O(blocks.size()).
-    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
-        if (blocks.size() > available()) return list_.refuse();
-        for (void*& block : blocks) block = try_allocate();
-        return true;
+    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept requires(!sites) { return fill(blocks); }
+    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks, site where = {}) noexcept requires sites {
+        return fill(blocks, where);
     }
 
     /// `deallocate` for each of `blocks`, in their order.
-    void deallocate_bulk(std::span<void* const> blocks) noexcept {
-        for (void* const block : blocks) deallocate(block);
+    void deallocate_bulk(std::span<void* const> blocks) noexcept requires(!sites) {
+        for (void* const block : blocks) take_back(block);
+    }
+    void deallocate_bulk(std::span<void* const> blocks, site where = {}) noexcept requires sites {
+        for (void* const block : blocks) take_back(block, where);
     }
 
     /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. The pool is then unchanged.
     /// Complexity: O(1).
-    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
-        if (block == nullptr) return release_status::null_pointer;
-        const entry claimed = list_.claim(block);
-        if (claimed != free_list::none) {
-            list_.put(claimed);
-            return release_status::released;
-        }
-        return status_of(list_.misuse_of(block));
+    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires(knows_live_blocks<C> && !sites) {
+        return try_take_back(block);
+    }
+    [[nodiscard]] release_status try_deallocate(void* block, site where = {}) noexcept requires sites {
+        return try_take_back(block, where);
     }
 
     /// Whether `block` is the start of a block of this pool that is in use. It is not read. To find the pool of a
@@ -169,8 +149,7 @@ public:
     /// The bytes of all blocks. Block i starts at i * stride().
     [[nodiscard]] std::span<std::byte> blocks() const noexcept { return {list_.base(), list_.layout().blocks_bytes()}; }
 
-    /// The index of the block that starts at `block`, whether in use or not; npos for any other address. It is not
-    /// read.
+    /// The index of the block that starts at `block`, in use or not; npos for any other address. It is not read.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return list_.index_of(block); }
 
     /// Requires: index < total_blocks().
@@ -203,43 +182,89 @@ public:
 
     [[nodiscard]] pool_stats stats() const noexcept {
         const std::size_t arena_bytes = total_blocks() == 0 ? 0 : free_list::plan(list_.layout()).total_bytes();
-        const std::size_t metadata_bytes = arena_bytes - list_.layout().blocks_bytes();
         return {total_blocks(), in_use(), peak_in_use(), list_.refused(),
-                block_size(),   stride(), arena_bytes,   metadata_bytes};
+                block_size(),   stride(), arena_bytes,   arena_bytes - list_.layout().blocks_bytes()};
     }
 
 private:
     template <class T, checking D> friend class typed_pool;
     template <checking D, class Sync> friend class detail::shared_state;
-
     basic_memory_pool(arena&& memory, const detail::geometry& g, const pool_options& options)
         : arena_(std::move(memory)), list_(arena_.acquire(free_list::plan(g)), g), reporter_(options) {}
-
-    [[nodiscard]] static release_status status_of(violation_kind misuse) noexcept {
-        switch (misuse) {
-            case violation_kind::foreign_pointer: return release_status::foreign_pointer;
-            case violation_kind::misaligned_pointer: return release_status::misaligned_pointer;
-            case violation_kind::double_free: return release_status::double_free;
-            default: return release_status::not_allocated;
-        }
+    [[nodiscard]] static constexpr detail::geometry geometry_of(pool_layout layout) {
+        return detail::checked_geometry(layout, free_list::metadata_size, gap);
     }
-
+    // `where` is a site at debug level, and nothing at any other.
+    template <class... Site> [[nodiscard]] void* allocate_or_throw(const Site&... where) {
+        entry taken;
+        if (!take(taken, where...)) raise_exhausted();
+        return hand_out(taken);
+    }
+    template <class... Site> [[nodiscard]] void* allocate_or_null(const Site&... where) noexcept {
+        entry taken;
+        return take(taken, where...) ? hand_out(taken) : nullptr;
+    }
+    template <class... Site> [[nodiscard]] bool fill(std::span<void*> blocks, const Site&... where) noexcept {
+        if (blocks.size() > available()) return list_.refuse();
+        for (void*& block : blocks) block = allocate_or_null(where...);
+        return true;
+    }
+    template <class... Site> void take_back(void* block, const Site&... where) noexcept {
+        const entry claimed = claim(block, where...);
+        if (claimed == free_list::none) return report_misuse(block);
+        if (inspect(claimed)) list_.put(claimed);
+    }
+    template <class... Site> [[nodiscard]] release_status try_take_back(void* block, const Site&... where) noexcept {
+        if (block == nullptr) return release_status::null_pointer;
+        const entry claimed = claim(block, where...);
+        if (claimed == free_list::none) return detail::status_of(list_.misuse_of(block));
+        if (inspect(claimed)) list_.put(claimed);
+        return release_status::released;
+    }
+    /// Debug level: reports and mends what was written into a block that was taken, or around one that was claimed.
+    /// False if a handler has reset or moved the pool: then the block is not the caller's any more.
+    template <class... Site> [[nodiscard]] bool inspect([[maybe_unused]] entry block, const Site&... where) noexcept {
+        if constexpr (sites) return mend(block, where...);
+        else return true;
+    }
+    template <class... Site> [[nodiscard]] bool mend(entry block, const Site&... where) noexcept {
+        const auto life = list_.life();
+        for (auto found = list_.inspect(block); found; found = list_.inspect(block)) {
+            reporter_.report(found.described(violation_at(found.kind, list_.address(found.block))));
+            if (list_.life() != life) return false;
+            list_.mend(found);
+        }
+        (list_.begin(block, where), ...);
+        return true;
+    }
+    template <class... Site> [[nodiscard]] bool take(entry& taken, const Site&... where) noexcept {
+        do
+            if (!list_.take(taken)) return false;
+        while (!inspect(taken, where...));
+        return true;
+    }
+    template <std::size_t Stride = 0, class... Site>
+    [[nodiscard]] entry claim(void* block, const Site&... at) noexcept {
+        if constexpr (sites) return list_.template claim<Stride>(block, at...);
+        else return list_.template claim<Stride>(block);
+    }
     [[nodiscard]] void* hand_out(entry taken) noexcept {
         list_.mark(taken, detail::block_state::live);
         return list_.address(taken);
     }
-
     [[noreturn]] FIXPOOL_COLD void raise_exhausted() const {
-        detail::raise_made<pool_exhausted>(name(), total_blocks());
+        if constexpr (!sites || detail::traps) detail::raise_made<pool_exhausted>(name(), total_blocks());
+        else detail::raise_made<pool_exhausted>(name(), total_blocks(), list_.text_of_holders().c_str());
     }
 
     [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
-        return {kind,           this,     name(),          address,         list_.enclosing_index(address),
-                total_blocks(), in_use(), site::unknown(), site::unknown(), reporter_.context()};
+        violation v{kind,           this,     name(),          address,         list_.enclosing_index(address),
+                    total_blocks(), in_use(), site::unknown(), site::unknown(), reporter_.context()};
+        if constexpr (sites) list_.describe(v);
+        return v;
     }
 
-    /// Reports the release of `block` unless it is nullptr, which any pool takes, and all that an unchecked one ever
-    /// finds.
+    /// Reports the release of `block`, unless it is nullptr, which any pool takes. Unchecked it is never another one.
     FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* block) const noexcept {
         if constexpr (C != checking::unchecked)
             if (block != nullptr) reporter_.report(violation_at(list_.misuse_of(block), block));
@@ -260,7 +285,9 @@ private:
     FIXPOOL_COLD void report_live_blocks(violation_kind kind) const noexcept {
         const void* lowest = nullptr;  // stays so if the only objects are being constructed or destroyed
         list_.for_each_live([&lowest](const std::byte* block) { lowest = lowest == nullptr ? block : lowest; });
-        reporter_.report(violation_at(kind, lowest));
+        violation v = violation_at(kind, lowest);
+        if constexpr (sites) v.holders = list_.holders();
+        reporter_.report(v);
     }
 
     arena arena_;

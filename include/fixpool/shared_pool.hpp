@@ -19,9 +19,9 @@ namespace detail {
 /// The owner of a shared pool's objects: what is done with a T, on blocks that know no T. Ends itself.
 template <class T, checking C> class shared_objects {
     using state = shared_state<C>;
-    static constexpr std::size_t stride = stride_of<T>;
 
 public:
+    FIXPOOL_HIDDEN static constexpr std::size_t stride = stride_of<T, list_for<C>::gap>;  // bytes
     using entry = typename state::entry;
     using handle = block<T, C, shared_objects>;
 
@@ -31,7 +31,13 @@ public:
     /// A T made of `args`. T's constructor may destroy the shared_pool that this was called through. When all blocks
     /// are in use, throws or returns an empty handle.
     template <bool Throws, class... Args> [[nodiscard]] handle allocate(Args&&... args) {
-        const entry taken = blocks_.take();
+        return made_in<Throws>(blocks_.take(), std::forward<Args>(args)...);
+    }
+    template <bool Throws, class... Args> [[nodiscard]] handle allocate_at(const site& where, Args&&... args) {
+        return made_in<Throws>(blocks_.take(where), std::forward<Args>(args)...);
+    }
+
+    template <bool Throws, class... Args> [[nodiscard]] handle made_in(entry taken, Args&&... args) {
         if constexpr (!Throws) {
             if (taken == state::none) return {};
         }
@@ -40,24 +46,43 @@ public:
         void* const where = blocks_.numbers().template address<stride>(taken);
         T* const object = detail::construct<T>(where, std::forward<Args>(args)...);
         lease.keep();
+        if constexpr (keeps_sites<C>) blocks_.mark(taken, block_state::live);
         return {this, object};
     }
 
     /// The owner of an object that was given up. Reports any other, and returns an empty handle.
     [[nodiscard]] handle adopt(T* object) noexcept {
         if (object == nullptr) return {};
-        block_state was{};
-        if (blocks_.template claim<stride>(object, was) == state::none) {
+        if constexpr (keeps_sites<C>) {
+            if (blocks_.change(object, block_state::given_up, block_state::live)) return {this, object};
+            blocks_.report(blocks_.template misuse_of<true>(object));
+            return {};
+        } else {
+            block_state was{};
+            if (blocks_.template claim<stride>(object, was) != state::none) return {this, object};
             if constexpr (state::is_checked) blocks_.report(blocks_.template misuse_of<true>(object, was));
             return {};
         }
-        return {this, object};
     }
 
-    void give_up(T* object) noexcept { blocks_.give_up(blocks_.numbers().template entry_of<stride>(object)); }
+    void give_up(T* object) noexcept {
+        if constexpr (!keeps_sites<C>) blocks_.give_up(blocks_.numbers().template entry_of<stride>(object));
+        else if (!blocks_.change(object, block_state::live, block_state::given_up))
+            blocks_.report(blocks_.template misuse_of<false>(object));
+    }
 
-    void give_back(T* object) noexcept {
-        const entry block = blocks_.numbers().template entry_of<stride>(object);
+    template <class...> void give_back(T* object) noexcept requires(!keeps_sites<C>) {
+        destroy_in(blocks_.numbers().template entry_of<stride>(object), object);
+    }
+    /// Debug level checks that the handle owns the object.
+    template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires keeps_sites<C> {
+        const site where = list_for<C>::type::called_before(FIXPOOL_CALLER());
+        const entry block = blocks_.claim(object, block_state::live, where);
+        if (block == state::none) return blocks_.report(blocks_.template misuse_of<false>(object));
+        destroy_in(block, object);
+    }
+
+    void destroy_in(entry block, T* object) noexcept {
         detail::destroy(*object);
         put_back(block);
     }
@@ -103,6 +128,7 @@ template <class T, checking C = checking::checked> using shared_block = block<T,
 template <class T, checking C = checking::checked> class shared_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
     using objects = detail::shared_objects<T, C>;
+    using list = typename detail::list_for<C>::type;
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -139,10 +165,18 @@ public:
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
         return objects_->template allocate<true>(std::forward<Args>(args)...);
     }
+    template <class... Args>
+    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> allocate(Args&&... args) const requires keeps_sites<C> {
+        return allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
+    }
 
     /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const {
         return objects_->template allocate<false>(std::forward<Args>(args)...);
+    }
+    template <class... Args>
+    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> try_allocate(Args&&... args) const requires keeps_sites<C> {
+        return try_allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
     /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
@@ -152,16 +186,25 @@ public:
     template <class...> [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const {
         return try_allocate(detail::for_overwrite());
     }
+    template <class...>
+    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> allocate_for_overwrite() const requires keeps_sites<C> {
+        return allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
+    }
+    template <class...>
+    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> try_allocate_for_overwrite() const requires keeps_sites<C> {
+        return try_allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
+    }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Kept in debug
-    /// level.
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, as in typed_pool.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
-        return allocate(std::forward<Args>(args)...);
+        if constexpr (keeps_sites<C>) return objects_->template allocate_at<true>(where, std::forward<Args>(args)...);
+        else return allocate(std::forward<Args>(args)...);
     }
     template <class... Args>
     [[nodiscard]] shared_block<T, C> try_allocate_at([[maybe_unused]] site where, Args&&... args) const {
-        return try_allocate(std::forward<Args>(args)...);
+        if constexpr (keeps_sites<C>) return objects_->template allocate_at<false>(where, std::forward<Args>(args)...);
+        else return try_allocate(std::forward<Args>(args)...);
     }
 
     /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one
@@ -182,9 +225,9 @@ public:
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }         // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T>; }  // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }         // bytes
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }    // bytes
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return objects::stride; }  // bytes
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }    // bytes
     [[nodiscard]] const char* name() const noexcept { return constant().name(); }
     [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }
 

@@ -19,9 +19,10 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// Thread safety: one thread at a time.
 template <class T, checking C = checking::checked> class typed_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
-    using free_list = detail::free_list<C>;
+    using free_list = typename detail::list_for<C>::type;
     using enum detail::block_state;
     using overwrite = detail::for_overwrite;
+    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;  // of each operation are kept
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -67,6 +68,9 @@ public:
         if (!pool_.list_.take(taken)) pool_.raise_exhausted();
         return made_in(taken, std::forward<Args>(args)...);
     }
+    template <class... Args> [[nodiscard]] FIXPOOL_CALLED block<T, C> allocate(Args&&... args) requires sites {
+        return allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
+    }
 
     /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) {
@@ -74,19 +78,40 @@ public:
         if (!pool_.list_.take(taken)) return {};
         return made_in(taken, std::forward<Args>(args)...);
     }
+    template <class... Args> [[nodiscard]] FIXPOOL_CALLED block<T, C> try_allocate(Args&&... args) requires sites {
+        return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
+    }
 
     /// As `allocate` and `try_allocate`, but T is default-initialised: what T's default constructor leaves alone is
     /// uninitialised, as by std::make_unique_for_overwrite. `allocate()` sets all of an aggregate to 0.
     template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(overwrite()); }
     template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(overwrite()); }
+    template <class...> [[nodiscard]] FIXPOOL_CALLED block<T, C> allocate_for_overwrite() requires sites {
+        return allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
+    }
+    template <class...> [[nodiscard]] FIXPOOL_CALLED block<T, C> try_allocate_for_overwrite() requires sites {
+        return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
+    }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Kept in debug
-    /// level.
+    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Debug level keeps
+    /// it; of the functions above it keeps the code address that they were called at.
     template <class... Args> [[nodiscard]] block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) {
-        return allocate(std::forward<Args>(args)...);
+        if constexpr (sites) {
+            entry taken;
+            if (!pool_.take(taken, where)) pool_.raise_exhausted();
+            return made_in(taken, std::forward<Args>(args)...);
+        } else {
+            return allocate(std::forward<Args>(args)...);
+        }
     }
     template <class... Args> [[nodiscard]] block<T, C> try_allocate_at([[maybe_unused]] site where, Args&&... args) {
-        return try_allocate(std::forward<Args>(args)...);
+        if constexpr (sites) {
+            entry taken;
+            if (!pool_.take(taken, where)) return {};
+            return made_in(taken, std::forward<Args>(args)...);
+        } else {
+            return try_allocate(std::forward<Args>(args)...);
+        }
     }
 
     /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty block. Any other pointer is a
@@ -131,9 +156,11 @@ public:
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }         // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T>; }  // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }         // bytes
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }  // bytes
+    [[nodiscard]] static constexpr std::size_t stride() noexcept {
+        return detail::stride_of<T, detail::list_for<C>::gap>;
+    }                                                                                       // bytes
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }  // bytes
     [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
     [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }
 
@@ -160,11 +187,16 @@ private:
     void put_back(entry block) noexcept { pool_.list_.put(block); }
 
     /// Validates before it destroys, and puts the block back only when the destructor has returned.
-    void give_back(T* object) noexcept {
-        const entry claimed = pool_.list_.template claim<stride()>(object);
+    template <class... Site> void give_back_from(T* object, const Site&... where) noexcept {
+        const entry claimed = pool_.template claim<stride()>(object, where...);
         if (claimed == free_list::none) return report_misuse(object);
+        static_cast<void>(pool_.inspect(claimed));  // no handler resets or moves a typed pool
         detail::destroy(*object);
         put_back(claimed);
+    }
+    void give_back(T* object) noexcept requires(!sites) { give_back_from(object); }
+    template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires sites {
+        give_back_from(object, free_list::called_before(FIXPOOL_CALLER()));
     }
 
     void give_up(T* object) noexcept {

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
@@ -16,8 +18,9 @@ enum class violation_kind : unsigned char {
     not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
     foreign_pointer,     // the address is outside the pool's blocks; it is never read
     misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
-    write_after_free,    // debug level
-    buffer_overflow,     // debug level
+    write_after_free,    // debug level: a free block was written to; found when it is handed out again, or by audit
+    buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release or
+                         // a neighbour's, or by audit
     leak,                // a memory_pool was destroyed while blocks were in use
     pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
     corrupted_pool,                   // debug level
@@ -46,6 +49,12 @@ struct site {
     [[nodiscard]] static constexpr site unknown() noexcept { return {nullptr, 0, nullptr, nullptr}; }
 };
 
+/// Who holds blocks of a pool: the place that allocated them, and how many are in use.
+struct holder {
+    site where = site::unknown();
+    std::size_t blocks = 0;
+};
+
 /// All that is known of a misuse. What is unknown is 0, nullptr, empty, or npos for the index.
 struct violation {
     FIXPOOL_HIDDEN static constexpr std::size_t npos = static_cast<std::size_t>(-1);
@@ -60,6 +69,17 @@ struct violation {
     site allocated_at = site::unknown();
     site released_at = site::unknown();
     void* context = nullptr;  // as in pool_options
+
+    // Debug level.
+    std::ptrdiff_t offset = 0;     // of the first byte that is wrong, from the block's start
+    unsigned char byte = 0;        // what it is
+    std::uint64_t allocation = 0;  // number of the block's allocation among the pool's operations, from 1
+    std::uint64_t release = 0;     // number of its release; 0: it was not released since
+    unsigned allocated_by = 0;     // number of the thread, from 1; each image counts for itself
+    unsigned released_by = 0;      // number of the thread
+    std::span<const holder> holders =
+        {};  // of a leak and the like: who holds the blocks, most first; valid in the call
+    void (*print)(const violation&) noexcept = nullptr;  // what the default handler prints of it; nullptr: one line
 };
 
 /// Called before the pool changes and while no lock is held, so it may use the pool. When it returns, a wrong release
@@ -108,7 +128,10 @@ inline text_line describe(const violation& v) noexcept {
 /// The default handler. Prints a line to standard error and aborts. A leak harms nobody any more: after it the program
 /// goes on. Where FIXPOOL_TRAP is 1, the handler traps, after a leak, too.
 inline void print_and_abort(const violation& v) noexcept {
-    if constexpr (!traps) std::fputs(describe(v).add("\n").c_str(), stderr);
+    if constexpr (!traps) {
+        if (v.print != nullptr) v.print(v);
+        else std::fputs(describe(v).add("\n").c_str(), stderr);
+    }
     if (traps || v.kind != violation_kind::leak) stop();
 }
 

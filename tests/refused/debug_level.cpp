@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <fixpool/fixpool.hpp>
+#include <fixpool/typed_pool.hpp>
+#ifndef REFUSED
+#include <fixpool/debug.hpp>
+#endif
 
 int main() {
-    using fixpool::checking;
-#ifdef REFUSED
-    fixpool::basic_memory_pool<checking::debug> pool({64, 2});
-#else
-    fixpool::basic_memory_pool<checking::checked> pool({64, 2});
-#endif
+    fixpool::typed_pool<int, fixpool::checking::debug> pool(2);
+    auto number = pool.allocate_at({}, 1);
 }

@@ -290,4 +290,11 @@ private:
     std::size_t fenced_ = 0;         // bytes from base_ that only the holder of a block may touch
 };
 
+/// The list of a level, and the bytes that it wants between two blocks, at least. debug.hpp has those of debug level.
+template <checking C> struct list_for {
+    static_assert(C != checking::debug, "fixpool: checking::debug needs the header fixpool/debug.hpp");
+    using type = free_list<C>;
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = 0;
+};
+
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -31,9 +31,10 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
     }
 }
 
-/// Bytes from one T to the next. More than sizeof(T) for an over-aligned enumeration, the one type whose size is no
-/// multiple of its alignment.
-template <class T> inline constexpr std::size_t stride_of = round_up(sizeof(T), alignof(T));
+/// Bytes from one T to the next, with at least `Gap` between them. Without, still more than sizeof(T) for an over-aligned
+/// enumeration, the one type whose size is no multiple of its alignment.
+template <class T, std::size_t Gap>
+inline constexpr std::size_t stride_of = checked_stride(pool_layout::of<T>(1), Gap).stride;
 
 /// In the place of arguments: default-initialise the T.
 struct for_overwrite {};

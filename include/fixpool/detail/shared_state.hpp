@@ -37,7 +37,7 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 // magazines are out for the depot's list.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what changes and what does not are on lines of their own
 template <checking C, class Sync = threads> class shared_state {
-    using free_list = detail::free_list<C>;
+    using free_list = typename detail::list_for<C>::type;
     using magazine = detail::magazine<C>;
     using lock_of_mutex = held<typename Sync::mutex>;
 
@@ -158,9 +158,6 @@ public:
     // Constant: no lock.
     [[nodiscard]] const basic_memory_pool<C>& pool() const noexcept { return pool_; }
     [[nodiscard]] const block_numbers<C>& numbers() const noexcept { return numbers_; }
-    [[nodiscard]] static release_status status_of(violation_kind misuse) noexcept {
-        return basic_memory_pool<C>::status_of(misuse);
-    }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
     [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
 

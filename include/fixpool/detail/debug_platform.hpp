@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSL-1.0
+// What debug level asks of compilers, tools and systems: the #if of its headers. platform.hpp has those of the others.
+#pragma once
+
+#include <fixpool/detail/text_line.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstring>
+
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#define FIXPOOL_VALGRIND(request) request
+#else
+#define FIXPOOL_VALGRIND(request)
+#endif
+
+#if FIXPOOL_HAS_FEATURE(memory_sanitizer)
+#define FIXPOOL_DEFINED(address, size) __msan_unpoison(address, size)
+#else
+#define FIXPOOL_DEFINED(address, size) detail::unfence(address, size)
+#endif
+
+// Modules: dladdr knows which one an address lies in. Before glibc 2.34 it is in a library that a program may lack.
+#if (defined(__linux__) || defined(__APPLE__)) && !FIXPOOL_TRAPS
+#include <dlfcn.h>
+#if defined(__linux__)
+#pragma weak dladdr
+#endif
+#define FIXPOOL_MODULE_OF(address, info) (&::dladdr != nullptr && ::dladdr(address, info) != 0)
+#define FIXPOOL_MODULE_INFO ::Dl_info
+#else
+#define FIXPOOL_MODULE_OF(address, info) false
+#define FIXPOOL_MODULE_INFO fixpool::detail::no_module
+#endif
+
+#if defined(__STDCPP_THREADS__) || defined(_MSC_VER)
+#define FIXPOOL_THREAD_LOCAL thread_local
+#else
+#define FIXPOOL_THREAD_LOCAL
+#endif
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+struct no_module {
+    const char* dli_fname = nullptr;
+    void* dli_fbase = nullptr;
+};
+
+/// Adds a code address: `module+0xoffset`, for addr2line, where the system says which module it lies in.
+inline text_line& add_code_address(text_line& line, const void* address) noexcept {
+    [[maybe_unused]] FIXPOOL_MODULE_INFO module{};
+    if (!FIXPOOL_MODULE_OF(address, &module) || module.dli_fname == nullptr) return line.add(address);
+    // A program that is linked to a fixed address (ELF's e_type is ET_EXEC, 2) has its own addresses in its symbols.
+    const auto* const header = static_cast<const unsigned char*>(module.dli_fbase);
+    const bool is_fixed = std::memcmp(header, "\177ELF", 4) == 0 && header[16] + header[17] == 2;
+    const auto offset =
+        reinterpret_cast<std::uintptr_t>(address) - (is_fixed ? 0 : reinterpret_cast<std::uintptr_t>(module.dli_fbase));
+    return line.add(module.dli_fname).add("+").add(reinterpret_cast<const void*>(offset));
+}
+
+FIXPOOL_HIDDEN inline constinit FIXPOOL_THREAD_LOCAL unsigned debug_thread_number = 0;
+FIXPOOL_HIDDEN inline constinit std::atomic<unsigned> debug_threads = 0;
+
+/// The number of the calling thread: 1 for the first one that uses a debug pool of this image.
+[[nodiscard]] inline unsigned this_thread() noexcept {
+    if constexpr (std::atomic<unsigned>::is_always_lock_free) {
+        if (debug_thread_number == 0) debug_thread_number = debug_threads.fetch_add(1, std::memory_order_relaxed) + 1;
+        return debug_thread_number;
+    } else {
+        return 1;  // a Cortex-M0, which has one
+    }
+}
+
+/// Nobody may touch these bytes: guards, and what is behind the carved blocks.
+inline void hide(const void* at, std::size_t size) noexcept {
+    fence(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MAKE_MEM_NOACCESS(at, size));
+}
+/// The pool itself reads or writes these bytes. They have their value.
+inline void reveal(const void* at, std::size_t size) noexcept {
+    FIXPOOL_DEFINED(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MAKE_MEM_DEFINED(at, size));
+}
+
+/// A pool has its blocks there, or gives them up: what the tools know a block by.
+inline void pool_begins([[maybe_unused]] const void* base) noexcept {
+    FIXPOOL_VALGRIND(VALGRIND_CREATE_MEMPOOL(base, 0, 0));
+}
+inline void pool_ends([[maybe_unused]] const void* base) noexcept { FIXPOOL_VALGRIND(VALGRIND_DESTROY_MEMPOOL(base)); }
+
+/// A block of the pool at `base` is its owner's now, without a value; or free again.
+inline void block_begins([[maybe_unused]] const void* base, const void* at, std::size_t size) noexcept {
+    unpoison(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MEMPOOL_ALLOC(base, at, size));
+}
+inline void block_ends([[maybe_unused]] const void* base, const void* at, std::size_t size) noexcept {
+    poison(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MEMPOOL_FREE(base, at));
+}
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail

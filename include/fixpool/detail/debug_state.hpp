@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSL-1.0
+// debug_state: the blocks of a shared pool at debug level: behind one mutex, each release validated.
+#pragma once
+
+#include <fixpool/detail/debug_list.hpp>
+#include <fixpool/memory_pool.hpp>
+
+#include <cstddef>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+struct magazine_plan;
+template <class Lock> class held;
+
+/// As shared_state, for one level: no magazines. Needs no header of threads: that is for who includes a shared pool.
+template <class Sync> class shared_state<checking::debug, Sync> {
+    using pool_of_blocks = basic_memory_pool<checking::debug>;
+    using lock_of_mutex = held<typename Sync::mutex>;
+
+    struct depot {
+        depot(pool_layout layout, arena&& memory, const pool_options& options)
+            : pool(layout, std::move(memory), options) {}
+        pool_of_blocks pool;
+        bool is_abandoned = false;  // the last copy of the pool is gone
+    };
+
+public:
+    using entry = debug_list::entry;
+    static constexpr bool is_checked = true;
+    static constexpr entry none = debug_list::none;
+
+    shared_state(pool_layout layout, arena memory, const pool_options& options, const magazine_plan&)
+        : depot_(layout, std::move(memory), options), pool_(depot_.constant().pool) {}
+
+    /// A block that is out now, and not yet live; `none` when all are.
+    template <bool = true> [[nodiscard]] entry take(const site& where = site::unknown()) noexcept {
+        entry taken = none;
+        {
+            const lock_of_mutex lock(mutex_);
+            if (!list().take(taken)) return none;
+        }
+        inspect(taken);
+        const lock_of_mutex lock(mutex_);
+        list().begin(taken, where);
+        return taken;
+    }
+
+    /// As in shared_state.
+    [[nodiscard]] bool put(entry block) noexcept {
+        const lock_of_mutex lock(mutex_);
+        list().put(block);
+        return depot_.read().is_abandoned && list().out() == 0;
+    }
+    [[nodiscard]] bool abandon() noexcept {
+        const lock_of_mutex lock(mutex_);
+        depot_.write().is_abandoned = true;
+        return list().out() == 0;
+    }
+
+    void mark(entry block, block_state state) noexcept {
+        const lock_of_mutex lock(mutex_);
+        list().mark(block, state);
+    }
+    void give_up(entry block) noexcept { mark(block, block_state::given_up); }
+    [[nodiscard]] bool is_given_up(const void* address) const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return depot_.read().pool.list_.is_live(pool_.index_of(address));
+    }
+
+    /// The block at `address`, whose state was `from`, and which is to be put back; else `none`.
+    [[nodiscard]] entry claim(void* address, block_state from, const site& where = site::unknown()) noexcept {
+        entry claimed = none;
+        {
+            const lock_of_mutex lock(mutex_);
+            claimed = list().claim(address, where, from);
+        }
+        if (claimed != none) inspect(claimed);
+        return claimed;
+    }
+
+    /// Whether the state of the block at `address` was `from`. It is `to` now.
+    [[nodiscard]] bool change(void* address, block_state from, block_state to) noexcept {
+        const lock_of_mutex lock(mutex_);
+        return list().change(address, from, to) != none;
+    }
+
+    /// Why `claim` or `change` refused `address`. An object that is not finished has an owner.
+    template <bool Handles>
+    [[nodiscard]] FIXPOOL_COLD violation misuse_of(const void* address, block_state = {}) noexcept {
+        const lock_of_mutex lock(mutex_);
+        const std::size_t index = list().index_of(address);
+        const bool is_owned = Handles && !list().is_free(index);
+        return depot_.read().pool.violation_at(is_owned ? violation_kind::still_owned : list().misuse_of(address),
+                                               address);
+    }
+
+    [[nodiscard]] pool_stats stats() const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return depot_.read().pool.stats();
+    }
+
+    // Constant: no lock.
+    [[nodiscard]] const pool_of_blocks& pool() const noexcept { return pool_; }
+    [[nodiscard]] const debug_list& numbers() const noexcept { return pool_.list_; }
+    void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
+    [[noreturn]] void raise_exhausted() const {
+        raise_made<pool_exhausted>(pool_.name(), pool_.total_blocks(), text_of_holders().c_str());
+    }
+
+private:
+    [[nodiscard]] debug_list& list() noexcept FIXPOOL_LOCKS(requires_capability(mutex_)) {
+        return depot_.write().pool.list_;
+    }
+
+    [[nodiscard]] text_line text_of_holders() const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return depot_.read().pool.list_.text_of_holders();
+    }
+
+    /// Reports what is wrong in or around a block, without the lock, and mends it.
+    void inspect(entry block) noexcept {
+        for (damage found = first_damage(block); found; found = first_damage(block)) {
+            report(violation_of(found));
+            const lock_of_mutex lock(mutex_);
+            list().mend(found);
+        }
+    }
+    [[nodiscard]] damage first_damage(entry block) noexcept {
+        const lock_of_mutex lock(mutex_);
+        return list().inspect(block);
+    }
+    [[nodiscard]] violation violation_of(const damage& found) const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return found.described(depot_.read().pool.violation_at(found.kind, pool_.list_.address(found.block)));
+    }
+
+    mutable typename Sync::mutex mutex_;
+    typename Sync::template guarded<depot> depot_ FIXPOOL_LOCKS(guarded_by(mutex_));
+    const pool_of_blocks& pool_;  // the depot's, for what is constant in it
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
