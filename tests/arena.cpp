@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fixpool/arena.hpp>
+
+#include <fixpool/debug.hpp>
 #include <fixpool/memory_pool.hpp>
 
 #include <algorithm>
@@ -22,6 +24,7 @@ using fixpool::arena;
 using fixpool::checking;
 using fixpool::pool_layout;
 using unchecked_pool = fixpool::basic_memory_pool<checking::unchecked>;
+using debug_pool = fixpool::basic_memory_pool<fixpool::checking::debug>;
 using sizes = std::initializer_list<std::size_t>;
 
 static_assert(std::is_nothrow_move_constructible_v<arena>);
@@ -56,7 +59,7 @@ std::string needs(std::size_t needed, std::size_t has, std::size_t padding = 0,
 }  // namespace
 
 TEMPLATE_TEST_CASE("every byte of the heap goes back to where it came from", "[arena]", unchecked_pool,
-                   fixpool::memory_pool) {
+                   fixpool::memory_pool, debug_pool) {
     for (const std::size_t alignment : sizes{0, 1, 8, 16, 64, 4096}) {
         const heap::usage before = heap::in_use();
         {
@@ -70,7 +73,7 @@ TEMPLATE_TEST_CASE("every byte of the heap goes back to where it came from", "[a
 }
 
 TEMPLATE_TEST_CASE("a pool without memory is a bad_alloc, and nothing leaks", "[arena]", unchecked_pool,
-                   fixpool::memory_pool) {
+                   fixpool::memory_pool, debug_pool) {
     const heap::usage before = heap::in_use();
     bool thrown = false;
     {
@@ -86,7 +89,7 @@ TEMPLATE_TEST_CASE("a pool without memory is a bad_alloc, and nothing leaks", "[
 }
 
 TEMPLATE_TEST_CASE("a pool on a borrowed buffer allocates nothing and stays inside it", "[arena]", unchecked_pool,
-                   fixpool::memory_pool) {
+                   fixpool::memory_pool, debug_pool) {
     constexpr pool_layout layout{48, 10};
     alignas(std::max_align_t) std::array<std::byte, TestType::required_bytes(layout)> buffer;
     const std::size_t allocations = heap::allocations();
@@ -101,7 +104,7 @@ TEMPLATE_TEST_CASE("a pool on a borrowed buffer allocates nothing and stays insi
 }
 
 TEMPLATE_TEST_CASE("an aligned buffer of required_bytes is enough, one byte less is refused with the number needed",
-                   "[arena]", unchecked_pool, fixpool::memory_pool) {
+                   "[arena]", unchecked_pool, fixpool::memory_pool, debug_pool) {
     for (const std::size_t alignment : sizes{1, 2, 4, 8, 16, 64, 4096}) {
         for (const std::size_t block_size : sizes{1, 3, 8, 24, 100}) {
             const pool_layout layout{block_size, 5, alignment};
@@ -120,7 +123,7 @@ TEMPLATE_TEST_CASE("an aligned buffer of required_bytes is enough, one byte less
 }
 
 TEMPLATE_TEST_CASE("no buffer at all is refused with the number needed", "[arena]", unchecked_pool,
-                   fixpool::memory_pool) {
+                   fixpool::memory_pool, debug_pool) {
     CHECK(refusal<TestType>({64, 16}, {}) == needs(TestType::required_bytes({64, 16}), 0));
     std::array<std::byte, 1> tiny{};
     alignas(64) std::array<std::byte, 8> small{};
@@ -286,7 +289,7 @@ struct recording_memory {
 }  // namespace
 
 TEMPLATE_TEST_CASE("an arena from functions fetches once, and releases the same once", "[arena]", unchecked_pool,
-                   fixpool::memory_pool) {
+                   fixpool::memory_pool, debug_pool) {
     constexpr pool_layout layout{24, 10, 64};
     alignas(64) std::array<std::byte, TestType::required_bytes(layout)> memory;
     recording_memory source{.answer = memory.data()};

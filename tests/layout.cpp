@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fixpool/layout.hpp>
+
+#include <fixpool/debug.hpp>
 #include <fixpool/memory_pool.hpp>
 
 #include <cstddef>
@@ -16,6 +18,7 @@
 using fixpool::checking;
 using fixpool::pool_layout;
 using unchecked_pool = fixpool::basic_memory_pool<checking::unchecked>;
+using debug_pool = fixpool::basic_memory_pool<fixpool::checking::debug>;
 using sizes = std::initializer_list<std::size_t>;
 
 namespace {
@@ -71,7 +74,7 @@ TEST_CASE("a total that is smaller than a block is refused", "[layout]") {
 }
 
 TEMPLATE_TEST_CASE("a size, a count or an alignment that cannot be is an invalid argument", "[layout]", unchecked_pool,
-                   fixpool::memory_pool) {
+                   fixpool::memory_pool, debug_pool) {
     refuses<std::invalid_argument, TestType>({0, 1});
     refuses<std::invalid_argument, TestType>({1, 0});
     refuses<std::invalid_argument, TestType>({0, 0});
@@ -81,7 +84,7 @@ TEMPLATE_TEST_CASE("a size, a count or an alignment that cannot be is an invalid
 }
 
 TEMPLATE_TEST_CASE("sizes beyond PTRDIFF_MAX are a length error before any memory is asked for", "[layout]",
-                   unchecked_pool, fixpool::memory_pool) {
+                   unchecked_pool, fixpool::memory_pool, debug_pool) {
     for (const std::size_t size : sizes{std::size_t{1}, std::size_t{64}, std::size_t{4096}}) {
         for (const std::size_t count :
              {size_max, size_max / size, size_max / size + 1, size_max / size - 1, half / size})

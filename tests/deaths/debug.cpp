@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSL-1.0
+// Misuse at debug level with the default handler, one case a process: how it ends and what it says is checked from outside.
+#include <fixpool/fixpool.hpp>
+
+#include <cstdio>
+#include <cstring>
+
+namespace {
+
+using fixpool::checking;
+using fixpool::site;
+using debug_pool = fixpool::basic_memory_pool<checking::debug>;
+
+void leak() {
+    {
+        debug_pool pool({64, 8}, {.name = "parsers"});
+        for (int i = 0; i < 2; ++i) (void)pool.allocate();
+        (void)pool.allocate();
+    }
+    std::puts("still here");
+}
+
+void leak_from_many_places() {
+    debug_pool pool({64, 32}, {.name = "parsers"});
+    for (unsigned place = 1; place <= 12; ++place)
+        for (unsigned i = place; i <= 12; i += 6) (void)pool.allocate(site{"parser.cpp", place, "parse"});
+}
+
+void double_free() {
+    debug_pool pool({64, 64}, {.name = "connections"});
+    void* const block = pool.allocate();
+    pool.deallocate(block);
+    pool.deallocate(block);
+}
+
+void write_after_free() {
+    debug_pool pool({64, 1}, {.name = "connections"});
+    auto* const text = static_cast<char*>(pool.allocate());
+    pool.deallocate(text);
+    text[12] = 'A';
+    (void)pool.allocate();
+}
+
+void overflow() {
+    debug_pool pool({64, 4}, {.name = "connections"});
+    auto* const text = static_cast<char*>(pool.allocate());
+    text[64] = 'A';
+    pool.deallocate(text);
+}
+
+void underflow() {
+    debug_pool pool({64, 4}, {.name = "connections"});
+    auto* const text = static_cast<char*>(pool.allocate());
+    text[-1] = 'A';
+    pool.deallocate(text);
+}
+
+void exhausted() {
+    const fixpool::basic_shared_memory_pool<checking::debug> pool({64, 3}, {.name = "connections"});
+    void* blocks[3];
+    for (void*& block : blocks) block = pool.allocate();
+    try {
+        (void)pool.allocate();
+    } catch (const fixpool::pool_exhausted& exhausted) {
+        std::puts(exhausted.what());
+    }
+    for (void* const block : blocks) pool.deallocate(block);
+}
+
+void live_handle() {
+    struct number {
+        int value;
+    };
+    auto* const pool = new fixpool::typed_pool<number, checking::debug>(4, {.name = "numbers"});
+    const auto first = pool->allocate(1);
+    delete pool;
+}
+
+struct test_case {
+    const char* name;
+    void (*run)();
+};
+constexpr test_case cases[] = {
+    {"leak", leak},
+    {"leak_from_many_places", leak_from_many_places},
+    {"double_free", double_free},
+    {"write_after_free", write_after_free},
+    {"overflow", overflow},
+    {"underflow", underflow},
+    {"exhausted", exhausted},
+    {"live_handle", live_handle},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    for (const test_case& c : cases) {
+        if (argc == 2 && std::strcmp(c.name, argv[1]) == 0) {
+            c.run();
+            return 0;
+        }
+    }
+    std::fputs("usage: debug_deaths CASE\n", stderr);
+    return 2;
+}

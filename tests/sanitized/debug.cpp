@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSL-1.0
+// Seeded bugs in pools of debug level, one case a process: AddressSanitizer or Valgrind must report them, and not report
+// "none". "alive" is a bug without any pool: who does not report that sees nothing at all.
+#include <fixpool/fixpool.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+namespace {
+
+using fixpool::checking;
+using debug_pool = fixpool::basic_memory_pool<checking::debug>;
+
+volatile int sink = 0;
+
+void look_at(unsigned char byte) {
+    if (byte == 7) sink = sink + 1;
+}
+
+/// Blocks of an odd size: the byte behind one lies in the eight bytes that hold its end.
+void run(const char* bug) {
+    const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
+    debug_pool pool({13, 4});
+    auto* const first = static_cast<unsigned char*>(pool.allocate());
+    auto* const second = static_cast<unsigned char*>(pool.allocate());
+    if (is("uninitialised_read")) look_at(first[12]);
+    std::memset(first, 1, 13);
+    std::memset(second, 1, 13);
+    if (is("overflow")) first[13] = 1;
+    if (is("overflow_at_the_end")) first[pool.stride() - 1] = 1;
+    if (is("underflow")) first[-1] = 1;
+    pool.deallocate(first);
+    if (is("read_after_free")) look_at(first[5]);
+    if (is("write_after_free")) first[12] = 1;
+    pool.deallocate(pool.allocate());
+    pool.deallocate(pool.allocate());
+    auto* const again = static_cast<unsigned char*>(pool.allocate());
+    if (again != first) std::abort();
+    if (is("uninitialised_after_reuse")) look_at(again[5]);
+    if (is("use_after_reset")) {
+        pool.reset();
+        second[0] = 1;
+    }
+    pool.reset();
+}
+
+void* volatile kept = nullptr;
+
+/// The pool lives, and nobody knows its second block any more.
+void leak_in_pool() {
+    static debug_pool* pool = new debug_pool({64, 4});
+    kept = pool->allocate();
+    void* volatile lost = pool->allocate();
+    lost = nullptr;
+    std::puts(lost == nullptr ? "lost" : "");
+}
+
+void shared(const char* bug) {
+    const fixpool::shared_pool<int, checking::debug> pool(4);
+    auto number = pool.allocate(1);
+    const int* const object = number.get();
+    const auto other = pool.allocate(2);
+    if (std::strcmp(bug, "shared_overflow") == 0) number.get()[1] = 3;
+    number.reset();
+    if (std::strcmp(bug, "shared_read_after_free") == 0) sink = *object;
+}
+
+void alive() {
+    const std::unique_ptr<unsigned char[]> bytes(new unsigned char[16]);
+    volatile unsigned char* const volatile at = bytes.get();
+    at[16] = 1;
+}
+
+/// Nothing to report: all bytes are used, blocks are reused, a lent buffer is its lender's again.
+void none() {
+    alignas(16) static std::byte buffer[4096];
+    for (const std::size_t size : {std::size_t{1}, std::size_t{13}, std::size_t{24}}) {
+        {
+            debug_pool pool({size, 8}, fixpool::arena::borrow(buffer));
+            void* blocks[8];
+            for (int turn = 0; turn < 3; ++turn) {
+                for (void*& block : blocks) block = std::memset(pool.allocate(), turn, size);
+                for (void* const block : blocks) pool.deallocate(block);
+            }
+            debug_pool moved(std::move(pool));
+            moved.deallocate(std::memset(moved.allocate(), 1, size));
+        }
+        std::memset(buffer, 1, sizeof buffer);
+        if (buffer[300] == std::byte{1}) sink = 1;
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) return 2;
+    const char* const bug = argv[1];
+    if (std::strcmp(bug, "none") == 0) none();
+    else if (std::strcmp(bug, "alive") == 0) alive();
+    else if (std::strcmp(bug, "leak_in_pool") == 0) leak_in_pool();
+    else if (std::strncmp(bug, "shared_", 7) == 0) shared(bug);
+    else run(bug);
+    if (std::strcmp(bug, "none") == 0) run(bug);
+    std::puts("done");
+}
