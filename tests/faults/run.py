@@ -28,6 +28,12 @@ BUILD = ROOT / "build" / "faults"
 NEAREST = {
     "arena": ["arena", "moves"],
     "block": ["block", "typed_pool", "shared_pool"],
+    "detail/debug_bytes": ["debug"],
+    "detail/debug_list": ["debug"],
+    "detail/debug_platform": ["debug"],
+    "detail/debug_record": ["debug"],
+    "detail/debug_report": ["debug"],
+    "detail/debug_state": ["debug"],
     "detail/free_list": ["detail/free_list", "order", "memory_pool", "moves", "exhaustive", "typed_pool"],
     "detail/object": ["typed_pool", "refused"],
     "detail/platform": ["detail/platform"],
@@ -39,12 +45,13 @@ NEAREST = {
     "detail/text_line": ["violation", "memory_pool"],
     "exhausted": ["memory_pool"],
     "layout": ["layout", "arena", "detail/free_list", "memory_pool"],
-    "memory_pool": ["memory_pool", "moves", "order", "typed_pool", "stats", "arena"],
+    "memory_pool": ["memory_pool", "moves", "order", "typed_pool", "stats", "arena", "debug"],
     "options": ["memory_pool"],
+    "release_status": ["memory_pool"],
     "shared_memory_pool": ["shared_memory_pool"],
-    "shared_pool": ["shared_pool", "under_tsan", "typed_pool", "foreign_names"],
+    "shared_pool": ["shared_pool", "under_tsan", "typed_pool", "foreign_names", "debug"],
     "stats": ["stats"],
-    "typed_pool": ["typed_pool", "order", "foreign_names"],
+    "typed_pool": ["typed_pool", "order", "foreign_names", "debug"],
     "version": ["version"],
     "violation": ["violation"],
 }
@@ -81,9 +88,9 @@ add_custom_target(processes DEPENDS ${deaths} ${sanitized})
 add_custom_target(nothing)
 """
 # What has to be built for a test that a hint names.
-TARGETS = {"death": "deaths", "without exceptions": "without_exceptions", "address sanitizer": "sanitized_address",
+TARGETS = {"death": "deaths", "debug death": "debug_deaths", "without exceptions": "without_exceptions", "address sanitizer": "sanitized_address",
            "interleavings": "interleavings_shared_state"}
-PROCESSES = "^(death: |without exceptions: |[a-z]+ sanitizer: )"
+PROCESSES = "^(death: |debug death: |sites: |without exceptions: |[a-z]+ sanitizer: )"
 REFUSED = "^(accepted: |refused: |headers: no warnings)"
 # What compares files, or copies of them, would notice any change at all; so would what counts lines. Patches may not fit any more.
 # And what takes long: a part of it is another test.
@@ -201,7 +208,7 @@ class Tree:
         if name == "refused":
             return self.by_ctest("nothing", "-R", REFUSED)
         if ": " in name:
-            target = TARGETS.get(name.split(": ")[0], "nothing")
+            target = "sanitized_debug" if name.endswith(", debug") else TARGETS.get(name.split(": ")[0], "nothing")
             return self.by_ctest(target, "-R", "^" + name)
         return self.alone(name)
 
