@@ -361,10 +361,9 @@ TEMPLATE_LIST_TEST_CASE("debug: an exhausted pool says who holds its blocks, the
     CHECK(refusal(first_place, 2) == all + ": 5 allocated at rest.cpp:9, 2 allocated at first.cpp:1");
     CHECK(refusal(site::unknown(), 3) ==
           all + ": 3 allocated at an unknown place, 2 allocated at first.cpp:1, 2 allocated at rest.cpp:9");
-    CHECK(refusal(third_place, 1) ==
-          all +
-              ": 3 allocated at an unknown place, 2 allocated at first.cpp:1, 1 allocated at rest.cpp:9, and at 1 more "
-              "places");
+    CHECK(refusal(third_place, 1) == all +
+                                         ": 3 allocated at an unknown place, 2 allocated at first.cpp:1, 1 allocated "
+                                         "at rest.cpp:9, and at 1 more place");
     for (void* const block : blocks) pool.deallocate(block);
 }
 

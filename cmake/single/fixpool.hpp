@@ -793,9 +793,9 @@ enum class violation_kind : unsigned char {
     not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
     foreign_pointer,     // the address is outside the pool's blocks; it is never read
     misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
-    write_after_free,    // debug level: a free block was written to; found when it is handed out again, or by audit
+    write_after_free,    // debug level: a free block was written to; found when it is handed out again
     buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release or
-                         // a neighbour's, or by audit
+                         // a neighbour's
     leak,                // a memory_pool was destroyed while blocks were in use
     pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
     corrupted_pool,                   // debug level
@@ -846,15 +846,14 @@ struct violation {
     void* context = nullptr;  // as in pool_options
 
     // Debug level.
-    std::ptrdiff_t offset = 0;     // of the first byte that is wrong, from the block's start
-    unsigned char byte = 0;        // what it is
-    std::uint64_t allocation = 0;  // number of the block's allocation among the pool's operations, from 1
-    std::uint64_t release = 0;     // number of its release; 0: it was not released since
-    unsigned allocated_by = 0;     // number of the thread, from 1; each image counts for itself
-    unsigned released_by = 0;      // number of the thread
-    std::span<const holder> holders =
-        {};  // of a leak and the like: who holds the blocks, most first; valid in the call
-    void (*print)(const violation&) noexcept = nullptr;  // what the default handler prints of it; nullptr: one line
+    std::ptrdiff_t offset = 0;             // of the first byte that is wrong, from the block's start
+    unsigned char byte = 0;                // what it is
+    std::uint64_t allocation = 0;          // number of the block's allocation among the pool's operations, from 1
+    std::uint64_t release = 0;             // number of its release; 0: it was not released since
+    unsigned allocated_by = 0;             // number of the thread, from 1; each image counts for itself
+    unsigned released_by = 0;              // number of the thread
+    std::span<const holder> holders = {};  // of a pool that dies: who holds its blocks, most first; valid in the call
+    void (*print)(const violation&) noexcept = nullptr;  // how the default handler prints it; nullptr: by one line
 };
 
 /// Called before the pool changes and while no lock is held, so it may use the pool. When it returns, a wrong release
@@ -1084,14 +1083,18 @@ inline void print_debug(const violation& v) noexcept {
         text_line line;
         std::fputs(add_holder(line.add("  "), group).add("\n").c_str(), stderr);
     }
-    if (rest > 10) std::fputs(text_line().add("  and ").add(rest - 10).add(" more places\n").c_str(), stderr);
+    if (rest > 10)
+        std::fputs(
+            text_line().add("  and ").add(rest - 10).add(rest == 11 ? " more place\n" : " more places\n").c_str(),
+            stderr);
 }
 
 /// What pool_exhausted adds: the first three groups of holders.
 inline text_line describe_holders(std::span<const holder> holders) noexcept {
     text_line line;
     for (std::size_t i = 0; i < holders.size() && i < 3; ++i) add_holder(line.add(i == 0 ? ": " : ", "), holders[i]);
-    if (holders.size() > 3) line.add(", and at ").add(holders.size() - 3).add(" more places");
+    if (holders.size() > 3)
+        line.add(", and at ").add(holders.size() - 3).add(holders.size() == 4 ? " more place" : " more places");
     return line;
 }
 
@@ -1424,8 +1427,7 @@ struct damage {
 /// those that were released, first in, first out: so a freed block is reused as late as possible. It is filled when it
 /// is freed, and verified when it is handed out.
 ///
-/// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front. Bytes are
-/// filled with the values that Microsoft's debugging heap made known.
+/// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front.
 // Invariant, in blocks: out() + queued == carved_ <= total(); carved_ < total(): none was reused.
 class debug_list {
 public:
@@ -2205,7 +2207,8 @@ public:
     [[nodiscard]] const debug_list& numbers() const noexcept { return pool_.list_; }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
     [[noreturn]] void raise_exhausted() const {
-        raise_made<pool_exhausted>(pool_.name(), pool_.total_blocks(), text_of_holders().c_str());
+        if constexpr (traps) stop();
+        else raise_made<pool_exhausted>(pool_.name(), pool_.total_blocks(), text_of_holders().c_str());
     }
 
 private:
@@ -3233,7 +3236,8 @@ template <class T, checking C = checking::checked> class typed_pool {
     using free_list = typename detail::list_for<C>::type;
     using enum detail::block_state;
     using overwrite = detail::for_overwrite;
-    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;  // of each operation are kept
+    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;                 // of each operation are kept
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // bytes between two blocks, at least
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -3367,11 +3371,9 @@ public:
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }  // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept {
-        return detail::stride_of<T, detail::list_for<C>::gap>;
-    }                                                                                       // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }  // bytes
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }              // bytes
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T, gap>; }  // bytes
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }              // bytes
     [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
     [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }
 

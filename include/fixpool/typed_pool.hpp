@@ -22,7 +22,8 @@ template <class T, checking C = checking::checked> class typed_pool {
     using free_list = typename detail::list_for<C>::type;
     using enum detail::block_state;
     using overwrite = detail::for_overwrite;
-    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;  // of each operation are kept
+    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;                 // of each operation are kept
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // bytes between two blocks, at least
 
 public:
     FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
@@ -156,11 +157,9 @@ public:
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }  // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept {
-        return detail::stride_of<T, detail::list_for<C>::gap>;
-    }                                                                                       // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }  // bytes
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }              // bytes
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T, gap>; }  // bytes
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }              // bytes
     [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
     [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }
 

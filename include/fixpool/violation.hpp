@@ -18,9 +18,9 @@ enum class violation_kind : unsigned char {
     not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
     foreign_pointer,     // the address is outside the pool's blocks; it is never read
     misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
-    write_after_free,    // debug level: a free block was written to; found when it is handed out again, or by audit
+    write_after_free,    // debug level: a free block was written to; found when it is handed out again
     buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release or
-                         // a neighbour's, or by audit
+                         // a neighbour's
     leak,                // a memory_pool was destroyed while blocks were in use
     pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
     corrupted_pool,                   // debug level
@@ -71,15 +71,14 @@ struct violation {
     void* context = nullptr;  // as in pool_options
 
     // Debug level.
-    std::ptrdiff_t offset = 0;     // of the first byte that is wrong, from the block's start
-    unsigned char byte = 0;        // what it is
-    std::uint64_t allocation = 0;  // number of the block's allocation among the pool's operations, from 1
-    std::uint64_t release = 0;     // number of its release; 0: it was not released since
-    unsigned allocated_by = 0;     // number of the thread, from 1; each image counts for itself
-    unsigned released_by = 0;      // number of the thread
-    std::span<const holder> holders =
-        {};  // of a leak and the like: who holds the blocks, most first; valid in the call
-    void (*print)(const violation&) noexcept = nullptr;  // what the default handler prints of it; nullptr: one line
+    std::ptrdiff_t offset = 0;             // of the first byte that is wrong, from the block's start
+    unsigned char byte = 0;                // what it is
+    std::uint64_t allocation = 0;          // number of the block's allocation among the pool's operations, from 1
+    std::uint64_t release = 0;             // number of its release; 0: it was not released since
+    unsigned allocated_by = 0;             // number of the thread, from 1; each image counts for itself
+    unsigned released_by = 0;              // number of the thread
+    std::span<const holder> holders = {};  // of a pool that dies: who holds its blocks, most first; valid in the call
+    void (*print)(const violation&) noexcept = nullptr;  // how the default handler prints it; nullptr: by one line
 };
 
 /// Called before the pool changes and while no lock is held, so it may use the pool. When it returns, a wrong release

@@ -35,8 +35,7 @@ struct damage {
 /// those that were released, first in, first out: so a freed block is reused as late as possible. It is filled when it
 /// is freed, and verified when it is handed out.
 ///
-/// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front. Bytes are
-/// filled with the values that Microsoft's debugging heap made known.
+/// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front.
 // Invariant, in blocks: out() + queued == carved_ <= total(); carved_ < total(): none was reused.
 class debug_list {
 public:

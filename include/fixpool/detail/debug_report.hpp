@@ -60,14 +60,18 @@ inline void print_debug(const violation& v) noexcept {
         text_line line;
         std::fputs(add_holder(line.add("  "), group).add("\n").c_str(), stderr);
     }
-    if (rest > 10) std::fputs(text_line().add("  and ").add(rest - 10).add(" more places\n").c_str(), stderr);
+    if (rest > 10)
+        std::fputs(
+            text_line().add("  and ").add(rest - 10).add(rest == 11 ? " more place\n" : " more places\n").c_str(),
+            stderr);
 }
 
 /// What pool_exhausted adds: the first three groups of holders.
 inline text_line describe_holders(std::span<const holder> holders) noexcept {
     text_line line;
     for (std::size_t i = 0; i < holders.size() && i < 3; ++i) add_holder(line.add(i == 0 ? ": " : ", "), holders[i]);
-    if (holders.size() > 3) line.add(", and at ").add(holders.size() - 3).add(" more places");
+    if (holders.size() > 3)
+        line.add(", and at ").add(holders.size() - 3).add(holders.size() == 4 ? " more place" : " more places");
     return line;
 }
 

@@ -105,7 +105,8 @@ public:
     [[nodiscard]] const debug_list& numbers() const noexcept { return pool_.list_; }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
     [[noreturn]] void raise_exhausted() const {
-        raise_made<pool_exhausted>(pool_.name(), pool_.total_blocks(), text_of_holders().c_str());
+        if constexpr (traps) stop();
+        else raise_made<pool_exhausted>(pool_.name(), pool_.total_blocks(), text_of_holders().c_str());
     }
 
 private:
