@@ -31,7 +31,7 @@ template class fixpool::basic_shared_memory_pool<checking::unchecked>;
 template class fixpool::basic_shared_memory_pool<checking::checked>;
 template class fixpool::detail::free_list<checking::unchecked>;
 template class fixpool::detail::free_list<checking::checked>;
-template class fixpool::basic_memory_pool<checking::debug>;
+template class fixpool::basic_memory_pool<fixpool::detail::beneath<checking::debug>>;
 template class fixpool::typed_pool<std::string, checking::debug>;
 template class fixpool::shared_pool<std::string, checking::debug>;
 template class fixpool::block<std::string, checking::debug>;

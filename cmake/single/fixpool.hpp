@@ -198,9 +198,9 @@ enum class checking : unsigned char { unchecked, checked, debug };
 template <checking C>
 concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked pool does not know its live blocks
 
-/// Debug level keeps where each block was allocated and released.
+/// Debug level keeps where each block was allocated and released; and so does what its raw pools are derived from.
 template <checking C>
-concept keeps_sites = C == checking::debug;
+concept keeps_sites = C != checking::unchecked&& C != checking::checked;
 
 namespace detail {
 
@@ -632,150 +632,6 @@ template <class T, fixpool::checking C, class Owner> struct std::hash<fixpool::b
     }
 };
 
-// ==== fixpool/detail/debug_platform.hpp ====
-// What debug level asks of compilers, tools and systems: the #if of its headers. platform.hpp has those of the others.
-
-#include <atomic>
-#include <cstddef>
-#include <cstring>
-
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#define FIXPOOL_VALGRIND(request) request
-#else
-#define FIXPOOL_VALGRIND(request)
-#endif
-
-#if FIXPOOL_HAS_FEATURE(memory_sanitizer)
-#define FIXPOOL_DEFINED(address, size) __msan_unpoison(address, size)
-#else
-#define FIXPOOL_DEFINED(address, size) detail::unfence(address, size)
-#endif
-
-// Modules: dladdr knows which one an address lies in. Before glibc 2.34 it is in a library that a program may lack.
-#if (defined(__linux__) || defined(__APPLE__)) && !FIXPOOL_TRAPS
-#include <dlfcn.h>
-#if defined(__linux__)
-#pragma weak dladdr
-#endif
-#define FIXPOOL_MODULE_OF(address, info) (&::dladdr != nullptr && ::dladdr(address, info) != 0)
-#define FIXPOOL_MODULE_INFO ::Dl_info
-#else
-#define FIXPOOL_MODULE_OF(address, info) false
-#define FIXPOOL_MODULE_INFO fixpool::detail::no_module
-#endif
-
-#if defined(__STDCPP_THREADS__) || defined(_MSC_VER)
-#define FIXPOOL_THREAD_LOCAL thread_local
-#else
-#define FIXPOOL_THREAD_LOCAL
-#endif
-
-namespace fixpool::inline FIXPOOL_ABI::detail {
-
-struct no_module {
-    const char* dli_fname = nullptr;
-    void* dli_fbase = nullptr;
-};
-
-/// Adds a code address: `module+0xoffset`, for addr2line, where the system says which module it lies in.
-inline text_line& add_code_address(text_line& line, const void* address) noexcept {
-    [[maybe_unused]] FIXPOOL_MODULE_INFO module{};
-    if (!FIXPOOL_MODULE_OF(address, &module) || module.dli_fname == nullptr) return line.add(address);
-    // A program that is linked to a fixed address (ELF's e_type is ET_EXEC, 2) has its own addresses in its symbols.
-    const auto* const header = static_cast<const unsigned char*>(module.dli_fbase);
-    const bool is_fixed = std::memcmp(header, "\177ELF", 4) == 0 && header[16] + header[17] == 2;
-    const auto offset =
-        reinterpret_cast<std::uintptr_t>(address) - (is_fixed ? 0 : reinterpret_cast<std::uintptr_t>(module.dli_fbase));
-    return line.add(module.dli_fname).add("+").add(reinterpret_cast<const void*>(offset));
-}
-
-FIXPOOL_HIDDEN inline constinit FIXPOOL_THREAD_LOCAL unsigned debug_thread_number = 0;
-FIXPOOL_HIDDEN inline constinit std::atomic<unsigned> debug_threads = 0;
-
-/// The number of the calling thread: 1 for the first one that uses a debug pool of this image.
-[[nodiscard]] inline unsigned this_thread() noexcept {
-    if constexpr (std::atomic<unsigned>::is_always_lock_free) {
-        if (debug_thread_number == 0) debug_thread_number = debug_threads.fetch_add(1, std::memory_order_relaxed) + 1;
-        return debug_thread_number;
-    } else {
-        return 1;  // a Cortex-M0, which has one
-    }
-}
-
-/// Nobody may touch these bytes: guards, and what is behind the carved blocks.
-inline void hide(const void* at, std::size_t size) noexcept {
-    fence(at, size);
-    FIXPOOL_VALGRIND(VALGRIND_MAKE_MEM_NOACCESS(at, size));
-}
-/// The pool itself reads or writes these bytes. They have their value.
-inline void reveal(const void* at, std::size_t size) noexcept {
-    FIXPOOL_DEFINED(at, size);
-    FIXPOOL_VALGRIND(VALGRIND_MAKE_MEM_DEFINED(at, size));
-}
-
-/// A pool has its blocks there, or gives them up: what the tools know a block by.
-inline void pool_begins([[maybe_unused]] const void* base) noexcept {
-    FIXPOOL_VALGRIND(VALGRIND_CREATE_MEMPOOL(base, 0, 0));
-}
-inline void pool_ends([[maybe_unused]] const void* base) noexcept { FIXPOOL_VALGRIND(VALGRIND_DESTROY_MEMPOOL(base)); }
-
-/// A block of the pool at `base` is its owner's now, without a value; or free again.
-inline void block_begins([[maybe_unused]] const void* base, const void* at, std::size_t size) noexcept {
-    unpoison(at, size);
-    FIXPOOL_VALGRIND(VALGRIND_MEMPOOL_ALLOC(base, at, size));
-}
-inline void block_ends([[maybe_unused]] const void* base, const void* at, std::size_t size) noexcept {
-    poison(at, size);
-    FIXPOOL_VALGRIND(VALGRIND_MEMPOOL_FREE(base, at));
-}
-
-}  // namespace fixpool::inline FIXPOOL_ABI::detail
-
-// ==== fixpool/detail/debug_bytes.hpp ====
-// debug_bytes: the bytes that debug level fills and verifies. Tools are told that nobody else may touch them.
-
-#include <cstddef>
-#include <cstring>
-
-namespace fixpool::inline FIXPOOL_ABI::detail {
-
-// As Microsoft's debugging heap fills them: people know them when they see them.
-inline constexpr unsigned char filled_with = 0xdd;   // a freed block
-inline constexpr unsigned char guarded_with = 0xfd;  // guard bytes
-
-/// Fills bytes that nobody else may touch.
-inline void paint(std::byte* at, std::size_t size, unsigned char with) noexcept {
-    reveal(at, size);
-    std::memset(at, with, size);
-    hide(at, size);
-}
-
-/// The bytes of a painted place that are not as they were painted.
-struct other_bytes {
-    std::size_t first = 0;  // from the place's start
-    std::size_t last = 0;
-    unsigned char value = 0;  // of the first one
-    bool any = false;
-};
-
-/// Requires: size is at least 1.
-[[nodiscard]] inline other_bytes other_than(unsigned char with, const std::byte* at, std::size_t size) noexcept {
-    other_bytes found;
-    reveal(at, size);
-    const auto is_other = [=](std::size_t i) { return at[i] != std::byte{with}; };
-    found.any = is_other(0) || std::memcmp(at, at + 1, size - 1) != 0;
-    if (found.any) {
-        while (!is_other(found.first)) ++found.first;
-        for (found.last = size - 1; !is_other(found.last);) --found.last;
-        found.value = std::to_integer<unsigned char>(at[found.first]);
-    }
-    hide(at, size);
-    return found;
-}
-
-}  // namespace fixpool::inline FIXPOOL_ABI::detail
-
 // ==== fixpool/violation.hpp ====
 // violation: what is known of a misuse, and the handler that is called for it.
 
@@ -1025,6 +881,106 @@ struct debug_record {
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
+// ==== fixpool/detail/debug_platform.hpp ====
+// What debug level asks of compilers, tools and systems: the #if of its headers. platform.hpp has those of the others.
+
+#include <atomic>
+#include <cstddef>
+#include <cstring>
+
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#define FIXPOOL_VALGRIND(request) request
+#else
+#define FIXPOOL_VALGRIND(request)
+#endif
+
+#if FIXPOOL_HAS_FEATURE(memory_sanitizer)
+#define FIXPOOL_DEFINED(address, size) __msan_unpoison(address, size)
+#else
+#define FIXPOOL_DEFINED(address, size) detail::unfence(address, size)
+#endif
+
+// Modules: dladdr knows which one an address lies in. Before glibc 2.34 it is in a library that a program may lack.
+#if (defined(__linux__) || defined(__APPLE__)) && !FIXPOOL_TRAPS
+#include <dlfcn.h>
+#if defined(__linux__)
+#pragma weak dladdr
+#endif
+#define FIXPOOL_MODULE_OF(address, info) (&::dladdr != nullptr && ::dladdr(address, info) != 0)
+#define FIXPOOL_MODULE_INFO ::Dl_info
+#else
+#define FIXPOOL_MODULE_OF(address, info) false
+#define FIXPOOL_MODULE_INFO fixpool::detail::no_module
+#endif
+
+#if defined(__STDCPP_THREADS__) || defined(_MSC_VER)
+#define FIXPOOL_THREAD_LOCAL thread_local
+#else
+#define FIXPOOL_THREAD_LOCAL
+#endif
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+struct no_module {
+    const char* dli_fname = nullptr;
+    void* dli_fbase = nullptr;
+};
+
+/// Adds a code address: `module+0xoffset`, for addr2line, where the system says which module it lies in.
+inline text_line& add_code_address(text_line& line, const void* address) noexcept {
+    [[maybe_unused]] FIXPOOL_MODULE_INFO module{};
+    if (!FIXPOOL_MODULE_OF(address, &module) || module.dli_fname == nullptr) return line.add(address);
+    // A program that is linked to a fixed address (ELF's e_type is ET_EXEC, 2) has its own addresses in its symbols.
+    const auto* const header = static_cast<const unsigned char*>(module.dli_fbase);
+    const bool is_fixed = std::memcmp(header, "\177ELF", 4) == 0 && header[16] + header[17] == 2;
+    const auto offset =
+        reinterpret_cast<std::uintptr_t>(address) - (is_fixed ? 0 : reinterpret_cast<std::uintptr_t>(module.dli_fbase));
+    return line.add(module.dli_fname).add("+").add(reinterpret_cast<const void*>(offset));
+}
+
+FIXPOOL_HIDDEN inline constinit FIXPOOL_THREAD_LOCAL unsigned debug_thread_number = 0;
+FIXPOOL_HIDDEN inline constinit std::atomic<unsigned> debug_threads = 0;
+
+/// The number of the calling thread: 1 for the first one that uses a debug pool of this image.
+[[nodiscard]] inline unsigned this_thread() noexcept {
+    if constexpr (std::atomic<unsigned>::is_always_lock_free) {
+        if (debug_thread_number == 0) debug_thread_number = debug_threads.fetch_add(1, std::memory_order_relaxed) + 1;
+        return debug_thread_number;
+    } else {
+        return 1;  // a Cortex-M0, which has one
+    }
+}
+
+/// Nobody may touch these bytes: guards, and what is behind the carved blocks.
+inline void hide(const void* at, std::size_t size) noexcept {
+    fence(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MAKE_MEM_NOACCESS(at, size));
+}
+/// The pool itself reads or writes these bytes. They have their value.
+inline void reveal(const void* at, std::size_t size) noexcept {
+    FIXPOOL_DEFINED(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MAKE_MEM_DEFINED(at, size));
+}
+
+/// A pool has its blocks there, or gives them up: what the tools know a block by.
+inline void pool_begins([[maybe_unused]] const void* base) noexcept {
+    FIXPOOL_VALGRIND(VALGRIND_CREATE_MEMPOOL(base, 0, 0));
+}
+inline void pool_ends([[maybe_unused]] const void* base) noexcept { FIXPOOL_VALGRIND(VALGRIND_DESTROY_MEMPOOL(base)); }
+
+/// A block of the pool at `base` is its owner's now, without a value; or free again.
+inline void block_begins([[maybe_unused]] const void* base, const void* at, std::size_t size) noexcept {
+    unpoison(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MEMPOOL_ALLOC(base, at, size));
+}
+inline void block_ends([[maybe_unused]] const void* base, const void* at, std::size_t size) noexcept {
+    poison(at, size);
+    FIXPOOL_VALGRIND(VALGRIND_MEMPOOL_FREE(base, at));
+}
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
 // ==== fixpool/detail/debug_report.hpp ====
 // debug_report: what the default handler prints of a violation in a pool of debug level.
 
@@ -1083,10 +1039,9 @@ inline void print_debug(const violation& v) noexcept {
         text_line line;
         std::fputs(add_holder(line.add("  "), group).add("\n").c_str(), stderr);
     }
-    if (rest > 10)
-        std::fputs(
-            text_line().add("  and ").add(rest - 10).add(rest == 11 ? " more place\n" : " more places\n").c_str(),
-            stderr);
+    if (rest <= 10) return;
+    text_line line;
+    std::fputs(line.add("  and ").add(rest - 10).add(rest == 11 ? " more place\n" : " more places\n").c_str(), stderr);
 }
 
 /// What pool_exhausted adds: the first three groups of holders.
@@ -1396,16 +1351,57 @@ template <checking C> struct list_for {
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
-// ==== fixpool/detail/debug_list.hpp ====
-// debug_list: the free list of debug level, which remembers what was done with each block and where.
+// ==== fixpool/detail/debug_bytes.hpp ====
+// debug_bytes: the bytes that debug level fills and verifies. Tools are told that nobody else may touch them.
+
+#include <cstddef>
+#include <cstring>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+// As Microsoft's debugging heap fills them: people know them when they see them.
+inline constexpr unsigned char filled_with = 0xdd;   // a freed block
+inline constexpr unsigned char guarded_with = 0xfd;  // guard bytes
+
+/// Fills bytes that nobody else may touch.
+inline void paint(std::byte* at, std::size_t size, unsigned char with) noexcept {
+    reveal(at, size);
+    std::memset(at, with, size);
+    hide(at, size);
+}
+
+/// The bytes of a painted place that are not as they were painted.
+struct other_bytes {
+    std::size_t first = 0;  // from the place's start
+    std::size_t last = 0;
+    unsigned char value = 0;  // of the first one
+    bool any = false;
+};
+
+/// Requires: size is at least 1.
+[[nodiscard]] inline other_bytes other_than(unsigned char with, const std::byte* at, std::size_t size) noexcept {
+    other_bytes found;
+    reveal(at, size);
+    const auto is_other = [=](std::size_t i) { return at[i] != std::byte{with}; };
+    found.any = is_other(0) || std::memcmp(at, at + 1, size - 1) != 0;
+    if (found.any) {
+        while (!is_other(found.first)) ++found.first;
+        for (found.last = size - 1; !is_other(found.last);) --found.last;
+        found.value = std::to_integer<unsigned char>(at[found.first]);
+    }
+    hide(at, size);
+    return found;
+}
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/guarded_blocks.hpp ====
+// guarded_blocks: where the blocks of debug level are, and the bytes in and between them that nobody may write to.
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <new>
-#include <span>
-#include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
@@ -1423,22 +1419,127 @@ struct damage {
     }
 };
 
+/// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front.
+class guarded_blocks {
+public:
+    static constexpr std::size_t gap = 16;  // bytes of guard, at least; strides and block 0 keep whole granules of ASan
+
+    /// Bytes in front of block 0.
+    [[nodiscard]] static constexpr std::size_t front_of(const geometry& g) noexcept {
+        return round_up(gap, g.alignment);
+    }
+
+    guarded_blocks() noexcept = default;
+    /// Requires: `front_of(g) + g.blocks_bytes()` bytes.
+    guarded_blocks(std::byte* front, const geometry& g) noexcept
+        : layout_(g), base_(front + front_of(g)), inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))) {
+        hide();
+    }
+
+    [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
+    [[nodiscard]] std::byte* base() const noexcept { return base_; }
+    [[nodiscard]] std::byte* address(std::size_t block) const noexcept { return base_ + block * layout_.stride; }
+
+    // As in free_list.
+    [[nodiscard]] bool contains(const void* p) const noexcept { return offset_of(p) < layout_.blocks_bytes(); }
+    [[nodiscard]] FIXPOOL_WRAPS std::size_t index_of(const void* address) const noexcept {
+        const std::uintptr_t index =
+            rotated(offset_of(address) * inverse_, static_cast<unsigned>(std::countr_zero(layout_.stride)));
+        return index < layout_.block_count ? index : violation::npos;
+    }
+    [[nodiscard]] std::size_t enclosing_index(const void* address) const noexcept {
+        return contains(address) ? offset_of(address) / layout_.stride : violation::npos;
+    }
+
+    /// Hides all bytes from whom tools watch, or reveals them.
+    void hide() const noexcept { detail::hide(base_ - front_of(layout_), all_bytes()); }
+    void reveal() const noexcept { detail::reveal(base_ - front_of(layout_), all_bytes()); }
+
+    /// Writes the guards of the block that is carved now: all before it are.
+    void carve(std::uint32_t block) noexcept {
+        if (block == 0) paint(base_ - front_of(layout_), front_of(layout_), guarded_with);
+        paint(address(block) + layout_.block_size, gap_bytes(), guarded_with);
+    }
+
+    /// Fills a block that its holder has given back.
+    void fill(std::uint32_t block) noexcept { std::memset(address(block), filled_with, layout_.block_size); }
+
+    /// The first byte of a filled block that was written to.
+    [[nodiscard]] damage damage_in(std::uint32_t block) const noexcept {
+        const other_bytes wrong = other_than(filled_with, address(block), layout_.block_size);
+        if (!wrong.any) return {};
+        return {violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value};
+    }
+
+    /// The first guard byte around a block that was written to. `carved`: the number of blocks that have guards.
+    [[nodiscard]] damage damage_around(std::uint32_t block, std::uint32_t carved) const noexcept {
+        const damage found = damage_in_front_of(block, carved);
+        return found ? found : damage_in_front_of(block + 1, carved);
+    }
+
+    /// In the guard bytes in front of a block: damage of that block, if they were written nearer to it than to the one
+    /// before. The last carved one has no block behind it.
+    [[nodiscard]] damage damage_in_front_of(std::uint32_t block, std::uint32_t carved) const noexcept {
+        const std::size_t lead = lead_of(block);
+        const other_bytes wrong = other_than(guarded_with, address(block) - lead, lead);
+        if (!wrong.any) return {};
+        const bool is_next = block == 0 || (block != carved && lead - 1 - wrong.last < wrong.first);
+        const auto offset = static_cast<std::ptrdiff_t>(wrong.first);
+        if (is_next)
+            return {violation_kind::buffer_overflow, block, offset - static_cast<std::ptrdiff_t>(lead), wrong.value};
+        return {violation_kind::buffer_overflow, block - 1, offset + static_cast<std::ptrdiff_t>(layout_.block_size),
+                wrong.value};
+    }
+
+    void mend(const damage& found) noexcept {
+        std::byte* const block = address(found.block);
+        if (found.kind == violation_kind::write_after_free) paint(block, layout_.block_size, filled_with);
+        else if (found.offset >= 0) paint(block + layout_.block_size, gap_bytes(), guarded_with);
+        else paint(block - lead_of(found.block), lead_of(found.block), guarded_with);
+    }
+
+private:
+    [[nodiscard]] std::size_t all_bytes() const noexcept { return front_of(layout_) + layout_.blocks_bytes(); }
+    [[nodiscard]] std::size_t gap_bytes() const noexcept { return layout_.stride - layout_.block_size; }
+    [[nodiscard]] std::size_t lead_of(std::uint32_t block) const noexcept {
+        return block == 0 ? front_of(layout_) : gap_bytes();
+    }
+    [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t offset_of(const void* address) const noexcept {
+        return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
+    }
+
+    geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
+    std::byte* base_ = nullptr;   // of block 0
+    std::uintptr_t inverse_ = 1;  // of the odd part of the stride
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/debug_list.hpp ====
+// debug_list: the free list of debug level, which remembers what was done with each block and where.
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <span>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
 /// As free_list, in whose place it stands, for one level. Blocks that were never handed out come first, lowest first; then
 /// those that were released, first in, first out: so a freed block is reused as late as possible. It is filled when it
 /// is freed, and verified when it is handed out.
-///
-/// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front.
 // Invariant, in blocks: out() + queued == carved_ <= total(); carved_ < total(): none was reused.
 class debug_list {
 public:
     static constexpr bool is_checked = true;
     using entry = std::uint32_t;
     static constexpr entry none = ~entry{0};
-    static constexpr std::size_t gap = 16;  // bytes of guard, at least; strides and block 0 keep whole granules of ASan
+    static constexpr std::size_t gap = guarded_blocks::gap;
     static constexpr std::size_t metadata_size = sizeof(debug_record) + sizeof(holder);  // per block
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
-        const std::size_t blocks_bytes = front_of(g) + g.blocks_bytes();
+        const std::size_t blocks_bytes = guarded_blocks::front_of(g) + g.blocks_bytes();
         return {blocks_bytes, g.alignment < 8 ? 8 : g.alignment, round_up(blocks_bytes, alignof(debug_record)),
                 g.block_count * metadata_size, alignof(debug_record)};
     }
@@ -1449,13 +1550,8 @@ public:
     }
 
     /// Requires: `on` is as `plan` says.
-    debug_list(arena_places on, const geometry& g) noexcept
-        : layout_(g),
-          base_(on.blocks + front_of(g)),
-          inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))),
-          metadata_(on.metadata) {
-        hide(on.blocks, front_of(g) + g.blocks_bytes());
-        pool_begins(base_);
+    debug_list(arena_places on, const geometry& g) noexcept : blocks_(on.blocks, g), metadata_(on.metadata) {
+        pool_begins(base());
     }
 
     debug_list() noexcept = default;
@@ -1473,7 +1569,9 @@ public:
     template <bool = true> [[nodiscard]] bool take(entry& taken) noexcept {
         if (carved_ == total() && first_ == none) return refuse();
         if (carved_ != total()) {
-            carve(taken = carved_++);
+            taken = carved_++;
+            ::new (static_cast<void*>(record_at(taken))) debug_record;
+            blocks_.carve(taken);
         } else {
             taken = first_;
             first_ = at(taken).next;
@@ -1492,8 +1590,8 @@ public:
     void put(entry back) noexcept {
         debug_record& record = at(back);
         if (record.release == 0) record.end(site::unknown(), ++operations_, this_thread());  // its constructor threw
-        std::memset(address(back), filled_with, layout_.block_size);
-        block_ends(base_, address(back), layout_.block_size);
+        blocks_.fill(back);
+        block_ends(base(), address(back), layout().block_size);
         record.state = block_state::out_of_use;
         record.is_free = record.is_filled = true;
         record.next = none;
@@ -1522,21 +1620,16 @@ public:
 
     /// The first damage in a block that was taken, or around one that was claimed.
     [[nodiscard]] damage inspect(entry block) noexcept {
-        return at(block).is_filled ? damage_in(block) : damage_around(block);
+        return at(block).is_filled ? blocks_.damage_in(block) : blocks_.damage_around(block, carved_);
     }
 
     /// The block that was taken is handed out now.
     void begin(entry block, const site& where) noexcept {
-        block_begins(base_, address(block), layout_.block_size);
+        block_begins(base(), address(block), layout().block_size);
         at(block).begin(where, ++operations_, this_thread());
     }
 
-    void mend(const damage& found) noexcept {
-        std::byte* const block = address(found.block);
-        if (found.kind == violation_kind::write_after_free) paint(block, layout_.block_size, filled_with);
-        else if (found.offset >= 0) paint(block + layout_.block_size, gap_bytes(), guarded_with);
-        else paint(block - lead_of(found.block), lead_of(found.block), guarded_with);
-    }
+    void mend(const damage& found) noexcept { blocks_.mend(found); }
 
     /// Adds what is known of the block that a violation is about.
     void describe(violation& v) const noexcept {
@@ -1546,7 +1639,7 @@ public:
 
     /// Who holds the blocks that are in use, most first. Valid until the next call. O(n log n) in the carved blocks.
     [[nodiscard]] std::span<const holder> holders() const noexcept {
-        auto* const each = reinterpret_cast<holder*>(metadata_ + total() * sizeof(debug_record));
+        auto* const each = reinterpret_cast<holder*>(record_at(total()));
         std::size_t count = 0;
         for (std::size_t index = 0; index < carved_; ++index)
             if (!at(index).is_free) ::new (static_cast<void*>(each + count++)) holder{at(index).allocated_at, 1};
@@ -1561,7 +1654,7 @@ public:
     [[nodiscard]] bool is_free(std::size_t index) const noexcept { return index >= carved_ || at(index).is_free; }
 
     template <std::size_t Stride = 0> [[nodiscard]] std::byte* address(entry block) const noexcept {
-        return base_ + block * layout_.stride;
+        return blocks_.address(block);
     }
 
     [[nodiscard]] violation_kind misuse_of(const void* address) const noexcept {
@@ -1572,42 +1665,39 @@ public:
         return index < carved_ ? violation_kind::double_free : violation_kind::not_allocated;
     }
 
-    [[nodiscard]] bool contains(const void* p) const noexcept { return offset_of(p) < layout_.blocks_bytes(); }
-    template <std::size_t Stride = 0>
-    [[nodiscard]] FIXPOOL_WRAPS std::size_t index_of(const void* address) const noexcept {
-        const std::uintptr_t index =
-            rotated(offset_of(address) * inverse_, static_cast<unsigned>(std::countr_zero(layout_.stride)));
-        return index < total() ? index : violation::npos;
+    [[nodiscard]] bool contains(const void* p) const noexcept { return blocks_.contains(p); }
+    template <std::size_t Stride = 0> [[nodiscard]] std::size_t index_of(const void* address) const noexcept {
+        return blocks_.index_of(address);
     }
     [[nodiscard]] std::size_t enclosing_index(const void* address) const noexcept {
-        return contains(address) ? offset_of(address) / layout_.stride : violation::npos;
+        return blocks_.enclosing_index(address);
     }
 
     template <class Fn> void for_each_live(Fn&& fn) const {
         for (std::size_t index = 0; index < carved_; ++index)
-            if (is_live(index)) fn(base_ + index * layout_.stride);
+            if (is_live(index)) fn(blocks_.address(index));
     }
 
     /// Nothing: what is handed out next is what was released first.
     void sort() noexcept {}
 
     /// Another value after a reset, and of another list.
-    [[nodiscard]] std::pair<const std::byte*, unsigned> life() const noexcept { return {base_, resets_}; }
+    [[nodiscard]] std::pair<const std::byte*, unsigned> life() const noexcept { return {base(), resets_}; }
 
     void reset() noexcept {
         if (total() == 0) return;
         ++resets_;
-        pool_ends(base_);
-        hide(base_, carved_ * layout_.stride);
-        pool_begins(base_);
+        pool_ends(base());
+        blocks_.hide();
+        pool_begins(base());
         carved_ = 0;
         first_ = none;
         out_ = peak_ = refused_ = 0;
     }
 
-    [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
-    [[nodiscard]] std::byte* base() const noexcept { return base_; }
-    [[nodiscard]] std::size_t total() const noexcept { return layout_.block_count; }
+    [[nodiscard]] const geometry& layout() const noexcept { return blocks_.layout(); }
+    [[nodiscard]] std::byte* base() const noexcept { return blocks_.base(); }
+    [[nodiscard]] std::size_t total() const noexcept { return layout().block_count; }
     [[nodiscard]] std::size_t out() const noexcept { return out_; }
     [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
     [[nodiscard]] std::size_t handed_out() const noexcept { return peak_; }  // the most at a time
@@ -1615,63 +1705,20 @@ public:
 private:
     debug_list& operator=(const debug_list&) noexcept = default;
 
-    /// Bytes in front of block 0.
-    [[nodiscard]] static constexpr std::size_t front_of(const geometry& g) noexcept {
-        return round_up(gap, g.alignment);
+    [[nodiscard]] std::byte* record_at(std::size_t index) const noexcept {
+        return metadata_ + index * sizeof(debug_record);
     }
-    [[nodiscard]] std::size_t gap_bytes() const noexcept { return layout_.stride - layout_.block_size; }
-    [[nodiscard]] std::size_t lead_of(entry block) const noexcept {
-        return block == 0 ? front_of(layout_) : gap_bytes();
-    }
-
     [[nodiscard]] debug_record& at(std::size_t index) const noexcept {
-        return *std::launder(reinterpret_cast<debug_record*>(metadata_ + index * sizeof(debug_record)));
+        return *std::launder(reinterpret_cast<debug_record*>(record_at(index)));
     }
 
     void end() noexcept {
         if (total() == 0) return;
-        pool_ends(base_);
-        reveal(base_ - front_of(layout_), front_of(layout_) + layout_.blocks_bytes());
+        pool_ends(base());
+        blocks_.reveal();
     }
 
-    void carve(entry block) noexcept {
-        ::new (static_cast<void*>(metadata_ + block * sizeof(debug_record))) debug_record;
-        if (block == 0) paint(base_ - front_of(layout_), front_of(layout_), guarded_with);
-        paint(address(block) + layout_.block_size, gap_bytes(), guarded_with);
-    }
-
-    [[nodiscard]] damage damage_in(entry block) const noexcept {
-        const other_bytes wrong = other_than(filled_with, address(block), layout_.block_size);
-        if (!wrong.any) return {};
-        return {violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value};
-    }
-
-    [[nodiscard]] damage damage_around(entry block) const noexcept {
-        const damage found = damage_in_front_of(block);
-        return found ? found : damage_in_front_of(block + 1);
-    }
-
-    /// In the guard bytes in front of a block: damage of that block, if they were written nearer to it than to the one
-    /// before. The last carved one has no block behind it.
-    [[nodiscard]] damage damage_in_front_of(entry block) const noexcept {
-        const std::size_t lead = lead_of(block);
-        const other_bytes wrong = other_than(guarded_with, address(block) - lead, lead);
-        if (!wrong.any) return {};
-        const bool is_next = block == 0 || (block != carved_ && lead - 1 - wrong.last < wrong.first);
-        const auto offset = static_cast<std::ptrdiff_t>(wrong.first);
-        if (is_next)
-            return {violation_kind::buffer_overflow, block, offset - static_cast<std::ptrdiff_t>(lead), wrong.value};
-        return {violation_kind::buffer_overflow, block - 1, offset + static_cast<std::ptrdiff_t>(layout_.block_size),
-                wrong.value};
-    }
-
-    [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t offset_of(const void* address) const noexcept {
-        return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
-    }
-
-    geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
-    std::byte* base_ = nullptr;      // of block 0
-    std::uintptr_t inverse_ = 1;     // of the odd part of the stride
+    guarded_blocks blocks_;
     std::byte* metadata_ = nullptr;  // records, then room for as many groups of holders
     entry carved_ = 0;               // blocks that have a record
     entry first_ = none;             // of the queue of free blocks: the next one out when all are carved
@@ -1683,7 +1730,9 @@ private:
     unsigned resets_ = 0;
 };
 
-template <> struct list_for<checking::debug> {
+template <checking C>
+requires keeps_sites<C>
+struct list_for<C> {
     using type = debug_list;
     FIXPOOL_HIDDEN static constexpr std::size_t gap = debug_list::gap;
 };
@@ -1836,7 +1885,6 @@ template <checking C, class Sync> class shared_state;
 template <checking C = checking::checked> class basic_memory_pool {
     using free_list = typename detail::list_for<C>::type;
     using entry = typename free_list::entry;
-    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;                 // of each operation are kept
     FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // bytes between two blocks, at least
 
 public:
@@ -1902,44 +1950,51 @@ public:
     }
 
     /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
-    /// `deallocate`. At debug level, this and all below take a site last: the caller's place, unless it is given.
+    /// `deallocate`. At debug level, what allocates or releases takes a site last: the caller's place, unless given.
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
-    [[nodiscard]] void* allocate() requires(!sites) { return allocate_or_throw(); }
-    [[nodiscard]] void* allocate(site where = {}) requires sites { return allocate_or_throw(where); }
+    [[nodiscard]] void* allocate() {
+        entry taken;
+        if (!list_.take(taken)) raise_exhausted();
+        return hand_out(taken);
+    }
 
     /// As `allocate`, but returns nullptr when all blocks are in use.
-    [[nodiscard]] void* try_allocate() noexcept requires(!sites) { return allocate_or_null(); }
-    [[nodiscard]] void* try_allocate(site where = {}) noexcept requires sites { return allocate_or_null(where); }
+    [[nodiscard]] void* try_allocate() noexcept {
+        entry taken;
+        return list_.take(taken) ? hand_out(taken) : nullptr;
+    }
 
     /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
     /// then a no-op; unchecked: undefined.
     /// Complexity: O(1).
-    void deallocate(void* block) noexcept requires(!sites) { take_back(block); }
-    void deallocate(void* block, site where = {}) noexcept requires sites { take_back(block, where); }
+    void deallocate(void* block) noexcept {
+        const entry claimed = list_.claim(block);
+        if (claimed == free_list::none) return report_misuse(block);
+        list_.put(claimed);
+    }
 
     /// Fills `blocks` with as many blocks, or returns false and leaves it and the pool alone.
     /// Complexity: O(blocks.size()).
-    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept requires(!sites) { return fill(blocks); }
-    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks, site where = {}) noexcept requires sites {
-        return fill(blocks, where);
+    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
+        if (blocks.size() > available()) return list_.refuse();
+        for (void*& block : blocks) block = try_allocate();
+        return true;
     }
 
     /// `deallocate` for each of `blocks`, in their order.
-    void deallocate_bulk(std::span<void* const> blocks) noexcept requires(!sites) {
-        for (void* const block : blocks) take_back(block);
-    }
-    void deallocate_bulk(std::span<void* const> blocks, site where = {}) noexcept requires sites {
-        for (void* const block : blocks) take_back(block, where);
+    void deallocate_bulk(std::span<void* const> blocks) noexcept {
+        for (void* const block : blocks) deallocate(block);
     }
 
     /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. The pool is then unchanged.
     /// Complexity: O(1).
-    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires(knows_live_blocks<C> && !sites) {
-        return try_take_back(block);
-    }
-    [[nodiscard]] release_status try_deallocate(void* block, site where = {}) noexcept requires sites {
-        return try_take_back(block, where);
+    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
+        if (block == nullptr) return release_status::null_pointer;
+        const entry claimed = list_.claim(block);
+        if (claimed == free_list::none) return detail::status_of(list_.misuse_of(block));
+        list_.put(claimed);
+        return release_status::released;
     }
 
     /// Whether `block` is the start of a block of this pool that is in use. It is not read. To find the pool of a
@@ -1992,80 +2047,30 @@ public:
     }
 
 private:
+    template <checking D> friend class basic_memory_pool;
     template <class T, checking D> friend class typed_pool;
     template <checking D, class Sync> friend class detail::shared_state;
+
     basic_memory_pool(arena&& memory, const detail::geometry& g, const pool_options& options)
         : arena_(std::move(memory)), list_(arena_.acquire(free_list::plan(g)), g), reporter_(options) {}
+
     [[nodiscard]] static constexpr detail::geometry geometry_of(pool_layout layout) {
         return detail::checked_geometry(layout, free_list::metadata_size, gap);
     }
-    // `where` is a site at debug level, and nothing at any other.
-    template <class... Site> [[nodiscard]] void* allocate_or_throw(const Site&... where) {
-        entry taken;
-        if (!take(taken, where...)) raise_exhausted();
-        return hand_out(taken);
-    }
-    template <class... Site> [[nodiscard]] void* allocate_or_null(const Site&... where) noexcept {
-        entry taken;
-        return take(taken, where...) ? hand_out(taken) : nullptr;
-    }
-    template <class... Site> [[nodiscard]] bool fill(std::span<void*> blocks, const Site&... where) noexcept {
-        if (blocks.size() > available()) return list_.refuse();
-        for (void*& block : blocks) block = allocate_or_null(where...);
-        return true;
-    }
-    template <class... Site> void take_back(void* block, const Site&... where) noexcept {
-        const entry claimed = claim(block, where...);
-        if (claimed == free_list::none) return report_misuse(block);
-        if (inspect(claimed)) list_.put(claimed);
-    }
-    template <class... Site> [[nodiscard]] release_status try_take_back(void* block, const Site&... where) noexcept {
-        if (block == nullptr) return release_status::null_pointer;
-        const entry claimed = claim(block, where...);
-        if (claimed == free_list::none) return detail::status_of(list_.misuse_of(block));
-        if (inspect(claimed)) list_.put(claimed);
-        return release_status::released;
-    }
-    /// Debug level: reports and mends what was written into a block that was taken, or around one that was claimed.
-    /// False if a handler has reset or moved the pool: then the block is not the caller's any more.
-    template <class... Site> [[nodiscard]] bool inspect([[maybe_unused]] entry block, const Site&... where) noexcept {
-        if constexpr (sites) return mend(block, where...);
-        else return true;
-    }
-    template <class... Site> [[nodiscard]] bool mend(entry block, const Site&... where) noexcept {
-        const auto life = list_.life();
-        for (auto found = list_.inspect(block); found; found = list_.inspect(block)) {
-            reporter_.report(found.described(violation_at(found.kind, list_.address(found.block))));
-            if (list_.life() != life) return false;
-            list_.mend(found);
-        }
-        (list_.begin(block, where), ...);
-        return true;
-    }
-    template <class... Site> [[nodiscard]] bool take(entry& taken, const Site&... where) noexcept {
-        do
-            if (!list_.take(taken)) return false;
-        while (!inspect(taken, where...));
-        return true;
-    }
-    template <std::size_t Stride = 0, class... Site>
-    [[nodiscard]] entry claim(void* block, const Site&... at) noexcept {
-        if constexpr (sites) return list_.template claim<Stride>(block, at...);
-        else return list_.template claim<Stride>(block);
-    }
+
     [[nodiscard]] void* hand_out(entry taken) noexcept {
         list_.mark(taken, detail::block_state::live);
         return list_.address(taken);
     }
+
     [[noreturn]] FIXPOOL_COLD void raise_exhausted() const {
-        if constexpr (!sites || detail::traps) detail::raise_made<pool_exhausted>(name(), total_blocks());
-        else detail::raise_made<pool_exhausted>(name(), total_blocks(), list_.text_of_holders().c_str());
+        detail::raise_made<pool_exhausted>(name(), total_blocks());
     }
 
     [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
         violation v{kind,           this,     name(),          address,         list_.enclosing_index(address),
                     total_blocks(), in_use(), site::unknown(), site::unknown(), reporter_.context()};
-        if constexpr (sites) list_.describe(v);
+        if constexpr (keeps_sites<C>) list_.describe(v);
         return v;
     }
 
@@ -2091,7 +2096,7 @@ private:
         const void* lowest = nullptr;  // stays so if the only objects are being constructed or destroyed
         list_.for_each_live([&lowest](const std::byte* block) { lowest = lowest == nullptr ? block : lowest; });
         violation v = violation_at(kind, lowest);
-        if constexpr (sites) v.holders = list_.holders();
+        if constexpr (keeps_sites<C>) v.holders = list_.holders();
         reporter_.report(v);
     }
 
@@ -2101,6 +2106,155 @@ private:
 };
 
 using memory_pool = basic_memory_pool<>;
+
+}  // namespace fixpool::inline FIXPOOL_ABI
+
+// ==== fixpool/detail/debug_memory_pool.hpp ====
+// debug_memory_pool: what raw pools do in another way at debug level: each operation takes a site.
+
+#include <cstddef>
+#include <span>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+namespace detail {
+/// The level of the class that a raw pool of debug level is derived from, which has all but what takes a site. A level
+/// of its own, since `&memory_pool::allocate` is to name one function: two, one of them constrained, are too many
+/// for g++ 12.
+template <checking C> inline constexpr checking beneath = checking{3};
+}  // namespace detail
+
+template <> class basic_memory_pool<checking::debug> : public basic_memory_pool<detail::beneath<checking::debug>> {
+    using base = basic_memory_pool<detail::beneath<checking::debug>>;
+    using entry = detail::debug_list::entry;
+    static constexpr entry none = detail::debug_list::none;
+
+public:
+    using base::base;
+
+    [[nodiscard]] void* allocate(site where = {}) {
+        entry taken = none;
+        if (!take(taken, where)) raise_exhausted();
+        return hand_out(taken);
+    }
+    [[nodiscard]] void* try_allocate(site where = {}) noexcept {
+        entry taken = none;
+        return take(taken, where) ? hand_out(taken) : nullptr;
+    }
+    void deallocate(void* block, site where = {}) noexcept {
+        const entry claimed = list_.claim(block, where);
+        if (claimed == none) return report_misuse(block);
+        if (mend(claimed)) list_.put(claimed);
+    }
+    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks, site where = {}) noexcept {
+        bool is_whole = false;
+        while (!is_whole) {  // begins anew when a handler has reset the pool
+            if (blocks.size() > available()) return list_.refuse();
+            for (void*& block : blocks) {
+                entry taken = none;
+                static_cast<void>(list_.take(taken));
+                block = list_.address(taken);
+            }
+            is_whole = true;
+            for (std::size_t i = 0; is_whole && i < blocks.size(); ++i) is_whole = begin(entry_at(blocks[i]), where);
+        }
+        for (void* const block : blocks) static_cast<void>(hand_out(entry_at(block)));
+        return true;
+    }
+    void deallocate_bulk(std::span<void* const> blocks, site where = {}) noexcept {
+        for (void* const block : blocks) deallocate(block, where);
+    }
+    [[nodiscard]] release_status try_deallocate(void* block, site where = {}) noexcept {
+        if (block == nullptr) return release_status::null_pointer;
+        const entry claimed = list_.claim(block, where);
+        if (claimed == none) return detail::status_of(list_.misuse_of(block));
+        if (mend(claimed)) list_.put(claimed);
+        return release_status::released;
+    }
+
+private:
+    template <class T, checking D> friend class typed_pool;
+
+    [[nodiscard]] entry entry_at(const void* block) const noexcept { return static_cast<entry>(list_.index_of(block)); }
+
+    /// Takes a block, which was verified.
+    [[nodiscard]] bool take(entry& taken, const site& where) noexcept {
+        do
+            if (!list_.take(taken)) return false;
+        while (!begin(taken, where));
+        return true;
+    }
+    [[nodiscard]] bool begin(entry taken, const site& where) noexcept {
+        if (!mend(taken)) return false;
+        list_.begin(taken, where);
+        return true;
+    }
+
+    /// Reports and mends what was written into a block that was taken, or around one that was claimed. False if a
+    /// handler has reset or moved the pool: then the block is not the caller's any more.
+    [[nodiscard]] bool mend(entry block) noexcept {
+        const auto life = list_.life();
+        for (auto found = list_.inspect(block); found; found = list_.inspect(block)) {
+            reporter_.report(found.described(violation_at(found.kind, list_.address(found.block))));
+            if (list_.life() != life) return false;
+            list_.mend(found);
+        }
+        return true;
+    }
+
+    [[noreturn]] FIXPOOL_COLD void raise_exhausted() const {
+        if constexpr (detail::traps) detail::stop();
+        else detail::raise_made<pool_exhausted>(name(), total_blocks(), list_.text_of_holders().c_str());
+    }
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI
+
+// ==== fixpool/detail/debug_shared_memory_pool.hpp ====
+// debug_shared_memory_pool: what shared raw pools do in another way at debug level: each operation takes a site.
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+template <checking C> class basic_shared_memory_pool;
+
+// Constrained, not a specialisation for one level: so it is complete only where somebody uses it, and needs no header of
+// threads here.
+template <checking C>
+requires(C == checking::debug) class basic_shared_memory_pool<C> : public basic_shared_memory_pool<detail::beneath<C>> {
+    using base = basic_shared_memory_pool<detail::beneath<C>>;
+    using base::state_;
+
+public:
+    using base::base;
+
+    [[nodiscard]] void* allocate(site where = {}) const {
+        void* const block = try_allocate(where);
+        if (block == nullptr) state_->raise_exhausted();
+        return block;
+    }
+    [[nodiscard]] void* try_allocate(site where = {}) const noexcept { return base::given_up(state_->take(where)); }
+    void deallocate(void* block, site where = {}) const noexcept {
+        if (!is_taken_back(block, where)) base::report_misuse(block, {});
+    }
+    [[nodiscard]] release_status try_deallocate(void* block, site where = {}) const noexcept {
+        if (block == nullptr) return release_status::null_pointer;
+        return is_taken_back(block, where) ? release_status::released
+                                           : detail::status_of(state_->template misuse_of<false>(block).kind);
+    }
+
+    [[nodiscard]] friend bool operator==(const basic_shared_memory_pool& a,
+                                         const basic_shared_memory_pool& b) noexcept {
+        return a.state_.get() == b.state_.get();
+    }
+
+private:
+    [[nodiscard]] bool is_taken_back(void* block, const site& where) const noexcept {
+        const auto claimed = state_->claim(block, detail::block_state::given_up, where);
+        if (claimed == detail::debug_list::none) return false;
+        static_cast<void>(state_->put(claimed));  // this copy keeps the state
+        return true;
+    }
+};
 
 }  // namespace fixpool::inline FIXPOOL_ABI
 
@@ -2116,7 +2270,9 @@ struct magazine_plan;
 template <class Lock> class held;
 
 /// As shared_state, for one level: no magazines. Needs no header of threads: that is for who includes a shared pool.
-template <class Sync> class shared_state<checking::debug, Sync> {
+template <checking C, class Sync>
+requires keeps_sites<C>
+class shared_state<C, Sync> {
     using pool_of_blocks = basic_memory_pool<checking::debug>;
     using lock_of_mutex = held<typename Sync::mutex>;
 
@@ -3040,32 +3196,33 @@ public:
     }
 
     /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
-    /// `deallocate`.
+    /// `deallocate`. At debug level, what allocates or releases takes a site last, as in memory_pool.
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
-    [[nodiscard]] void* allocate() const requires(!keeps_sites<C>) { return allocate_or_throw(); }
-    [[nodiscard]] void* allocate(site where = {}) const requires keeps_sites<C> { return allocate_or_throw(where); }
+    [[nodiscard]] void* allocate() const {
+        void* const block = try_allocate();
+        if (block == nullptr) state_->raise_exhausted();
+        return block;
+    }
 
     /// As `allocate`, but returns nullptr when all blocks are in use.
-    [[nodiscard]] void* try_allocate() const noexcept requires(!keeps_sites<C>) { return allocate_or_null(); }
-    [[nodiscard]] void* try_allocate(site where = {}) const noexcept requires keeps_sites<C> {
-        return allocate_or_null(where);
-    }
+    [[nodiscard]] void* try_allocate() const noexcept { return given_up(state_->template take<false>()); }
 
     /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
     /// then a no-op; unchecked: undefined.
     /// Complexity: O(1).
-    void deallocate(void* block) const noexcept requires(!keeps_sites<C>) { take_back(block); }
-    void deallocate(void* block, site where = {}) const noexcept requires keeps_sites<C> { take_back(block, where); }
+    void deallocate(void* block) const noexcept {
+        detail::block_state was{};
+        if (!is_taken_back(block, was)) report_misuse(block, was);
+    }
 
     /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
     /// Complexity: O(1).
-    [[nodiscard]] release_status try_deallocate(void* block) const noexcept
-        requires(knows_live_blocks<C> && !keeps_sites<C>) {
-        return try_take_back(block);
-    }
-    [[nodiscard]] release_status try_deallocate(void* block, site where = {}) const noexcept requires keeps_sites<C> {
-        return try_take_back(block, where);
+    [[nodiscard]] release_status try_deallocate(void* block) const noexcept requires knows_live_blocks<C> {
+        if (block == nullptr) return release_status::null_pointer;
+        detail::block_state was{};
+        return is_taken_back(block, was) ? release_status::released
+                                         : detail::status_of(state_->template misuse_of<false>(block, was).kind);
     }
 
     /// Whether `block` is the start of a block of this pool that is in use. It is not read.
@@ -3098,6 +3255,8 @@ public:
     }
 
 private:
+    template <checking D> friend class basic_shared_memory_pool;
+
     [[nodiscard]] const basic_memory_pool<C>& constant() const noexcept { return state_->pool(); }
 
     /// The last copy is gone: blocks that are out are a leak, which the depot's pool reports.
@@ -3106,39 +3265,16 @@ private:
         delete last;
     }
 
-    // `where` is a site in debug level, and nothing in any other.
-    template <class... Site> [[nodiscard]] void* allocate_or_throw(const Site&... where) const {
-        void* const block = allocate_or_null(where...);
-        if (block == nullptr) state_->raise_exhausted();
-        return block;
-    }
-    template <class... Site> [[nodiscard]] void* allocate_or_null(const Site&... where) const noexcept {
-        entry taken;
-        if constexpr (keeps_sites<C>) taken = state_->template take<false>(where...);
-        else taken = state_->template take<false>();
+    /// The block that was taken, with its holder as its owner; nullptr for none.
+    [[nodiscard]] void* given_up(entry taken) const noexcept {
         if (taken == state::none) return nullptr;
         state_->give_up(taken);
         return state_->numbers().address(taken);
     }
-    template <class... Site> void take_back(void* block, const Site&... where) const noexcept {
-        detail::block_state was{};
-        if (!is_taken_back(block, was, where...)) report_misuse(block, was);
-    }
-    template <class... Site>
-    [[nodiscard]] release_status try_take_back(void* block, const Site&... where) const noexcept {
-        if (block == nullptr) return release_status::null_pointer;
-        detail::block_state was{};
-        return is_taken_back(block, was, where...)
-                   ? release_status::released
-                   : detail::status_of(state_->template misuse_of<false>(block, was).kind);
-    }
 
     /// If not, `was` says what the block was.
-    template <class... Site>
-    [[nodiscard]] bool is_taken_back(void* block, detail::block_state& was, const Site&... where) const noexcept {
-        entry claimed;
-        if constexpr (keeps_sites<C>) claimed = state_->claim(block, detail::block_state::given_up, where...);
-        else claimed = state_->claim(block, was);
+    [[nodiscard]] bool is_taken_back(void* block, detail::block_state& was) const noexcept {
+        const entry claimed = state_->claim(block, was);
         if (claimed == state::none) return false;
         static_cast<void>(state_->put(claimed));  // this copy keeps the state
         return true;
@@ -3278,7 +3414,7 @@ public:
     /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
     /// again.
     /// Complexity: O(1), and T's constructor.
-    template <class... Args> [[nodiscard]] block<T, C> allocate(Args&&... args) {
+    template <class... Args> [[nodiscard]] block<T, C> allocate(Args&&... args) requires(!sites) {
         entry taken;
         if (!pool_.list_.take(taken)) pool_.raise_exhausted();
         return made_in(taken, std::forward<Args>(args)...);
@@ -3288,7 +3424,7 @@ public:
     }
 
     /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
-    template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) {
+    template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) requires(!sites) {
         entry taken;
         if (!pool_.list_.take(taken)) return {};
         return made_in(taken, std::forward<Args>(args)...);
@@ -3299,8 +3435,12 @@ public:
 
     /// As `allocate` and `try_allocate`, but T is default-initialised: what T's default constructor leaves alone is
     /// uninitialised, as by std::make_unique_for_overwrite. `allocate()` sets all of an aggregate to 0.
-    template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(overwrite()); }
-    template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(overwrite()); }
+    template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() requires(!sites) {
+        return allocate(overwrite());
+    }
+    template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() requires(!sites) {
+        return try_allocate(overwrite());
+    }
     template <class...> [[nodiscard]] FIXPOOL_CALLED block<T, C> allocate_for_overwrite() requires sites {
         return allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
     }
@@ -3400,16 +3540,18 @@ private:
     void put_back(entry block) noexcept { pool_.list_.put(block); }
 
     /// Validates before it destroys, and puts the block back only when the destructor has returned.
-    template <class... Site> void give_back_from(T* object, const Site&... where) noexcept {
-        const entry claimed = pool_.template claim<stride()>(object, where...);
+    void give_back(T* object) noexcept requires(!sites) {
+        const entry claimed = pool_.list_.template claim<stride()>(object);
         if (claimed == free_list::none) return report_misuse(object);
-        static_cast<void>(pool_.inspect(claimed));  // no handler resets or moves a typed pool
         detail::destroy(*object);
         put_back(claimed);
     }
-    void give_back(T* object) noexcept requires(!sites) { give_back_from(object); }
     template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires sites {
-        give_back_from(object, free_list::called_before(FIXPOOL_CALLER()));
+        const entry claimed = pool_.list_.template claim<stride()>(object, free_list::called_before(FIXPOOL_CALLER()));
+        if (claimed == free_list::none) return report_misuse(object);
+        static_cast<void>(pool_.mend(claimed));  // no handler resets or moves a typed pool
+        detail::destroy(*object);
+        put_back(claimed);
     }
 
     void give_up(T* object) noexcept {
@@ -3585,7 +3727,7 @@ public:
     /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
     /// again.
     /// Complexity: O(1), and T's constructor.
-    template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
+    template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const requires(!keeps_sites<C>) {
         return objects_->template allocate<true>(std::forward<Args>(args)...);
     }
     template <class... Args>
@@ -3594,7 +3736,8 @@ public:
     }
 
     /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
-    template <class... Args> [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const {
+    template <class... Args>
+    [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const requires(!keeps_sites<C>) {
         return objects_->template allocate<false>(std::forward<Args>(args)...);
     }
     template <class... Args>
@@ -3603,10 +3746,10 @@ public:
     }
 
     /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
-    template <class...> [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const {
+    template <class...> [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const requires(!keeps_sites<C>) {
         return allocate(detail::for_overwrite());
     }
-    template <class...> [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const {
+    template <class...> [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const requires(!keeps_sites<C>) {
         return try_allocate(detail::for_overwrite());
     }
     template <class...>

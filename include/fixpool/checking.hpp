@@ -24,9 +24,9 @@ enum class checking : unsigned char { unchecked, checked, debug };
 template <checking C>
 concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked pool does not know its live blocks
 
-/// Debug level keeps where each block was allocated and released.
+/// Debug level keeps where each block was allocated and released; and so does what its raw pools are derived from.
 template <checking C>
-concept keeps_sites = C == checking::debug;
+concept keeps_sites = C != checking::unchecked&& C != checking::checked;
 
 namespace detail {
 

@@ -18,5 +18,6 @@
 // Shared pools have no magazines: each operation takes the pool's mutex.
 #pragma once
 
-#include <fixpool/detail/debug_list.hpp>
+#include <fixpool/detail/debug_memory_pool.hpp>
+#include <fixpool/detail/debug_shared_memory_pool.hpp>
 #include <fixpool/detail/debug_state.hpp>

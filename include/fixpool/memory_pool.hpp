@@ -31,7 +31,6 @@ template <checking C, class Sync> class shared_state;
 template <checking C = checking::checked> class basic_memory_pool {
     using free_list = typename detail::list_for<C>::type;
     using entry = typename free_list::entry;
-    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;                 // of each operation are kept
     FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // bytes between two blocks, at least
 
 public:
@@ -97,44 +96,51 @@ public:
     }
 
     /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
-    /// `deallocate`. At debug level, this and all below take a site last: the caller's place, unless it is given.
+    /// `deallocate`. At debug level, what allocates or releases takes a site last: the caller's place, unless given.
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
-    [[nodiscard]] void* allocate() requires(!sites) { return allocate_or_throw(); }
-    [[nodiscard]] void* allocate(site where = {}) requires sites { return allocate_or_throw(where); }
+    [[nodiscard]] void* allocate() {
+        entry taken;
+        if (!list_.take(taken)) raise_exhausted();
+        return hand_out(taken);
+    }
 
     /// As `allocate`, but returns nullptr when all blocks are in use.
-    [[nodiscard]] void* try_allocate() noexcept requires(!sites) { return allocate_or_null(); }
-    [[nodiscard]] void* try_allocate(site where = {}) noexcept requires sites { return allocate_or_null(where); }
+    [[nodiscard]] void* try_allocate() noexcept {
+        entry taken;
+        return list_.take(taken) ? hand_out(taken) : nullptr;
+    }
 
     /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
     /// then a no-op; unchecked: undefined.
     /// Complexity: O(1).
-    void deallocate(void* block) noexcept requires(!sites) { take_back(block); }
-    void deallocate(void* block, site where = {}) noexcept requires sites { take_back(block, where); }
+    void deallocate(void* block) noexcept {
+        const entry claimed = list_.claim(block);
+        if (claimed == free_list::none) return report_misuse(block);
+        list_.put(claimed);
+    }
 
     /// Fills `blocks` with as many blocks, or returns false and leaves it and the pool alone.
     /// Complexity: O(blocks.size()).
-    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept requires(!sites) { return fill(blocks); }
-    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks, site where = {}) noexcept requires sites {
-        return fill(blocks, where);
+    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
+        if (blocks.size() > available()) return list_.refuse();
+        for (void*& block : blocks) block = try_allocate();
+        return true;
     }
 
     /// `deallocate` for each of `blocks`, in their order.
-    void deallocate_bulk(std::span<void* const> blocks) noexcept requires(!sites) {
-        for (void* const block : blocks) take_back(block);
-    }
-    void deallocate_bulk(std::span<void* const> blocks, site where = {}) noexcept requires sites {
-        for (void* const block : blocks) take_back(block, where);
+    void deallocate_bulk(std::span<void* const> blocks) noexcept {
+        for (void* const block : blocks) deallocate(block);
     }
 
     /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. The pool is then unchanged.
     /// Complexity: O(1).
-    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires(knows_live_blocks<C> && !sites) {
-        return try_take_back(block);
-    }
-    [[nodiscard]] release_status try_deallocate(void* block, site where = {}) noexcept requires sites {
-        return try_take_back(block, where);
+    [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
+        if (block == nullptr) return release_status::null_pointer;
+        const entry claimed = list_.claim(block);
+        if (claimed == free_list::none) return detail::status_of(list_.misuse_of(block));
+        list_.put(claimed);
+        return release_status::released;
     }
 
     /// Whether `block` is the start of a block of this pool that is in use. It is not read. To find the pool of a
@@ -187,80 +193,30 @@ public:
     }
 
 private:
+    template <checking D> friend class basic_memory_pool;
     template <class T, checking D> friend class typed_pool;
     template <checking D, class Sync> friend class detail::shared_state;
+
     basic_memory_pool(arena&& memory, const detail::geometry& g, const pool_options& options)
         : arena_(std::move(memory)), list_(arena_.acquire(free_list::plan(g)), g), reporter_(options) {}
+
     [[nodiscard]] static constexpr detail::geometry geometry_of(pool_layout layout) {
         return detail::checked_geometry(layout, free_list::metadata_size, gap);
     }
-    // `where` is a site at debug level, and nothing at any other.
-    template <class... Site> [[nodiscard]] void* allocate_or_throw(const Site&... where) {
-        entry taken;
-        if (!take(taken, where...)) raise_exhausted();
-        return hand_out(taken);
-    }
-    template <class... Site> [[nodiscard]] void* allocate_or_null(const Site&... where) noexcept {
-        entry taken;
-        return take(taken, where...) ? hand_out(taken) : nullptr;
-    }
-    template <class... Site> [[nodiscard]] bool fill(std::span<void*> blocks, const Site&... where) noexcept {
-        if (blocks.size() > available()) return list_.refuse();
-        for (void*& block : blocks) block = allocate_or_null(where...);
-        return true;
-    }
-    template <class... Site> void take_back(void* block, const Site&... where) noexcept {
-        const entry claimed = claim(block, where...);
-        if (claimed == free_list::none) return report_misuse(block);
-        if (inspect(claimed)) list_.put(claimed);
-    }
-    template <class... Site> [[nodiscard]] release_status try_take_back(void* block, const Site&... where) noexcept {
-        if (block == nullptr) return release_status::null_pointer;
-        const entry claimed = claim(block, where...);
-        if (claimed == free_list::none) return detail::status_of(list_.misuse_of(block));
-        if (inspect(claimed)) list_.put(claimed);
-        return release_status::released;
-    }
-    /// Debug level: reports and mends what was written into a block that was taken, or around one that was claimed.
-    /// False if a handler has reset or moved the pool: then the block is not the caller's any more.
-    template <class... Site> [[nodiscard]] bool inspect([[maybe_unused]] entry block, const Site&... where) noexcept {
-        if constexpr (sites) return mend(block, where...);
-        else return true;
-    }
-    template <class... Site> [[nodiscard]] bool mend(entry block, const Site&... where) noexcept {
-        const auto life = list_.life();
-        for (auto found = list_.inspect(block); found; found = list_.inspect(block)) {
-            reporter_.report(found.described(violation_at(found.kind, list_.address(found.block))));
-            if (list_.life() != life) return false;
-            list_.mend(found);
-        }
-        (list_.begin(block, where), ...);
-        return true;
-    }
-    template <class... Site> [[nodiscard]] bool take(entry& taken, const Site&... where) noexcept {
-        do
-            if (!list_.take(taken)) return false;
-        while (!inspect(taken, where...));
-        return true;
-    }
-    template <std::size_t Stride = 0, class... Site>
-    [[nodiscard]] entry claim(void* block, const Site&... at) noexcept {
-        if constexpr (sites) return list_.template claim<Stride>(block, at...);
-        else return list_.template claim<Stride>(block);
-    }
+
     [[nodiscard]] void* hand_out(entry taken) noexcept {
         list_.mark(taken, detail::block_state::live);
         return list_.address(taken);
     }
+
     [[noreturn]] FIXPOOL_COLD void raise_exhausted() const {
-        if constexpr (!sites || detail::traps) detail::raise_made<pool_exhausted>(name(), total_blocks());
-        else detail::raise_made<pool_exhausted>(name(), total_blocks(), list_.text_of_holders().c_str());
+        detail::raise_made<pool_exhausted>(name(), total_blocks());
     }
 
     [[nodiscard]] violation violation_at(violation_kind kind, const void* address) const noexcept {
         violation v{kind,           this,     name(),          address,         list_.enclosing_index(address),
                     total_blocks(), in_use(), site::unknown(), site::unknown(), reporter_.context()};
-        if constexpr (sites) list_.describe(v);
+        if constexpr (keeps_sites<C>) list_.describe(v);
         return v;
     }
 
@@ -286,7 +242,7 @@ private:
         const void* lowest = nullptr;  // stays so if the only objects are being constructed or destroyed
         list_.for_each_live([&lowest](const std::byte* block) { lowest = lowest == nullptr ? block : lowest; });
         violation v = violation_at(kind, lowest);
-        if constexpr (sites) v.holders = list_.holders();
+        if constexpr (keeps_sites<C>) v.holders = list_.holders();
         reporter_.report(v);
     }
 

@@ -55,32 +55,33 @@ public:
     }
 
     /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
-    /// `deallocate`.
+    /// `deallocate`. At debug level, what allocates or releases takes a site last, as in memory_pool.
     /// Throws: pool_exhausted when all `total_blocks()` are in use.
     /// Complexity: O(1).
-    [[nodiscard]] void* allocate() const requires(!keeps_sites<C>) { return allocate_or_throw(); }
-    [[nodiscard]] void* allocate(site where = {}) const requires keeps_sites<C> { return allocate_or_throw(where); }
+    [[nodiscard]] void* allocate() const {
+        void* const block = try_allocate();
+        if (block == nullptr) state_->raise_exhausted();
+        return block;
+    }
 
     /// As `allocate`, but returns nullptr when all blocks are in use.
-    [[nodiscard]] void* try_allocate() const noexcept requires(!keeps_sites<C>) { return allocate_or_null(); }
-    [[nodiscard]] void* try_allocate(site where = {}) const noexcept requires keeps_sites<C> {
-        return allocate_or_null(where);
-    }
+    [[nodiscard]] void* try_allocate() const noexcept { return given_up(state_->template take<false>()); }
 
     /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
     /// then a no-op; unchecked: undefined.
     /// Complexity: O(1).
-    void deallocate(void* block) const noexcept requires(!keeps_sites<C>) { take_back(block); }
-    void deallocate(void* block, site where = {}) const noexcept requires keeps_sites<C> { take_back(block, where); }
+    void deallocate(void* block) const noexcept {
+        detail::block_state was{};
+        if (!is_taken_back(block, was)) report_misuse(block, was);
+    }
 
     /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
     /// Complexity: O(1).
-    [[nodiscard]] release_status try_deallocate(void* block) const noexcept
-        requires(knows_live_blocks<C> && !keeps_sites<C>) {
-        return try_take_back(block);
-    }
-    [[nodiscard]] release_status try_deallocate(void* block, site where = {}) const noexcept requires keeps_sites<C> {
-        return try_take_back(block, where);
+    [[nodiscard]] release_status try_deallocate(void* block) const noexcept requires knows_live_blocks<C> {
+        if (block == nullptr) return release_status::null_pointer;
+        detail::block_state was{};
+        return is_taken_back(block, was) ? release_status::released
+                                         : detail::status_of(state_->template misuse_of<false>(block, was).kind);
     }
 
     /// Whether `block` is the start of a block of this pool that is in use. It is not read.
@@ -113,6 +114,8 @@ public:
     }
 
 private:
+    template <checking D> friend class basic_shared_memory_pool;
+
     [[nodiscard]] const basic_memory_pool<C>& constant() const noexcept { return state_->pool(); }
 
     /// The last copy is gone: blocks that are out are a leak, which the depot's pool reports.
@@ -121,39 +124,16 @@ private:
         delete last;
     }
 
-    // `where` is a site in debug level, and nothing in any other.
-    template <class... Site> [[nodiscard]] void* allocate_or_throw(const Site&... where) const {
-        void* const block = allocate_or_null(where...);
-        if (block == nullptr) state_->raise_exhausted();
-        return block;
-    }
-    template <class... Site> [[nodiscard]] void* allocate_or_null(const Site&... where) const noexcept {
-        entry taken;
-        if constexpr (keeps_sites<C>) taken = state_->template take<false>(where...);
-        else taken = state_->template take<false>();
+    /// The block that was taken, with its holder as its owner; nullptr for none.
+    [[nodiscard]] void* given_up(entry taken) const noexcept {
         if (taken == state::none) return nullptr;
         state_->give_up(taken);
         return state_->numbers().address(taken);
     }
-    template <class... Site> void take_back(void* block, const Site&... where) const noexcept {
-        detail::block_state was{};
-        if (!is_taken_back(block, was, where...)) report_misuse(block, was);
-    }
-    template <class... Site>
-    [[nodiscard]] release_status try_take_back(void* block, const Site&... where) const noexcept {
-        if (block == nullptr) return release_status::null_pointer;
-        detail::block_state was{};
-        return is_taken_back(block, was, where...)
-                   ? release_status::released
-                   : detail::status_of(state_->template misuse_of<false>(block, was).kind);
-    }
 
     /// If not, `was` says what the block was.
-    template <class... Site>
-    [[nodiscard]] bool is_taken_back(void* block, detail::block_state& was, const Site&... where) const noexcept {
-        entry claimed;
-        if constexpr (keeps_sites<C>) claimed = state_->claim(block, detail::block_state::given_up, where...);
-        else claimed = state_->claim(block, was);
+    [[nodiscard]] bool is_taken_back(void* block, detail::block_state& was) const noexcept {
+        const entry claimed = state_->claim(block, was);
         if (claimed == state::none) return false;
         static_cast<void>(state_->put(claimed));  // this copy keeps the state
         return true;

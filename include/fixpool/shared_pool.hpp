@@ -162,7 +162,7 @@ public:
     /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
     /// again.
     /// Complexity: O(1), and T's constructor.
-    template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const {
+    template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const requires(!keeps_sites<C>) {
         return objects_->template allocate<true>(std::forward<Args>(args)...);
     }
     template <class... Args>
@@ -171,7 +171,8 @@ public:
     }
 
     /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
-    template <class... Args> [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const {
+    template <class... Args>
+    [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const requires(!keeps_sites<C>) {
         return objects_->template allocate<false>(std::forward<Args>(args)...);
     }
     template <class... Args>
@@ -180,10 +181,10 @@ public:
     }
 
     /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
-    template <class...> [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const {
+    template <class...> [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const requires(!keeps_sites<C>) {
         return allocate(detail::for_overwrite());
     }
-    template <class...> [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const {
+    template <class...> [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const requires(!keeps_sites<C>) {
         return try_allocate(detail::for_overwrite());
     }
     template <class...>

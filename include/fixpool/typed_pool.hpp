@@ -64,7 +64,7 @@ public:
     /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
     /// again.
     /// Complexity: O(1), and T's constructor.
-    template <class... Args> [[nodiscard]] block<T, C> allocate(Args&&... args) {
+    template <class... Args> [[nodiscard]] block<T, C> allocate(Args&&... args) requires(!sites) {
         entry taken;
         if (!pool_.list_.take(taken)) pool_.raise_exhausted();
         return made_in(taken, std::forward<Args>(args)...);
@@ -74,7 +74,7 @@ public:
     }
 
     /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
-    template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) {
+    template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) requires(!sites) {
         entry taken;
         if (!pool_.list_.take(taken)) return {};
         return made_in(taken, std::forward<Args>(args)...);
@@ -85,8 +85,12 @@ public:
 
     /// As `allocate` and `try_allocate`, but T is default-initialised: what T's default constructor leaves alone is
     /// uninitialised, as by std::make_unique_for_overwrite. `allocate()` sets all of an aggregate to 0.
-    template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() { return allocate(overwrite()); }
-    template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() { return try_allocate(overwrite()); }
+    template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() requires(!sites) {
+        return allocate(overwrite());
+    }
+    template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() requires(!sites) {
+        return try_allocate(overwrite());
+    }
     template <class...> [[nodiscard]] FIXPOOL_CALLED block<T, C> allocate_for_overwrite() requires sites {
         return allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
     }
@@ -186,16 +190,18 @@ private:
     void put_back(entry block) noexcept { pool_.list_.put(block); }
 
     /// Validates before it destroys, and puts the block back only when the destructor has returned.
-    template <class... Site> void give_back_from(T* object, const Site&... where) noexcept {
-        const entry claimed = pool_.template claim<stride()>(object, where...);
+    void give_back(T* object) noexcept requires(!sites) {
+        const entry claimed = pool_.list_.template claim<stride()>(object);
         if (claimed == free_list::none) return report_misuse(object);
-        static_cast<void>(pool_.inspect(claimed));  // no handler resets or moves a typed pool
         detail::destroy(*object);
         put_back(claimed);
     }
-    void give_back(T* object) noexcept requires(!sites) { give_back_from(object); }
     template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires sites {
-        give_back_from(object, free_list::called_before(FIXPOOL_CALLER()));
+        const entry claimed = pool_.list_.template claim<stride()>(object, free_list::called_before(FIXPOOL_CALLER()));
+        if (claimed == free_list::none) return report_misuse(object);
+        static_cast<void>(pool_.mend(claimed));  // no handler resets or moves a typed pool
+        detail::destroy(*object);
+        put_back(claimed);
     }
 
     void give_up(T* object) noexcept {

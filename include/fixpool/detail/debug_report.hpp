@@ -60,10 +60,9 @@ inline void print_debug(const violation& v) noexcept {
         text_line line;
         std::fputs(add_holder(line.add("  "), group).add("\n").c_str(), stderr);
     }
-    if (rest > 10)
-        std::fputs(
-            text_line().add("  and ").add(rest - 10).add(rest == 11 ? " more place\n" : " more places\n").c_str(),
-            stderr);
+    if (rest <= 10) return;
+    text_line line;
+    std::fputs(line.add("  and ").add(rest - 10).add(rest == 11 ? " more place\n" : " more places\n").c_str(), stderr);
 }
 
 /// What pool_exhausted adds: the first three groups of holders.

@@ -2,8 +2,7 @@
 // debug_state: the blocks of a shared pool at debug level: behind one mutex, each release validated.
 #pragma once
 
-#include <fixpool/detail/debug_list.hpp>
-#include <fixpool/memory_pool.hpp>
+#include <fixpool/detail/debug_memory_pool.hpp>
 
 #include <cstddef>
 #include <utility>
@@ -14,7 +13,9 @@ struct magazine_plan;
 template <class Lock> class held;
 
 /// As shared_state, for one level: no magazines. Needs no header of threads: that is for who includes a shared pool.
-template <class Sync> class shared_state<checking::debug, Sync> {
+template <checking C, class Sync>
+requires keeps_sites<C>
+class shared_state<C, Sync> {
     using pool_of_blocks = basic_memory_pool<checking::debug>;
     using lock_of_mutex = held<typename Sync::mutex>;
 

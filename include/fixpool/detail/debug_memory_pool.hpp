@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSL-1.0
+// debug_memory_pool: what raw pools do in another way at debug level: each operation takes a site.
+#pragma once
+
+#include <fixpool/detail/debug_list.hpp>
+#include <fixpool/memory_pool.hpp>
+
+#include <cstddef>
+#include <span>
+
+namespace fixpool::inline FIXPOOL_ABI {
+
+namespace detail {
+/// The level of the class that a raw pool of debug level is derived from, which has all but what takes a site. A level
+/// of its own, since `&memory_pool::allocate` is to name one function: two, one of them constrained, are too many
+/// for g++ 12.
+template <checking C> inline constexpr checking beneath = checking{3};
+}  // namespace detail
+
+template <> class basic_memory_pool<checking::debug> : public basic_memory_pool<detail::beneath<checking::debug>> {
+    using base = basic_memory_pool<detail::beneath<checking::debug>>;
+    using entry = detail::debug_list::entry;
+    static constexpr entry none = detail::debug_list::none;
+
+public:
+    using base::base;
+
+    [[nodiscard]] void* allocate(site where = {}) {
+        entry taken = none;
+        if (!take(taken, where)) raise_exhausted();
+        return hand_out(taken);
+    }
+    [[nodiscard]] void* try_allocate(site where = {}) noexcept {
+        entry taken = none;
+        return take(taken, where) ? hand_out(taken) : nullptr;
+    }
+    void deallocate(void* block, site where = {}) noexcept {
+        const entry claimed = list_.claim(block, where);
+        if (claimed == none) return report_misuse(block);
+        if (mend(claimed)) list_.put(claimed);
+    }
+    [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks, site where = {}) noexcept {
+        bool is_whole = false;
+        while (!is_whole) {  // begins anew when a handler has reset the pool
+            if (blocks.size() > available()) return list_.refuse();
+            for (void*& block : blocks) {
+                entry taken = none;
+                static_cast<void>(list_.take(taken));
+                block = list_.address(taken);
+            }
+            is_whole = true;
+            for (std::size_t i = 0; is_whole && i < blocks.size(); ++i) is_whole = begin(entry_at(blocks[i]), where);
+        }
+        for (void* const block : blocks) static_cast<void>(hand_out(entry_at(block)));
+        return true;
+    }
+    void deallocate_bulk(std::span<void* const> blocks, site where = {}) noexcept {
+        for (void* const block : blocks) deallocate(block, where);
+    }
+    [[nodiscard]] release_status try_deallocate(void* block, site where = {}) noexcept {
+        if (block == nullptr) return release_status::null_pointer;
+        const entry claimed = list_.claim(block, where);
+        if (claimed == none) return detail::status_of(list_.misuse_of(block));
+        if (mend(claimed)) list_.put(claimed);
+        return release_status::released;
+    }
+
+private:
+    template <class T, checking D> friend class typed_pool;
+
+    [[nodiscard]] entry entry_at(const void* block) const noexcept { return static_cast<entry>(list_.index_of(block)); }
+
+    /// Takes a block, which was verified.
+    [[nodiscard]] bool take(entry& taken, const site& where) noexcept {
+        do
+            if (!list_.take(taken)) return false;
+        while (!begin(taken, where));
+        return true;
+    }
+    [[nodiscard]] bool begin(entry taken, const site& where) noexcept {
+        if (!mend(taken)) return false;
+        list_.begin(taken, where);
+        return true;
+    }
+
+    /// Reports and mends what was written into a block that was taken, or around one that was claimed. False if a
+    /// handler has reset or moved the pool: then the block is not the caller's any more.
+    [[nodiscard]] bool mend(entry block) noexcept {
+        const auto life = list_.life();
+        for (auto found = list_.inspect(block); found; found = list_.inspect(block)) {
+            reporter_.report(found.described(violation_at(found.kind, list_.address(found.block))));
+            if (list_.life() != life) return false;
+            list_.mend(found);
+        }
+        return true;
+    }
+
+    [[noreturn]] FIXPOOL_COLD void raise_exhausted() const {
+        if constexpr (detail::traps) detail::stop();
+        else detail::raise_made<pool_exhausted>(name(), total_blocks(), list_.text_of_holders().c_str());
+    }
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI
