@@ -92,7 +92,7 @@ private:
                     pool_.peak_in_use() == blocks - model_.count(model::never);
         for (std::size_t i = 0; i < blocks; ++i)
             same &= pool_.owns(first_ + i * stride) == (model_.states[i] == model::live);
-        return same;
+        return same && pool_.audit();
     }
 
     recorded_violations violations_;

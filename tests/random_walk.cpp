@@ -51,7 +51,7 @@ public:
         if constexpr (!std::is_same_v<Pool, unchecked_pool>) {
             auto next = live_.begin();
             pool_.for_each_allocated([&](void* block) { same &= next != live_.end() && (next++)->first == block; });
-            same &= next == live_.end();
+            same &= next == live_.end() && pool_.audit();
         }
         return same;
     }

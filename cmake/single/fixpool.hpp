@@ -654,7 +654,7 @@ enum class violation_kind : unsigned char {
                          // a neighbour's
     leak,                // a memory_pool was destroyed while blocks were in use
     pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
-    corrupted_pool,                   // debug level
+    corrupted_pool,                   // the pool's metadata was overwritten; found by `audit`
     size_mismatch,                    // the block was released with another size than it was allocated with
     still_owned,                      // the object was adopted while a handle owns it
 };
@@ -693,7 +693,7 @@ struct violation {
     violation_kind kind{};
     const void* pool = nullptr;     // the memory_pool or typed_pool; of a shared_pool, what its copies share
     const char* pool_name = "";     // as in pool_options; valid during the call
-    const void* address = nullptr;  // the offending pointer, or the block's start
+    const void* address = nullptr;  // the offending pointer, or the block's start; in a corrupted pool what is wrong
     std::size_t index = npos;       // of the block: the one that is pointed into; of a leak the lowest
     std::size_t total_blocks = 0;   // blocks of that pool
     std::size_t live_blocks = 0;    // blocks of that pool that are in use
@@ -710,6 +710,8 @@ struct violation {
     unsigned released_by = 0;              // number of the thread
     std::span<const holder> holders = {};  // of a pool that dies: who holds its blocks, most first; valid in the call
     void (*print)(const violation&) noexcept = nullptr;  // how the default handler prints it; nullptr: by one line
+
+    const char* problem = "";  // of a corrupted pool: what does not agree
 };
 
 /// Called before the pool changes and while no lock is held, so it may use the pool. When it returns, a wrong release
@@ -752,6 +754,7 @@ inline text_line describe(const violation& v) noexcept {
     else line.add(v.pool);
     const bool is_second = add_site(line, "; allocated at ", v.allocated_at);
     add_site(line, is_second ? ", released at " : "; released at ", v.released_at);
+    if (v.kind == violation_kind::corrupted_pool) line.add(": ").add(v.problem);
     return line;
 }
 
@@ -824,11 +827,11 @@ struct debug_record {
     unsigned allocated_by = 0, released_by = 0;  // numbers of threads
     std::uint32_t next = 0;                      // of the queue, where the block is free
     block_state state = block_state::out_of_use;
-    bool is_free = false;
-    bool is_filled = false;  // since its release
+    unsigned char is_free = 0;    // 1: it is; no bool, which no other bytes may be read as
+    unsigned char is_filled = 0;  // 1: since its release
 
     void begin(const site& where, std::uint64_t operation, unsigned thread) noexcept {
-        is_filled = false;
+        is_filled = 0;
         allocated_at = where;
         released_at = site::unknown();
         allocation = operation;
@@ -1071,7 +1074,6 @@ template <checking C> class list_batches;
 
 /// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. Callers that
 /// know the stride at compile time pass it as `Stride`: an index then needs no loads.
-///
 /// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
 /// block. Where they share a buffer with the blocks, 16 bytes of guard lie between, for a small overflow of the last one.
 /// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
@@ -1253,6 +1255,7 @@ public:
 
 private:
     friend class list_batches<C>;
+    friend class list_audit;
 
     free_list& operator=(const free_list&) = default;
     void copy(const free_list& other) noexcept {
@@ -1395,6 +1398,26 @@ struct other_bytes {
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
+// ==== fixpool/detail/finding.hpp ====
+// finding: what is wrong in a pool, and where.
+
+#include <cstddef>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// The first thing that is wrong: in what a pool keeps of its blocks, or, at debug level, in bytes that nobody may write.
+struct finding {
+    violation_kind kind = violation_kind::corrupted_pool;
+    const void* at = nullptr;             // the block, or what is kept of it; nullptr: nothing is wrong
+    std::size_t block = violation::npos;  // its index
+    const char* problem = "";             // in a corrupted pool
+    std::ptrdiff_t offset = 0;            // of the byte, from the block's start
+    unsigned char byte = 0;
+    explicit operator bool() const noexcept { return at != nullptr; }
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
 // ==== fixpool/detail/guarded_blocks.hpp ====
 // guarded_blocks: where the blocks of debug level are, and the bytes in and between them that nobody may write to.
 
@@ -1404,20 +1427,6 @@ struct other_bytes {
 #include <cstring>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
-
-/// The first byte in or around a block that is not as the pool left it.
-struct damage {
-    violation_kind kind{};
-    std::uint32_t block = ~std::uint32_t{0};  // none: nothing is wrong
-    std::ptrdiff_t offset = 0;                // of that byte, from the block's start
-    unsigned char byte = 0;
-    explicit operator bool() const noexcept { return block != ~std::uint32_t{0}; }
-    [[nodiscard]] violation described(violation of) const noexcept {
-        of.offset = offset;
-        of.byte = byte;
-        return of;
-    }
-};
 
 /// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front.
 class guarded_blocks {
@@ -1465,40 +1474,43 @@ public:
     void fill(std::uint32_t block) noexcept { std::memset(address(block), filled_with, layout_.block_size); }
 
     /// The first byte of a filled block that was written to.
-    [[nodiscard]] damage damage_in(std::uint32_t block) const noexcept {
+    [[nodiscard]] finding damage_in(std::uint32_t block) const noexcept {
         const other_bytes wrong = other_than(filled_with, address(block), layout_.block_size);
         if (!wrong.any) return {};
-        return {violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value};
+        return damage(violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value);
     }
 
     /// The first guard byte around a block that was written to. `carved`: the number of blocks that have guards.
-    [[nodiscard]] damage damage_around(std::uint32_t block, std::uint32_t carved) const noexcept {
-        const damage found = damage_in_front_of(block, carved);
+    [[nodiscard]] finding damage_around(std::uint32_t block, std::uint32_t carved) const noexcept {
+        const finding found = damage_in_front_of(block, carved);
         return found ? found : damage_in_front_of(block + 1, carved);
     }
 
     /// In the guard bytes in front of a block: damage of that block, if they were written nearer to it than to the one
     /// before. The last carved one has no block behind it.
-    [[nodiscard]] damage damage_in_front_of(std::uint32_t block, std::uint32_t carved) const noexcept {
+    [[nodiscard]] finding damage_in_front_of(std::uint32_t block, std::uint32_t carved) const noexcept {
         const std::size_t lead = lead_of(block);
         const other_bytes wrong = other_than(guarded_with, address(block) - lead, lead);
         if (!wrong.any) return {};
         const bool is_next = block == 0 || (block != carved && lead - 1 - wrong.last < wrong.first);
-        const auto offset = static_cast<std::ptrdiff_t>(wrong.first);
-        if (is_next)
-            return {violation_kind::buffer_overflow, block, offset - static_cast<std::ptrdiff_t>(lead), wrong.value};
-        return {violation_kind::buffer_overflow, block - 1, offset + static_cast<std::ptrdiff_t>(layout_.block_size),
-                wrong.value};
+        const std::size_t start = is_next ? lead : 0 - layout_.block_size;  // of the block, from the guard's start
+        return damage(violation_kind::buffer_overflow, is_next ? block : block - 1,
+                      static_cast<std::ptrdiff_t>(wrong.first - start), wrong.value);
     }
 
-    void mend(const damage& found) noexcept {
-        std::byte* const block = address(found.block);
-        if (found.kind == violation_kind::write_after_free) paint(block, layout_.block_size, filled_with);
-        else if (found.offset >= 0) paint(block + layout_.block_size, gap_bytes(), guarded_with);
-        else paint(block - lead_of(found.block), lead_of(found.block), guarded_with);
+    void mend(const finding& found) noexcept {
+        const auto block = static_cast<std::uint32_t>(found.block);
+        std::byte* const first = address(block);
+        if (found.kind == violation_kind::write_after_free) paint(first, layout_.block_size, filled_with);
+        else if (found.offset >= 0) paint(first + layout_.block_size, gap_bytes(), guarded_with);
+        else paint(first - lead_of(block), lead_of(block), guarded_with);
     }
 
 private:
+    [[nodiscard]] finding damage(violation_kind kind, std::uint32_t block, std::ptrdiff_t offset,
+                                 unsigned char byte) const noexcept {
+        return {.kind = kind, .at = address(block), .block = block, .offset = offset, .byte = byte};
+    }
     [[nodiscard]] std::size_t all_bytes() const noexcept { return front_of(layout_) + layout_.blocks_bytes(); }
     [[nodiscard]] std::size_t gap_bytes() const noexcept { return layout_.stride - layout_.block_size; }
     [[nodiscard]] std::size_t lead_of(std::uint32_t block) const noexcept {
@@ -1576,7 +1588,7 @@ public:
             taken = first_;
             first_ = at(taken).next;
         }
-        at(taken).is_free = false;
+        at(taken).is_free = 0;
         if (++out_ > peak_) peak_ = out_;
         return true;
     }
@@ -1593,7 +1605,7 @@ public:
         blocks_.fill(back);
         block_ends(base(), address(back), layout().block_size);
         record.state = block_state::out_of_use;
-        record.is_free = record.is_filled = true;
+        record.is_free = record.is_filled = 1;
         record.next = none;
         (first_ == none ? first_ : at(last_).next) = back;
         last_ = back;
@@ -1619,8 +1631,8 @@ public:
     }
 
     /// The first damage in a block that was taken, or around one that was claimed.
-    [[nodiscard]] damage inspect(entry block) noexcept {
-        return at(block).is_filled ? blocks_.damage_in(block) : blocks_.damage_around(block, carved_);
+    [[nodiscard]] finding inspect(entry block) noexcept {
+        return at(block).is_filled != 0 ? blocks_.damage_in(block) : blocks_.damage_around(block, carved_);
     }
 
     /// The block that was taken is handed out now.
@@ -1629,7 +1641,7 @@ public:
         at(block).begin(where, ++operations_, this_thread());
     }
 
-    void mend(const damage& found) noexcept { blocks_.mend(found); }
+    void mend(const finding& found) noexcept { blocks_.mend(found); }
 
     /// Adds what is known of the block that a violation is about.
     void describe(violation& v) const noexcept {
@@ -1642,7 +1654,7 @@ public:
         auto* const each = reinterpret_cast<holder*>(record_at(total()));
         std::size_t count = 0;
         for (std::size_t index = 0; index < carved_; ++index)
-            if (!at(index).is_free) ::new (static_cast<void*>(each + count++)) holder{at(index).allocated_at, 1};
+            if (at(index).is_free == 0) ::new (static_cast<void*>(each + count++)) holder{at(index).allocated_at, 1};
         return grouped({each, count});
     }
 
@@ -1651,7 +1663,7 @@ public:
     [[nodiscard]] bool is_live(std::size_t index) const noexcept {
         return index < carved_ && at(index).state != block_state::out_of_use;
     }
-    [[nodiscard]] bool is_free(std::size_t index) const noexcept { return index >= carved_ || at(index).is_free; }
+    [[nodiscard]] bool is_free(std::size_t index) const noexcept { return index >= carved_ || at(index).is_free != 0; }
 
     template <std::size_t Stride = 0> [[nodiscard]] std::byte* address(entry block) const noexcept {
         return blocks_.address(block);
@@ -1702,6 +1714,20 @@ public:
     [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
     [[nodiscard]] std::size_t handed_out() const noexcept { return peak_; }  // the most at a time
 
+    /// The first thing that is wrong. `least` blocks have an owner. Complexity: O(total() * stride).
+    [[nodiscard]] finding find_disorder(std::size_t least) const noexcept {
+        if (total() == 0) return {};
+        if (carved_ > total() || out_ > peak_ || peak_ > carved_)
+            return {.at = this, .problem = "its counters do not agree"};
+        if (const finding found = find_in_records(least)) return found;
+        for (entry block = 0; block < carved_; ++block)
+            if (at(block).is_free != 0)
+                if (const finding found = blocks_.damage_in(block)) return found;
+        for (entry block = 0; block <= carved_ && carved_ != 0; ++block)
+            if (const finding found = blocks_.damage_in_front_of(block, carved_)) return found;
+        return {};
+    }
+
 private:
     debug_list& operator=(const debug_list&) noexcept = default;
 
@@ -1710,6 +1736,29 @@ private:
     }
     [[nodiscard]] debug_record& at(std::size_t index) const noexcept {
         return *std::launder(reinterpret_cast<debug_record*>(record_at(index)));
+    }
+
+    [[nodiscard]] finding find_in_records(std::size_t least) const noexcept {
+        std::size_t owned = 0, used = 0;
+        for (entry block = 0; block < carved_; ++block) {
+            const debug_record& record = at(block);
+            const bool is_owned = record.state != block_state::out_of_use;
+            if (record.state > block_state::given_up || record.is_free > 1)
+                return {.at = &record, .block = block, .problem = "the block's state was overwritten"};
+            if (record.is_free != 0 && is_owned)
+                return {.at = &record, .block = block, .problem = "the block is free and in use"};
+            owned += is_owned;
+            used += record.is_free == 0;
+        }
+        if (used != out_ || owned < least)
+            return {.at = metadata_, .problem = "its blocks' states do not agree with the number in use"};
+        entry last = none, next = first_;
+        std::size_t queued = 0;
+        for (; next < carved_ && at(next).is_free != 0 && queued < carved_ - out_; ++queued)
+            next = at(last = next).next;
+        if (next == none && queued == carved_ - out_ && (queued == 0 || last == last_)) return {};
+        return {.at = last == none ? metadata_ : record_at(last),
+                .problem = "its free blocks are not all in the queue"};
     }
 
     void end() noexcept {
@@ -1730,12 +1779,100 @@ private:
     unsigned resets_ = 0;
 };
 
+[[nodiscard]] inline finding find_disorder(const debug_list& list, std::size_t least) noexcept {
+    return list.find_disorder(least);
+}
+
 template <checking C>
 requires keeps_sites<C>
 struct list_for<C> {
     using type = debug_list;
     FIXPOOL_HIDDEN static constexpr std::size_t gap = debug_list::gap;
 };
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/list_audit.hpp ====
+// list_audit: whether what a checked free list keeps of its blocks agrees, for `audit`.
+
+#include <cstddef>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// The states of a list that one thread uses.
+struct plain_states {
+    block_state* first;
+    [[nodiscard]] const void* place(std::size_t block) const noexcept { return first + block; }
+    [[nodiscard]] block_state load(std::size_t block) const noexcept { return first[block]; }
+    void store(std::size_t block, block_state state) const noexcept { first[block] = state; }
+};
+
+/// Verifies a checked free list. Takes steps in the number of its blocks, whatever was written over its metadata.
+class list_audit {
+    using list = free_list<checking::checked>;
+    using entry = list::entry;
+
+public:
+    explicit list_audit(const list& audited) noexcept : list_(audited) {}
+
+    /// The first thing that is wrong. `least`: blocks that have an owner or were never out; there may be more, where
+    /// objects are being constructed or destroyed.
+    template <class States> [[nodiscard]] finding find(const States& states, std::size_t least) const noexcept {
+        const std::size_t carved = list_.carved();
+        if (list_.total() == 0) return {};
+        if (carved > list_.total() || list_.handed_out() > list_.total() || list_.out() > carved)
+            return {.at = &list_, .problem = "its counters do not agree"};
+        if (*list_.bottom_ != list::none)
+            return {.at = list_.bottom_, .problem = "the end of its free list was overwritten"};
+        if (const finding found = find_in_stack(states)) return found;
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < carved; ++i) {
+            const block_state state = states.load(i);
+            if (state >= block_state::sorted)
+                return {.at = states.place(i), .block = i, .problem = "the block's state was overwritten"};
+            count += state != block_state::out_of_use;
+        }
+        if (count >= least && count <= list_.out()) return {};
+        return {.at = states.place(0), .problem = "its blocks' states do not agree with the number in use"};
+    }
+
+    /// fn(index) for each block in the stack of free ones.
+    template <class Fn> void for_each_free(const Fn& fn) const {
+        for (const entry* free = list_.top_; free != list_.bottom_; --free) fn(*free);
+    }
+
+private:
+    /// Marks each free block, to find one that is free twice, and takes the marks away.
+    template <class States> [[nodiscard]] finding find_in_stack(const States& states) const noexcept {
+        finding found;
+        const entry* free = list_.top_;
+        for (; free != list_.bottom_; --free) {
+            if (*free >= list_.carved())
+                found = {.at = free, .problem = "its free list has a block that was never handed out"};
+            else if (const block_state state = states.load(*free); state == block_state::sorted)
+                found = {.at = free, .block = *free, .problem = "the block is in its free list twice"};
+            else if (state != block_state::out_of_use)
+                found = {.at = free, .block = *free, .problem = "the block is in its free list and in use"};
+            if (found) break;
+            states.store(*free, block_state::sorted);
+        }
+        for (const entry* marked = list_.top_; marked != free; --marked) states.store(*marked, block_state::out_of_use);
+        return found;
+    }
+
+    const list& list_;
+};
+
+/// What is wrong in a list; nothing, in one that does not check.
+template <checking C, class States>
+[[nodiscard]] finding find_disorder([[maybe_unused]] const free_list<C>& list, [[maybe_unused]] const States& states,
+                                    [[maybe_unused]] std::size_t least) noexcept {
+    if constexpr (free_list<C>::is_checked) return list_audit(list).find(states, least);
+    else return {};
+}
+template <checking C> [[nodiscard]] finding find_disorder(const free_list<C>& list, std::size_t least) noexcept {
+    return find_disorder(list, plain_states{list.states()}, least);
+}
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
@@ -1870,6 +2007,7 @@ struct pool_stats {
 namespace fixpool::inline FIXPOOL_ABI {
 
 namespace detail {
+template <checking C> struct depot;
 template <checking C, class Sync> class shared_state;
 }  // namespace detail
 
@@ -2027,6 +2165,12 @@ public:
     /// Complexity: O(peak_in_use()).
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { list_.sort(); }
 
+    /// Verifies that what the pool keeps of its blocks agrees: for tests, and where a bug may have written over it. Reports
+    /// the first thing that is wrong, as `corrupted_pool`, and returns false. Debug level also verifies all free blocks
+    /// and guard bytes, and leaves what it finds as it is.
+    /// Complexity: O(peak_in_use()), whatever was overwritten; debug level: O(peak_in_use() * stride()).
+    bool audit() const noexcept requires knows_live_blocks<C> { return is_sound(in_use()); }
+
     /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.
     /// Complexity: O(1).
     void reset() noexcept { list_.reset(); }
@@ -2049,6 +2193,7 @@ public:
 private:
     template <checking D> friend class basic_memory_pool;
     template <class T, checking D> friend class typed_pool;
+    template <checking D> friend struct detail::depot;
     template <checking D, class Sync> friend class detail::shared_state;
 
     basic_memory_pool(arena&& memory, const detail::geometry& g, const pool_options& options)
@@ -2085,6 +2230,22 @@ private:
         const std::size_t index = list_.index_of(object);
         const bool is_unfinished = !list_.is_live(index) && !list_.is_free(index);
         return violation_at(is_unfinished ? violation_kind::not_allocated : list_.misuse_of(object), object);
+    }
+
+    /// Reports what is wrong in what the pool keeps. `least` is as list_audit says.
+    [[nodiscard]] bool is_sound(std::size_t least) const noexcept {
+        const detail::finding found = find_disorder(list_, least);
+        if (found) reporter_.report(violation_of(found));
+        return !found;
+    }
+
+    [[nodiscard]] FIXPOOL_COLD violation violation_of(const detail::finding& found) const noexcept {
+        violation v = violation_at(found.kind, found.at);
+        v.index = found.block;
+        v.problem = found.problem;
+        v.offset = found.offset;
+        v.byte = found.byte;
+        return v;
     }
 
     void report_leak() const noexcept {
@@ -2195,7 +2356,7 @@ private:
     [[nodiscard]] bool mend(entry block) noexcept {
         const auto life = list_.life();
         for (auto found = list_.inspect(block); found; found = list_.inspect(block)) {
-            reporter_.report(found.described(violation_at(found.kind, list_.address(found.block))));
+            reporter_.report(violation_of(found));
             if (list_.life() != life) return false;
             list_.mend(found);
         }
@@ -2232,9 +2393,9 @@ public:
         if (block == nullptr) state_->raise_exhausted();
         return block;
     }
-    [[nodiscard]] void* try_allocate(site where = {}) const noexcept { return base::given_up(state_->take(where)); }
+    [[nodiscard]] void* try_allocate(site where = {}) const noexcept { return this->given_up(state_->take(where)); }
     void deallocate(void* block, site where = {}) const noexcept {
-        if (!is_taken_back(block, where)) base::report_misuse(block, {});
+        if (!is_taken_back(block, where)) this->report_misuse(block, {});
     }
     [[nodiscard]] release_status try_deallocate(void* block, site where = {}) const noexcept {
         if (block == nullptr) return release_status::null_pointer;
@@ -2358,6 +2519,13 @@ public:
         return depot_.read().pool.stats();
     }
 
+    /// As in shared_state.
+    [[nodiscard]] bool is_sound() const noexcept {
+        const finding found = first_disorder();
+        if (found) report(violation_of(found));
+        return !found;
+    }
+
     // Constant: no lock.
     [[nodiscard]] const pool_of_blocks& pool() const noexcept { return pool_; }
     [[nodiscard]] const debug_list& numbers() const noexcept { return pool_.list_; }
@@ -2379,19 +2547,23 @@ private:
 
     /// Reports what is wrong in or around a block, without the lock, and mends it.
     void inspect(entry block) noexcept {
-        for (damage found = first_damage(block); found; found = first_damage(block)) {
+        for (finding found = first_damage(block); found; found = first_damage(block)) {
             report(violation_of(found));
             const lock_of_mutex lock(mutex_);
             list().mend(found);
         }
     }
-    [[nodiscard]] damage first_damage(entry block) noexcept {
+    [[nodiscard]] finding first_disorder() const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return find_disorder(depot_.read().pool.list_, 0);
+    }
+    [[nodiscard]] finding first_damage(entry block) noexcept {
         const lock_of_mutex lock(mutex_);
         return list().inspect(block);
     }
-    [[nodiscard]] violation violation_of(const damage& found) const noexcept {
+    [[nodiscard]] violation violation_of(const finding& found) const noexcept {
         const lock_of_mutex lock(mutex_);
-        return found.described(depot_.read().pool.violation_at(found.kind, pool_.list_.address(found.block)));
+        return depot_.read().pool.violation_of(found);
     }
 
     mutable typename Sync::mutex mutex_;
@@ -2467,6 +2639,15 @@ public:
     void mark(entry block) noexcept {
         if constexpr (free_list<C>::is_checked)
             Sync::store(states_[block], block_state::given_up, std::memory_order_release);
+    }
+
+    // For list_audit.
+    [[nodiscard]] const void* place(std::size_t block) const noexcept { return &states_[block]; }
+    [[nodiscard]] block_state load(std::size_t block) const noexcept {
+        return Sync::load(states_[block], std::memory_order_relaxed);
+    }
+    void store(std::size_t block, block_state state) const noexcept {
+        Sync::store(states_[block], state, std::memory_order_relaxed);
     }
 
     /// `number` is of any address, as block_numbers says.
@@ -2623,6 +2804,35 @@ public:
 
 private:
     free_list<C>& list_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+
+// ==== fixpool/detail/depot.hpp ====
+// depot: what a shared pool keeps behind its mutex: the blocks that are in no magazine.
+
+#include <cstddef>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// The pool that has all blocks, and counters. For its list, blocks in magazines are out.
+template <checking C> struct depot {
+    using free_list = typename list_for<C>::type;
+
+    depot(pool_layout layout, arena&& memory, const pool_options& options) : pool(layout, std::move(memory), options) {}
+    [[nodiscard]] free_list& list() noexcept { return pool.list_; }
+    [[nodiscard]] list_batches<C> batches() noexcept { return list_batches<C>(list()); }
+    [[nodiscard]] std::size_t spare() noexcept { return list().total() - list().out(); }  // blocks
+
+    basic_memory_pool<C> pool;
+    std::size_t kept = 0;       // blocks in closed slots: never handed out
+    std::size_t open = 0;       // slots that are open
+    std::size_t ever_out = 0;   // blocks that were ever handed out, or lie in a magazine and never were
+    bool was_half_out = false;  // half of the carved blocks were out since the pool drained
+    bool is_draining = false;   // no slot opens: the last block makes the list carve in order again
+    std::size_t takes = 0;      // since then: after as many as a magazine has, the pool does not drain
+    bool is_abandoned = false;  // the last copy of the pool is gone
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
@@ -2886,24 +3096,8 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 template <checking C, class Sync = threads> class shared_state {
     using free_list = typename detail::list_for<C>::type;
     using magazine = detail::magazine<C>;
+    using depot = detail::depot<C>;
     using lock_of_mutex = held<typename Sync::mutex>;
-
-    struct depot {
-        depot(pool_layout layout, arena&& memory, const pool_options& options)
-            : pool(layout, std::move(memory), options) {}
-        [[nodiscard]] free_list& list() noexcept { return pool.list_; }
-        [[nodiscard]] list_batches<C> batches() noexcept { return list_batches<C>(list()); }
-        [[nodiscard]] std::size_t spare() noexcept { return list().total() - list().out(); }  // blocks
-
-        basic_memory_pool<C> pool;
-        std::size_t kept = 0;       // blocks in closed slots: never handed out
-        std::size_t open = 0;       // slots that are open
-        std::size_t ever_out = 0;   // blocks that were ever handed out, or lie in a magazine and never were
-        bool was_half_out = false;  // half of the carved blocks were out since the pool drained
-        bool is_draining = false;   // no slot opens: the last block makes the list carve in order again
-        std::size_t takes = 0;      // since then: after as many as a magazine has, the pool does not drain
-        bool is_abandoned = false;  // the last copy of the pool is gone
-    };
 
 public:
     using entry = typename free_list::entry;
@@ -2967,18 +3161,17 @@ public:
     /// Why `claim` refused `address`, which was `was`. With `Handles`, a block that is not free has an owner. O(peak).
     template <bool Handles>
     [[nodiscard]] FIXPOOL_COLD violation misuse_of(const void* address, block_state was) noexcept {
-        const lock_of_mutex lock(mutex_);
-        depot& d = depot_.write();
-        close_slots(d);
-        const std::size_t index = numbers_.index_of(address);
-        violation_kind kind = violation_kind::double_free;
-        if (index == violation::npos)
-            kind = pool_.contains(address) ? violation_kind::misaligned_pointer : violation_kind::foreign_pointer;
-        else if (was == block_state::fresh) kind = violation_kind::not_allocated;
-        else if constexpr (Handles) kind = d.list().is_free(index) ? kind : violation_kind::still_owned;
-        violation misuse = d.pool.violation_at(kind, address);
-        misuse.live_blocks -= d.kept;
-        return misuse;
+        return at_rest([=, this](depot& d) {
+            const std::size_t index = numbers_.index_of(address);
+            violation_kind kind = violation_kind::double_free;
+            if (index == violation::npos)
+                kind = pool_.contains(address) ? violation_kind::misaligned_pointer : violation_kind::foreign_pointer;
+            else if (was == block_state::fresh) kind = violation_kind::not_allocated;
+            else if constexpr (Handles) kind = d.list().is_free(index) ? kind : violation_kind::still_owned;
+            violation misuse = d.pool.violation_at(kind, address);
+            misuse.live_blocks -= d.kept;
+            return misuse;
+        });
     }
 
     /// Counts all blocks at one moment: all locks are held.
@@ -2994,6 +3187,24 @@ public:
         }
         for (std::size_t i = 0; i < slots_.count(); ++i) slots_.at(i).lock.unlock();
         return counts;
+    }
+
+    /// fn(depot) under the mutex, with all slots closed: a block that is not out is in the depot's list, or kept.
+    template <class Fn> auto at_rest(const Fn& fn) noexcept {
+        const lock_of_mutex lock(mutex_);
+        close_slots(depot_.write());
+        return fn(depot_.write());
+    }
+
+    /// Reports what is wrong in what the pool keeps, without the lock.
+    [[nodiscard]] bool is_sound() noexcept {
+        finding found;
+        const violation wrong = at_rest([&](depot& d) {
+            found = find_disorder(d.list(), marks_, d.kept);
+            return d.pool.violation_of(found);
+        });
+        if (found) report(wrong);
+        return !found;
     }
 
     /// Slots that are open. While none is, every operation takes the mutex.
@@ -3229,6 +3440,9 @@ public:
     [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return state_->is_given_up(block);
     }
+
+    /// As in memory_pool. What other threads have at hand goes to the depot first: do it seldom.
+    bool audit() const noexcept requires knows_live_blocks<C> { return state_->is_sound(); }
 
     // As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
@@ -3506,6 +3720,7 @@ public:
         return pool_.list_.template index_of<stride()>(block);
     }
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { pool_.list_.sort(); }
+    bool audit() const noexcept requires knows_live_blocks<C> { return pool_.is_sound(0); }
 
     [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }
@@ -3663,6 +3878,7 @@ public:
     }
 
     [[nodiscard]] const state& blocks() const noexcept { return blocks_; }
+    [[nodiscard]] bool is_sound() noexcept { return blocks_.is_sound(); }
 
 private:
     state blocks_;
@@ -3778,6 +3994,9 @@ public:
     /// is `still_owned`.
     /// Complexity: O(1); to report a violation O(peak_in_use()).
     [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return objects_->adopt(object); }
+
+    /// As in shared_memory_pool.
+    bool audit() const noexcept requires knows_live_blocks<C> { return objects_->is_sound(); }
 
     // As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <fixpool/arena.hpp>
-#include <fixpool/detail/free_list.hpp>
+#include <fixpool/detail/list_audit.hpp>
 #include <fixpool/exhausted.hpp>
 #include <fixpool/options.hpp>
 #include <fixpool/release_status.hpp>
@@ -16,6 +16,7 @@
 namespace fixpool::inline FIXPOOL_ABI {
 
 namespace detail {
+template <checking C> struct depot;
 template <checking C, class Sync> class shared_state;
 }  // namespace detail
 
@@ -173,6 +174,12 @@ public:
     /// Complexity: O(peak_in_use()).
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { list_.sort(); }
 
+    /// Verifies that what the pool keeps of its blocks agrees: for tests, and where a bug may have written over it. Reports
+    /// the first thing that is wrong, as `corrupted_pool`, and returns false. Debug level also verifies all free blocks
+    /// and guard bytes, and leaves what it finds as it is.
+    /// Complexity: O(peak_in_use()), whatever was overwritten; debug level: O(peak_in_use() * stride()).
+    bool audit() const noexcept requires knows_live_blocks<C> { return is_sound(in_use()); }
+
     /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.
     /// Complexity: O(1).
     void reset() noexcept { list_.reset(); }
@@ -195,6 +202,7 @@ public:
 private:
     template <checking D> friend class basic_memory_pool;
     template <class T, checking D> friend class typed_pool;
+    template <checking D> friend struct detail::depot;
     template <checking D, class Sync> friend class detail::shared_state;
 
     basic_memory_pool(arena&& memory, const detail::geometry& g, const pool_options& options)
@@ -231,6 +239,22 @@ private:
         const std::size_t index = list_.index_of(object);
         const bool is_unfinished = !list_.is_live(index) && !list_.is_free(index);
         return violation_at(is_unfinished ? violation_kind::not_allocated : list_.misuse_of(object), object);
+    }
+
+    /// Reports what is wrong in what the pool keeps. `least` is as list_audit says.
+    [[nodiscard]] bool is_sound(std::size_t least) const noexcept {
+        const detail::finding found = find_disorder(list_, least);
+        if (found) reporter_.report(violation_of(found));
+        return !found;
+    }
+
+    [[nodiscard]] FIXPOOL_COLD violation violation_of(const detail::finding& found) const noexcept {
+        violation v = violation_at(found.kind, found.at);
+        v.index = found.block;
+        v.problem = found.problem;
+        v.offset = found.offset;
+        v.byte = found.byte;
+        return v;
     }
 
     void report_leak() const noexcept {

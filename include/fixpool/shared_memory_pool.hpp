@@ -89,6 +89,9 @@ public:
         return state_->is_given_up(block);
     }
 
+    /// As in memory_pool. What other threads have at hand goes to the depot first: do it seldom.
+    bool audit() const noexcept requires knows_live_blocks<C> { return state_->is_sound(); }
+
     // As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
     [[nodiscard]] std::span<std::byte> blocks() const noexcept { return constant().blocks(); }

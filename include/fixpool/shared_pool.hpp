@@ -98,6 +98,7 @@ public:
     }
 
     [[nodiscard]] const state& blocks() const noexcept { return blocks_; }
+    [[nodiscard]] bool is_sound() noexcept { return blocks_.is_sound(); }
 
 private:
     state blocks_;
@@ -213,6 +214,9 @@ public:
     /// is `still_owned`.
     /// Complexity: O(1); to report a violation O(peak_in_use()).
     [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return objects_->adopt(object); }
+
+    /// As in shared_memory_pool.
+    bool audit() const noexcept requires knows_live_blocks<C> { return objects_->is_sound(); }
 
     // As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }

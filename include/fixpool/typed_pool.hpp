@@ -156,6 +156,7 @@ public:
         return pool_.list_.template index_of<stride()>(block);
     }
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { pool_.list_.sort(); }
+    bool audit() const noexcept requires knows_live_blocks<C> { return pool_.is_sound(0); }
 
     [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }

@@ -23,7 +23,7 @@ enum class violation_kind : unsigned char {
                          // a neighbour's
     leak,                // a memory_pool was destroyed while blocks were in use
     pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
-    corrupted_pool,                   // debug level
+    corrupted_pool,                   // the pool's metadata was overwritten; found by `audit`
     size_mismatch,                    // the block was released with another size than it was allocated with
     still_owned,                      // the object was adopted while a handle owns it
 };
@@ -62,7 +62,7 @@ struct violation {
     violation_kind kind{};
     const void* pool = nullptr;     // the memory_pool or typed_pool; of a shared_pool, what its copies share
     const char* pool_name = "";     // as in pool_options; valid during the call
-    const void* address = nullptr;  // the offending pointer, or the block's start
+    const void* address = nullptr;  // the offending pointer, or the block's start; in a corrupted pool what is wrong
     std::size_t index = npos;       // of the block: the one that is pointed into; of a leak the lowest
     std::size_t total_blocks = 0;   // blocks of that pool
     std::size_t live_blocks = 0;    // blocks of that pool that are in use
@@ -79,6 +79,8 @@ struct violation {
     unsigned released_by = 0;              // number of the thread
     std::span<const holder> holders = {};  // of a pool that dies: who holds its blocks, most first; valid in the call
     void (*print)(const violation&) noexcept = nullptr;  // how the default handler prints it; nullptr: by one line
+
+    const char* problem = "";  // of a corrupted pool: what does not agree
 };
 
 /// Called before the pool changes and while no lock is held, so it may use the pool. When it returns, a wrong release
@@ -121,6 +123,7 @@ inline text_line describe(const violation& v) noexcept {
     else line.add(v.pool);
     const bool is_second = add_site(line, "; allocated at ", v.allocated_at);
     add_site(line, is_second ? ", released at " : "; released at ", v.released_at);
+    if (v.kind == violation_kind::corrupted_pool) line.add(": ").add(v.problem);
     return line;
 }
 

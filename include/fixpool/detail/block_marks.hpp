@@ -50,6 +50,15 @@ public:
             Sync::store(states_[block], block_state::given_up, std::memory_order_release);
     }
 
+    // For list_audit.
+    [[nodiscard]] const void* place(std::size_t block) const noexcept { return &states_[block]; }
+    [[nodiscard]] block_state load(std::size_t block) const noexcept {
+        return Sync::load(states_[block], std::memory_order_relaxed);
+    }
+    void store(std::size_t block, block_state state) const noexcept {
+        Sync::store(states_[block], state, std::memory_order_relaxed);
+    }
+
     /// `number` is of any address, as block_numbers says.
     [[nodiscard]] bool is_marked(std::uintptr_t number) const noexcept {
         return is_carved(number) && Sync::load(states_[number], std::memory_order_acquire) == block_state::given_up;

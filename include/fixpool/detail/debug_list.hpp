@@ -65,7 +65,7 @@ public:
             taken = first_;
             first_ = at(taken).next;
         }
-        at(taken).is_free = false;
+        at(taken).is_free = 0;
         if (++out_ > peak_) peak_ = out_;
         return true;
     }
@@ -82,7 +82,7 @@ public:
         blocks_.fill(back);
         block_ends(base(), address(back), layout().block_size);
         record.state = block_state::out_of_use;
-        record.is_free = record.is_filled = true;
+        record.is_free = record.is_filled = 1;
         record.next = none;
         (first_ == none ? first_ : at(last_).next) = back;
         last_ = back;
@@ -108,8 +108,8 @@ public:
     }
 
     /// The first damage in a block that was taken, or around one that was claimed.
-    [[nodiscard]] damage inspect(entry block) noexcept {
-        return at(block).is_filled ? blocks_.damage_in(block) : blocks_.damage_around(block, carved_);
+    [[nodiscard]] finding inspect(entry block) noexcept {
+        return at(block).is_filled != 0 ? blocks_.damage_in(block) : blocks_.damage_around(block, carved_);
     }
 
     /// The block that was taken is handed out now.
@@ -118,7 +118,7 @@ public:
         at(block).begin(where, ++operations_, this_thread());
     }
 
-    void mend(const damage& found) noexcept { blocks_.mend(found); }
+    void mend(const finding& found) noexcept { blocks_.mend(found); }
 
     /// Adds what is known of the block that a violation is about.
     void describe(violation& v) const noexcept {
@@ -131,7 +131,7 @@ public:
         auto* const each = reinterpret_cast<holder*>(record_at(total()));
         std::size_t count = 0;
         for (std::size_t index = 0; index < carved_; ++index)
-            if (!at(index).is_free) ::new (static_cast<void*>(each + count++)) holder{at(index).allocated_at, 1};
+            if (at(index).is_free == 0) ::new (static_cast<void*>(each + count++)) holder{at(index).allocated_at, 1};
         return grouped({each, count});
     }
 
@@ -140,7 +140,7 @@ public:
     [[nodiscard]] bool is_live(std::size_t index) const noexcept {
         return index < carved_ && at(index).state != block_state::out_of_use;
     }
-    [[nodiscard]] bool is_free(std::size_t index) const noexcept { return index >= carved_ || at(index).is_free; }
+    [[nodiscard]] bool is_free(std::size_t index) const noexcept { return index >= carved_ || at(index).is_free != 0; }
 
     template <std::size_t Stride = 0> [[nodiscard]] std::byte* address(entry block) const noexcept {
         return blocks_.address(block);
@@ -191,6 +191,20 @@ public:
     [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
     [[nodiscard]] std::size_t handed_out() const noexcept { return peak_; }  // the most at a time
 
+    /// The first thing that is wrong. `least` blocks have an owner. Complexity: O(total() * stride).
+    [[nodiscard]] finding find_disorder(std::size_t least) const noexcept {
+        if (total() == 0) return {};
+        if (carved_ > total() || out_ > peak_ || peak_ > carved_)
+            return {.at = this, .problem = "its counters do not agree"};
+        if (const finding found = find_in_records(least)) return found;
+        for (entry block = 0; block < carved_; ++block)
+            if (at(block).is_free != 0)
+                if (const finding found = blocks_.damage_in(block)) return found;
+        for (entry block = 0; block <= carved_ && carved_ != 0; ++block)
+            if (const finding found = blocks_.damage_in_front_of(block, carved_)) return found;
+        return {};
+    }
+
 private:
     debug_list& operator=(const debug_list&) noexcept = default;
 
@@ -199,6 +213,29 @@ private:
     }
     [[nodiscard]] debug_record& at(std::size_t index) const noexcept {
         return *std::launder(reinterpret_cast<debug_record*>(record_at(index)));
+    }
+
+    [[nodiscard]] finding find_in_records(std::size_t least) const noexcept {
+        std::size_t owned = 0, used = 0;
+        for (entry block = 0; block < carved_; ++block) {
+            const debug_record& record = at(block);
+            const bool is_owned = record.state != block_state::out_of_use;
+            if (record.state > block_state::given_up || record.is_free > 1)
+                return {.at = &record, .block = block, .problem = "the block's state was overwritten"};
+            if (record.is_free != 0 && is_owned)
+                return {.at = &record, .block = block, .problem = "the block is free and in use"};
+            owned += is_owned;
+            used += record.is_free == 0;
+        }
+        if (used != out_ || owned < least)
+            return {.at = metadata_, .problem = "its blocks' states do not agree with the number in use"};
+        entry last = none, next = first_;
+        std::size_t queued = 0;
+        for (; next < carved_ && at(next).is_free != 0 && queued < carved_ - out_; ++queued)
+            next = at(last = next).next;
+        if (next == none && queued == carved_ - out_ && (queued == 0 || last == last_)) return {};
+        return {.at = last == none ? metadata_ : record_at(last),
+                .problem = "its free blocks are not all in the queue"};
     }
 
     void end() noexcept {
@@ -218,6 +255,10 @@ private:
     std::uint64_t operations_ = 0;   // allocations and releases so far
     unsigned resets_ = 0;
 };
+
+[[nodiscard]] inline finding find_disorder(const debug_list& list, std::size_t least) noexcept {
+    return list.find_disorder(least);
+}
 
 template <checking C>
 requires keeps_sites<C>

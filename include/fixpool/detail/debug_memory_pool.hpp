@@ -88,7 +88,7 @@ private:
     [[nodiscard]] bool mend(entry block) noexcept {
         const auto life = list_.life();
         for (auto found = list_.inspect(block); found; found = list_.inspect(block)) {
-            reporter_.report(found.described(violation_at(found.kind, list_.address(found.block))));
+            reporter_.report(violation_of(found));
             if (list_.life() != life) return false;
             list_.mend(found);
         }

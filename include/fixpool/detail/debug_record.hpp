@@ -23,11 +23,11 @@ struct debug_record {
     unsigned allocated_by = 0, released_by = 0;  // numbers of threads
     std::uint32_t next = 0;                      // of the queue, where the block is free
     block_state state = block_state::out_of_use;
-    bool is_free = false;
-    bool is_filled = false;  // since its release
+    unsigned char is_free = 0;    // 1: it is; no bool, which no other bytes may be read as
+    unsigned char is_filled = 0;  // 1: since its release
 
     void begin(const site& where, std::uint64_t operation, unsigned thread) noexcept {
-        is_filled = false;
+        is_filled = 0;
         allocated_at = where;
         released_at = site::unknown();
         allocation = operation;

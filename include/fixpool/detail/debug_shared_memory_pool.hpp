@@ -23,9 +23,9 @@ public:
         if (block == nullptr) state_->raise_exhausted();
         return block;
     }
-    [[nodiscard]] void* try_allocate(site where = {}) const noexcept { return base::given_up(state_->take(where)); }
+    [[nodiscard]] void* try_allocate(site where = {}) const noexcept { return this->given_up(state_->take(where)); }
     void deallocate(void* block, site where = {}) const noexcept {
-        if (!is_taken_back(block, where)) base::report_misuse(block, {});
+        if (!is_taken_back(block, where)) this->report_misuse(block, {});
     }
     [[nodiscard]] release_status try_deallocate(void* block, site where = {}) const noexcept {
         if (block == nullptr) return release_status::null_pointer;

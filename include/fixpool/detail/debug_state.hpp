@@ -101,6 +101,13 @@ public:
         return depot_.read().pool.stats();
     }
 
+    /// As in shared_state.
+    [[nodiscard]] bool is_sound() const noexcept {
+        const finding found = first_disorder();
+        if (found) report(violation_of(found));
+        return !found;
+    }
+
     // Constant: no lock.
     [[nodiscard]] const pool_of_blocks& pool() const noexcept { return pool_; }
     [[nodiscard]] const debug_list& numbers() const noexcept { return pool_.list_; }
@@ -122,19 +129,23 @@ private:
 
     /// Reports what is wrong in or around a block, without the lock, and mends it.
     void inspect(entry block) noexcept {
-        for (damage found = first_damage(block); found; found = first_damage(block)) {
+        for (finding found = first_damage(block); found; found = first_damage(block)) {
             report(violation_of(found));
             const lock_of_mutex lock(mutex_);
             list().mend(found);
         }
     }
-    [[nodiscard]] damage first_damage(entry block) noexcept {
+    [[nodiscard]] finding first_disorder() const noexcept {
+        const lock_of_mutex lock(mutex_);
+        return find_disorder(depot_.read().pool.list_, 0);
+    }
+    [[nodiscard]] finding first_damage(entry block) noexcept {
         const lock_of_mutex lock(mutex_);
         return list().inspect(block);
     }
-    [[nodiscard]] violation violation_of(const damage& found) const noexcept {
+    [[nodiscard]] violation violation_of(const finding& found) const noexcept {
         const lock_of_mutex lock(mutex_);
-        return found.described(depot_.read().pool.violation_at(found.kind, pool_.list_.address(found.block)));
+        return depot_.read().pool.violation_of(found);
     }
 
     mutable typename Sync::mutex mutex_;

@@ -19,7 +19,6 @@ template <checking C> class list_batches;
 
 /// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. Callers that
 /// know the stride at compile time pass it as `Stride`: an index then needs no loads.
-///
 /// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
 /// block. Where they share a buffer with the blocks, 16 bytes of guard lie between, for a small overflow of the last one.
 /// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
@@ -201,6 +200,7 @@ public:
 
 private:
     friend class list_batches<C>;
+    friend class list_audit;
 
     free_list& operator=(const free_list&) = default;
     void copy(const free_list& other) noexcept {

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <fixpool/detail/debug_bytes.hpp>
+#include <fixpool/detail/finding.hpp>
 #include <fixpool/layout.hpp>
-#include <fixpool/violation.hpp>
 
 #include <bit>
 #include <cstddef>
@@ -12,20 +12,6 @@
 #include <cstring>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
-
-/// The first byte in or around a block that is not as the pool left it.
-struct damage {
-    violation_kind kind{};
-    std::uint32_t block = ~std::uint32_t{0};  // none: nothing is wrong
-    std::ptrdiff_t offset = 0;                // of that byte, from the block's start
-    unsigned char byte = 0;
-    explicit operator bool() const noexcept { return block != ~std::uint32_t{0}; }
-    [[nodiscard]] violation described(violation of) const noexcept {
-        of.offset = offset;
-        of.byte = byte;
-        return of;
-    }
-};
 
 /// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front.
 class guarded_blocks {
@@ -73,40 +59,43 @@ public:
     void fill(std::uint32_t block) noexcept { std::memset(address(block), filled_with, layout_.block_size); }
 
     /// The first byte of a filled block that was written to.
-    [[nodiscard]] damage damage_in(std::uint32_t block) const noexcept {
+    [[nodiscard]] finding damage_in(std::uint32_t block) const noexcept {
         const other_bytes wrong = other_than(filled_with, address(block), layout_.block_size);
         if (!wrong.any) return {};
-        return {violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value};
+        return damage(violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value);
     }
 
     /// The first guard byte around a block that was written to. `carved`: the number of blocks that have guards.
-    [[nodiscard]] damage damage_around(std::uint32_t block, std::uint32_t carved) const noexcept {
-        const damage found = damage_in_front_of(block, carved);
+    [[nodiscard]] finding damage_around(std::uint32_t block, std::uint32_t carved) const noexcept {
+        const finding found = damage_in_front_of(block, carved);
         return found ? found : damage_in_front_of(block + 1, carved);
     }
 
     /// In the guard bytes in front of a block: damage of that block, if they were written nearer to it than to the one
     /// before. The last carved one has no block behind it.
-    [[nodiscard]] damage damage_in_front_of(std::uint32_t block, std::uint32_t carved) const noexcept {
+    [[nodiscard]] finding damage_in_front_of(std::uint32_t block, std::uint32_t carved) const noexcept {
         const std::size_t lead = lead_of(block);
         const other_bytes wrong = other_than(guarded_with, address(block) - lead, lead);
         if (!wrong.any) return {};
         const bool is_next = block == 0 || (block != carved && lead - 1 - wrong.last < wrong.first);
-        const auto offset = static_cast<std::ptrdiff_t>(wrong.first);
-        if (is_next)
-            return {violation_kind::buffer_overflow, block, offset - static_cast<std::ptrdiff_t>(lead), wrong.value};
-        return {violation_kind::buffer_overflow, block - 1, offset + static_cast<std::ptrdiff_t>(layout_.block_size),
-                wrong.value};
+        const std::size_t start = is_next ? lead : 0 - layout_.block_size;  // of the block, from the guard's start
+        return damage(violation_kind::buffer_overflow, is_next ? block : block - 1,
+                      static_cast<std::ptrdiff_t>(wrong.first - start), wrong.value);
     }
 
-    void mend(const damage& found) noexcept {
-        std::byte* const block = address(found.block);
-        if (found.kind == violation_kind::write_after_free) paint(block, layout_.block_size, filled_with);
-        else if (found.offset >= 0) paint(block + layout_.block_size, gap_bytes(), guarded_with);
-        else paint(block - lead_of(found.block), lead_of(found.block), guarded_with);
+    void mend(const finding& found) noexcept {
+        const auto block = static_cast<std::uint32_t>(found.block);
+        std::byte* const first = address(block);
+        if (found.kind == violation_kind::write_after_free) paint(first, layout_.block_size, filled_with);
+        else if (found.offset >= 0) paint(first + layout_.block_size, gap_bytes(), guarded_with);
+        else paint(first - lead_of(block), lead_of(block), guarded_with);
     }
 
 private:
+    [[nodiscard]] finding damage(violation_kind kind, std::uint32_t block, std::ptrdiff_t offset,
+                                 unsigned char byte) const noexcept {
+        return {.kind = kind, .at = address(block), .block = block, .offset = offset, .byte = byte};
+    }
     [[nodiscard]] std::size_t all_bytes() const noexcept { return front_of(layout_) + layout_.blocks_bytes(); }
     [[nodiscard]] std::size_t gap_bytes() const noexcept { return layout_.stride - layout_.block_size; }
     [[nodiscard]] std::size_t lead_of(std::uint32_t block) const noexcept {

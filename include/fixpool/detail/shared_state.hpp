@@ -4,10 +4,9 @@
 
 #include <fixpool/detail/block_marks.hpp>
 #include <fixpool/detail/block_numbers.hpp>
-#include <fixpool/detail/list_batches.hpp>
+#include <fixpool/detail/depot.hpp>
 #include <fixpool/detail/magazine.hpp>
 #include <fixpool/detail/threads.hpp>
-#include <fixpool/memory_pool.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -39,24 +38,8 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 template <checking C, class Sync = threads> class shared_state {
     using free_list = typename detail::list_for<C>::type;
     using magazine = detail::magazine<C>;
+    using depot = detail::depot<C>;
     using lock_of_mutex = held<typename Sync::mutex>;
-
-    struct depot {
-        depot(pool_layout layout, arena&& memory, const pool_options& options)
-            : pool(layout, std::move(memory), options) {}
-        [[nodiscard]] free_list& list() noexcept { return pool.list_; }
-        [[nodiscard]] list_batches<C> batches() noexcept { return list_batches<C>(list()); }
-        [[nodiscard]] std::size_t spare() noexcept { return list().total() - list().out(); }  // blocks
-
-        basic_memory_pool<C> pool;
-        std::size_t kept = 0;       // blocks in closed slots: never handed out
-        std::size_t open = 0;       // slots that are open
-        std::size_t ever_out = 0;   // blocks that were ever handed out, or lie in a magazine and never were
-        bool was_half_out = false;  // half of the carved blocks were out since the pool drained
-        bool is_draining = false;   // no slot opens: the last block makes the list carve in order again
-        std::size_t takes = 0;      // since then: after as many as a magazine has, the pool does not drain
-        bool is_abandoned = false;  // the last copy of the pool is gone
-    };
 
 public:
     using entry = typename free_list::entry;
@@ -120,18 +103,17 @@ public:
     /// Why `claim` refused `address`, which was `was`. With `Handles`, a block that is not free has an owner. O(peak).
     template <bool Handles>
     [[nodiscard]] FIXPOOL_COLD violation misuse_of(const void* address, block_state was) noexcept {
-        const lock_of_mutex lock(mutex_);
-        depot& d = depot_.write();
-        close_slots(d);
-        const std::size_t index = numbers_.index_of(address);
-        violation_kind kind = violation_kind::double_free;
-        if (index == violation::npos)
-            kind = pool_.contains(address) ? violation_kind::misaligned_pointer : violation_kind::foreign_pointer;
-        else if (was == block_state::fresh) kind = violation_kind::not_allocated;
-        else if constexpr (Handles) kind = d.list().is_free(index) ? kind : violation_kind::still_owned;
-        violation misuse = d.pool.violation_at(kind, address);
-        misuse.live_blocks -= d.kept;
-        return misuse;
+        return at_rest([=, this](depot& d) {
+            const std::size_t index = numbers_.index_of(address);
+            violation_kind kind = violation_kind::double_free;
+            if (index == violation::npos)
+                kind = pool_.contains(address) ? violation_kind::misaligned_pointer : violation_kind::foreign_pointer;
+            else if (was == block_state::fresh) kind = violation_kind::not_allocated;
+            else if constexpr (Handles) kind = d.list().is_free(index) ? kind : violation_kind::still_owned;
+            violation misuse = d.pool.violation_at(kind, address);
+            misuse.live_blocks -= d.kept;
+            return misuse;
+        });
     }
 
     /// Counts all blocks at one moment: all locks are held.
@@ -147,6 +129,24 @@ public:
         }
         for (std::size_t i = 0; i < slots_.count(); ++i) slots_.at(i).lock.unlock();
         return counts;
+    }
+
+    /// fn(depot) under the mutex, with all slots closed: a block that is not out is in the depot's list, or kept.
+    template <class Fn> auto at_rest(const Fn& fn) noexcept {
+        const lock_of_mutex lock(mutex_);
+        close_slots(depot_.write());
+        return fn(depot_.write());
+    }
+
+    /// Reports what is wrong in what the pool keeps, without the lock.
+    [[nodiscard]] bool is_sound() noexcept {
+        finding found;
+        const violation wrong = at_rest([&](depot& d) {
+            found = find_disorder(d.list(), marks_, d.kept);
+            return d.pool.violation_of(found);
+        });
+        if (found) report(wrong);
+        return !found;
     }
 
     /// Slots that are open. While none is, every operation takes the mutex.

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSL-1.0
+// list_audit: whether what a checked free list keeps of its blocks agrees, for `audit`.
+#pragma once
+
+#include <fixpool/detail/finding.hpp>
+#include <fixpool/detail/free_list.hpp>
+
+#include <cstddef>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// The states of a list that one thread uses.
+struct plain_states {
+    block_state* first;
+    [[nodiscard]] const void* place(std::size_t block) const noexcept { return first + block; }
+    [[nodiscard]] block_state load(std::size_t block) const noexcept { return first[block]; }
+    void store(std::size_t block, block_state state) const noexcept { first[block] = state; }
+};
+
+/// Verifies a checked free list. Takes steps in the number of its blocks, whatever was written over its metadata.
+class list_audit {
+    using list = free_list<checking::checked>;
+    using entry = list::entry;
+
+public:
+    explicit list_audit(const list& audited) noexcept : list_(audited) {}
+
+    /// The first thing that is wrong. `least`: blocks that have an owner or were never out; there may be more, where
+    /// objects are being constructed or destroyed.
+    template <class States> [[nodiscard]] finding find(const States& states, std::size_t least) const noexcept {
+        const std::size_t carved = list_.carved();
+        if (list_.total() == 0) return {};
+        if (carved > list_.total() || list_.handed_out() > list_.total() || list_.out() > carved)
+            return {.at = &list_, .problem = "its counters do not agree"};
+        if (*list_.bottom_ != list::none)
+            return {.at = list_.bottom_, .problem = "the end of its free list was overwritten"};
+        if (const finding found = find_in_stack(states)) return found;
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < carved; ++i) {
+            const block_state state = states.load(i);
+            if (state >= block_state::sorted)
+                return {.at = states.place(i), .block = i, .problem = "the block's state was overwritten"};
+            count += state != block_state::out_of_use;
+        }
+        if (count >= least && count <= list_.out()) return {};
+        return {.at = states.place(0), .problem = "its blocks' states do not agree with the number in use"};
+    }
+
+    /// fn(index) for each block in the stack of free ones.
+    template <class Fn> void for_each_free(const Fn& fn) const {
+        for (const entry* free = list_.top_; free != list_.bottom_; --free) fn(*free);
+    }
+
+private:
+    /// Marks each free block, to find one that is free twice, and takes the marks away.
+    template <class States> [[nodiscard]] finding find_in_stack(const States& states) const noexcept {
+        finding found;
+        const entry* free = list_.top_;
+        for (; free != list_.bottom_; --free) {
+            if (*free >= list_.carved())
+                found = {.at = free, .problem = "its free list has a block that was never handed out"};
+            else if (const block_state state = states.load(*free); state == block_state::sorted)
+                found = {.at = free, .block = *free, .problem = "the block is in its free list twice"};
+            else if (state != block_state::out_of_use)
+                found = {.at = free, .block = *free, .problem = "the block is in its free list and in use"};
+            if (found) break;
+            states.store(*free, block_state::sorted);
+        }
+        for (const entry* marked = list_.top_; marked != free; --marked) states.store(*marked, block_state::out_of_use);
+        return found;
+    }
+
+    const list& list_;
+};
+
+/// What is wrong in a list; nothing, in one that does not check.
+template <checking C, class States>
+[[nodiscard]] finding find_disorder([[maybe_unused]] const free_list<C>& list, [[maybe_unused]] const States& states,
+                                    [[maybe_unused]] std::size_t least) noexcept {
+    if constexpr (free_list<C>::is_checked) return list_audit(list).find(states, least);
+    else return {};
+}
+template <checking C> [[nodiscard]] finding find_disorder(const free_list<C>& list, std::size_t least) noexcept {
+    return find_disorder(list, plain_states{list.states()}, least);
+}
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail

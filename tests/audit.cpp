@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: BSL-1.0
+// `audit` of every pool: it passes what is sound, and says what was overwritten, whatever it was overwritten with.
+#include <fixpool/debug.hpp>
+#include <fixpool/shared_memory_pool.hpp>
+#include <fixpool/shared_pool.hpp>
+#include <fixpool/typed_pool.hpp>
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+#include "threads.hpp"
+#include "violations.hpp"
+
+using fixpool::arena;
+using fixpool::checking;
+using fixpool::memory_pool;
+using fixpool::shared_memory_pool;
+using fixpool::violation_kind;
+using fixpool::detail::block_state;
+using fixpool::detail::debug_record;
+using debug_pool = fixpool::basic_memory_pool<checking::debug>;
+using shared_debug_pool = fixpool::basic_shared_memory_pool<checking::debug>;
+
+namespace {
+
+constexpr std::size_t size = 32, count = 8;
+constexpr std::uint32_t none = ~std::uint32_t{0};
+
+/// A pool whose metadata lie in a buffer of ours.
+template <class Pool> struct on_buffers {
+    alignas(64) std::array<std::byte, 4096> blocks{};
+    alignas(64) std::array<std::byte, 4096> metadata{};
+    Pool pool{{size, count}, arena::borrow(blocks, metadata), {.name = "audited"}};
+
+    /// What a checked pool keeps: the free blocks above an entry that says `none`, then a state of each block.
+    std::uint32_t* entries() { return reinterpret_cast<std::uint32_t*>(metadata.data()); }
+    block_state* states() { return reinterpret_cast<block_state*>(entries() + count + 1); }
+    /// What a pool of debug level keeps of each block.
+    debug_record* records() { return reinterpret_cast<debug_record*>(metadata.data()); }
+};
+
+/// Three blocks in use, and two free ones that were: 0, 2 and 4 are in use, 1 and 3 are not, 5 to 7 never were.
+template <class Pool> std::vector<void*> half_used(Pool& pool) {
+    std::vector<void*> blocks;
+    for (int i = 0; i < 5; ++i) blocks.push_back(pool.allocate());
+    pool.deallocate(blocks[1]);
+    pool.deallocate(blocks[3]);
+    return {blocks[0], blocks[2], blocks[4]};
+}
+
+/// What `audit` says when `value` is written to `place`, which is mended then; "" if it passes. Also where and of which
+/// block.
+template <class Pool, class V>
+std::string said_of(const Pool& pool, V& place, V value, const void** where = nullptr, std::size_t* block = nullptr) {
+    recorded_violations violations;
+    const V before = std::exchange(place, value);
+    const bool passes = pool.audit();
+    place = before;
+    const std::size_t told = violations.count();
+    if (told != (passes ? 0U : 1U)) return "told " + std::to_string(told) + " times";
+    if (passes) return "";
+    if (violations.last().kind != violation_kind::corrupted_pool || violations.last_name() != "audited") return "?";
+    if (where != nullptr) *where = violations.last().address;
+    if (block != nullptr) *block = violations.last().index;
+    return violations.last().problem;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("audit passes a sound pool", "[audit]", memory_pool, debug_pool, shared_memory_pool,
+                   shared_debug_pool) {
+    recorded_violations violations;
+    TestType pool({size, count});
+    CHECK(pool.audit());
+    const std::vector<void*> rest = half_used(pool);
+    CHECK(pool.audit());
+    std::vector<void*> others;
+    while (void* const block = pool.try_allocate()) others.push_back(block);
+    CHECK(pool.audit());
+    for (void* const block : others) pool.deallocate(block);
+    CHECK(pool.audit());
+    for (void* const block : rest) pool.deallocate(block);
+    CHECK(pool.audit());
+    pool.deallocate(rest[0]);
+    CHECK(violations.count() == 1);
+    CHECK(pool.audit());
+}
+
+TEMPLATE_TEST_CASE("audit passes a pool that was reset, moved or sorted, and one of no blocks", "[audit]", memory_pool,
+                   debug_pool) {
+    recorded_violations violations;
+    TestType pool({size, count});
+    static_cast<void>(half_used(pool));
+    pool.sort_free_blocks();
+    CHECK(pool.audit());
+    TestType target(std::move(pool));
+    CHECK(target.audit());
+    CHECK(pool.audit());
+    target.reset();
+    CHECK(target.audit());
+    CHECK(violations.count() == 0);
+}
+
+TEMPLATE_TEST_CASE_SIG("audit passes a pool of objects, also while one is made or destroyed", "[audit]",
+                       ((checking C), C), checking::checked, checking::debug) {
+    struct object {
+        explicit object(std::function<bool()> audits) : audits_(std::move(audits)) { CHECK(audits_()); }
+        ~object() { CHECK(audits_()); }
+        std::function<bool()> audits_;
+    };
+    recorded_violations violations;
+    fixpool::typed_pool<object, C> pool(4);
+    const fixpool::shared_pool<object, C> shared(4);
+    {
+        const auto one = pool.allocate([&] { return pool.audit(); });
+        const auto two = shared.allocate([&] { return shared.audit(); });
+        object* const given_up = pool.allocate([&] { return pool.audit(); }).release();
+        object* const shared_one = shared.allocate([&] { return shared.audit(); }).release();
+        CHECK(pool.audit());
+        CHECK(shared.audit());
+        static_cast<void>(pool.adopt(given_up));
+        static_cast<void>(shared.adopt(shared_one));
+    }
+    CHECK(pool.audit());
+    CHECK(shared.audit());
+    CHECK(violations.count() == 0);
+}
+
+TEMPLATE_TEST_CASE("audit of a checked pool says what was overwritten, and where", "[audit]", memory_pool,
+                   shared_memory_pool) {
+    on_buffers<TestType> on;
+    const std::vector<void*> rest = half_used(on.pool);
+    std::uint32_t* const entries = on.entries();
+    block_state* const states = on.states();
+    REQUIRE(entries[0] == none);
+    REQUIRE(entries[1] == 1);
+    REQUIRE(entries[2] == 3);
+    const void* where = nullptr;
+    std::size_t block = 0;
+
+    CHECK(said_of(on.pool, entries[0], 0U) == "the end of its free list was overwritten");
+    CHECK(said_of(on.pool, entries[1], 5U, &where) == "its free list has a block that was never handed out");
+    CHECK(where == &entries[1]);
+    CHECK(said_of(on.pool, entries[2], none) == "its free list has a block that was never handed out");
+    CHECK(said_of(on.pool, entries[1], 3U, &where, &block) == "the block is in its free list twice");
+    CHECK(where == &entries[1]);
+    CHECK(block == 3);
+    CHECK(said_of(on.pool, entries[2], 0U, &where, &block) == "the block is in its free list and in use");
+    CHECK(block == 0);
+    CHECK(said_of(on.pool, states[3], states[0]) == "the block is in its free list and in use");
+    CHECK(said_of(on.pool, states[2], block_state{5}, &where, &block) == "the block's state was overwritten");
+    CHECK(where == &states[2]);
+    CHECK(block == 2);
+    CHECK(said_of(on.pool, states[4], block_state::sorted) == "the block's state was overwritten");
+    CHECK(said_of(on.pool, entries[3], 0U).empty());        // above the free list
+    CHECK(said_of(on.pool, states[5], states[0]).empty());  // of a block that was never out
+
+    CHECK(on.pool.audit());  // it leaves no marks
+    for (void* const each : rest) on.pool.deallocate(each);
+    CHECK(on.pool.in_use() == 0);
+}
+
+TEST_CASE("audit counts the blocks in use", "[audit]") {
+    const char* const problem = "its blocks' states do not agree with the number in use";
+    on_buffers<memory_pool> raw;
+    const std::vector<void*> rest = half_used(raw.pool);
+    CHECK(said_of(raw.pool, raw.states()[2], block_state::out_of_use) == problem);
+    raw.pool.deallocate_bulk(rest);
+
+    on_buffers<debug_pool> debug;
+    const std::vector<void*> others = half_used(debug.pool);
+    CHECK(said_of(debug.pool, debug.records()[2].state, block_state::out_of_use) == problem);
+    CHECK(said_of(debug.pool, debug.records()[1].is_free, static_cast<unsigned char>(0)) == problem);
+    debug.pool.deallocate_bulk(others);
+}
+
+TEST_CASE("audit of a shared pool counts the blocks that were never out", "[audit]") {
+    on_buffers<shared_memory_pool> small;
+    CHECK(small.pool.audit());
+    alignas(64) std::array<std::byte, 4096> blocks{}, metadata{};
+    const shared_memory_pool pool({size, 40}, arena::borrow(blocks, metadata), {.name = "audited", .magazine_size = 2});
+    const played_threads playing;
+    playing.as(1);
+    void* const block = pool.allocate();  // its magazine has another one
+    auto* const states = reinterpret_cast<block_state*>(metadata.data() + 41 * sizeof(std::uint32_t));
+    CHECK(pool.audit());
+    REQUIRE(states[1] == block_state::fresh);
+    CHECK(pool.audit());
+    CHECK(pool.in_use() == 1);
+    pool.deallocate(block);
+    CHECK(pool.audit());
+}
+
+TEMPLATE_TEST_CASE("audit at debug level says what was overwritten, and where", "[audit]", debug_pool,
+                   shared_debug_pool) {
+    on_buffers<TestType> on;
+    const std::vector<void*> rest = half_used(on.pool);
+    debug_record* const records = on.records();
+    const char* const lost = "its free blocks are not all in the queue";
+    const void* where = nullptr;
+    std::size_t block = 0;
+    REQUIRE(records[1].next == 3);
+
+    CHECK(said_of(on.pool, records[1].next, none, &where) == lost);
+    CHECK(where == &records[1]);
+    CHECK(said_of(on.pool, records[1].next, 1U) == lost);  // a circle
+    CHECK(said_of(on.pool, records[3].next, 1U) == lost);
+    CHECK(said_of(on.pool, records[3].next, 5U) == lost);
+    CHECK(said_of(on.pool, records[1].next, 0U) == lost);  // in use
+    CHECK(said_of(on.pool, records[2].state, block_state{3}, &where, &block) == "the block's state was overwritten");
+    CHECK(where == &records[2]);
+    CHECK(block == 2);
+    CHECK(said_of(on.pool, records[2].is_free, static_cast<unsigned char>(7)) == "the block's state was overwritten");
+    CHECK(said_of(on.pool, records[3].state, block_state::live, &where, &block) == "the block is free and in use");
+    CHECK(block == 3);
+    CHECK(on.pool.audit());
+    for (void* const each : rest) on.pool.deallocate(each);
+}
+
+TEMPLATE_TEST_CASE("audit takes bounded steps, whatever was written over the metadata", "[audit]", memory_pool,
+                   shared_memory_pool, debug_pool, shared_debug_pool) {
+    recorded_violations violations;
+    on_buffers<TestType> on;
+    const std::vector<void*> rest = half_used(on.pool);
+    const std::array<std::byte, 4096> before = on.metadata;
+    std::mt19937 random(1);
+    std::size_t passed = 0;
+    for (int round = 0; round < 2000; ++round) {
+        const std::size_t first = random() % 512, end = first + 1 + random() % 64;
+        const unsigned most = round % 2 == 0 ? 256 : 6;  // small values look like what belongs there
+        for (std::size_t i = first; i < end; ++i) on.metadata[i] = static_cast<std::byte>(random() % most);
+        passed += on.pool.audit();
+        on.metadata = before;
+    }
+    CHECK(violations.count() == 2000 - passed);
+    CHECK(passed < 2000);
+    CHECK(on.pool.audit());
+    for (void* const each : rest) on.pool.deallocate(each);
+}
+
+TEST_CASE("a corrupted pool is described in one sentence", "[audit]") {
+    fixpool::violation v;
+    v.kind = violation_kind::corrupted_pool;
+    v.pool_name = "connections";
+    v.address = reinterpret_cast<const void*>(std::uintptr_t{0x40});
+    v.total_blocks = 8;
+    v.problem = "the end of its free list was overwritten";
+    CHECK(std::string(fixpool::detail::describe(v).c_str()) ==
+          "fixpool: corrupted pool at 0x40 (of 8) in pool \"connections\": the end of its free list was overwritten");
+    v.index = 3;
+    v.problem = "the block is in its free list twice";
+    CHECK(std::string(fixpool::detail::describe(v).c_str()) ==
+          "fixpool: corrupted pool at 0x40 (3 of 8) in pool \"connections\": the block is in its free list twice");
+}
