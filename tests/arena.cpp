@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "catch.hpp"
-#include "heap.hpp"
+#include "support/catch.hpp"
+#include "support/heap.hpp"
 
 using fixpool::arena;
 using fixpool::checking;

@@ -14,9 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "catch.hpp"
-#include "threads.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/threads.hpp"
+#include "support/unseen.hpp"
+#include "support/violations.hpp"
 
 using fixpool::arena;
 using fixpool::checking;
@@ -222,6 +223,80 @@ TEMPLATE_TEST_CASE("audit at debug level says what was overwritten, and where", 
     CHECK(block == 3);
     CHECK(on.pool.audit());
     for (void* const each : rest) on.pool.deallocate(each);
+}
+
+namespace {
+
+/// Where in `object` the word `value` lies last: before its list it has its arena.
+template <class T> std::size_t offset_in(const T& object, const void* value) {
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(&object);
+    std::size_t found = sizeof object;
+    for (std::size_t offset = 0; offset + sizeof value <= sizeof object; offset += sizeof value)
+        if (std::memcmp(bytes + offset, &value, sizeof value) == 0) found = offset;
+    return found;
+}
+
+/// Whether `audit` says that the counters do not agree while `value` lies there in the pool.
+template <class Pool, class V> bool finds_counters(Pool& pool, std::size_t offset, V value) {
+    recorded_violations violations;
+    unsigned char* const place = reinterpret_cast<unsigned char*>(&pool) + offset;
+    V before;
+    std::memcpy(&before, place, sizeof before);
+    std::memcpy(place, &value, sizeof value);
+    const bool passes = pool.audit();
+    std::memcpy(place, &before, sizeof before);
+    return !passes && violations.count() == 1 && std::string(violations.last().problem) == "its counters do not agree";
+}
+
+}  // namespace
+
+TEST_CASE("audit at debug level finds what was written to free blocks and guards", "[audit]") {
+    recorded_violations violations;
+    alignas(64) std::array<std::byte, 4096> buffer{};
+    debug_pool pool({48, 6}, arena::borrow(buffer));
+    const std::vector<void*> rest = half_used(pool);
+    const auto damage = [&](std::size_t block, std::ptrdiff_t offset, violation_kind kind) {
+        void* const start = pool.block_at(block);
+        const unsigned char before = read_unseen(start, offset);
+        write_unseen(start, offset, 0x41);
+        const bool passes = pool.audit();
+        const bool is_told = violations.count() == 1 && violations.last().kind == kind &&
+                             violations.last().index == block && violations.last().address == start &&
+                             violations.last().offset == offset && violations.last().byte == 0x41;
+        const bool is_left = read_unseen(start, offset) == 0x41;
+        write_unseen(start, offset, before);
+        return !passes && is_told && is_left;
+    };
+    CHECK(damage(1, 0, violation_kind::write_after_free));
+    CHECK(damage(3, 47, violation_kind::write_after_free));
+    CHECK(damage(0, -1, violation_kind::buffer_overflow));
+    CHECK(damage(0, 48, violation_kind::buffer_overflow));
+    CHECK(damage(2, -3, violation_kind::buffer_overflow));
+    CHECK(damage(3, 50, violation_kind::buffer_overflow));  // of a free block, too
+    CHECK(damage(4, 48, violation_kind::buffer_overflow));
+    CHECK(damage(4, 63, violation_kind::buffer_overflow));
+    CHECK(pool.audit());
+    write_unseen(rest[0], 5, 1);  // its own
+    CHECK(pool.audit());
+    pool.deallocate_bulk(rest);
+}
+
+TEST_CASE("audit does not follow counters that cannot be", "[audit]") {
+    on_buffers<memory_pool> raw;
+    const std::vector<void*> rest = half_used(raw.pool);
+    const std::size_t top = offset_in(raw.pool, raw.entries() + 2);
+    REQUIRE(top != sizeof raw.pool);
+    CHECK(finds_counters(raw.pool, top, raw.entries() + 6));  // more free blocks than carved ones
+    CHECK(finds_counters(raw.pool, top, raw.entries() - 1));
+    raw.pool.deallocate_bulk(rest);
+
+    on_buffers<debug_pool> debug;
+    const std::vector<void*> others = half_used(debug.pool);
+    const std::size_t carved = offset_in(debug.pool, debug.records()) + sizeof(void*);
+    REQUIRE(carved < sizeof debug.pool);
+    CHECK(finds_counters(debug.pool, carved, std::uint32_t{count + 1}));
+    CHECK(finds_counters(debug.pool, carved, std::uint32_t{4}));  // fewer than the most that were in use
+    debug.pool.deallocate_bulk(others);
 }
 
 TEMPLATE_TEST_CASE("audit takes bounded steps, whatever was written over the metadata", "[audit]", memory_pool,

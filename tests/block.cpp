@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "catch.hpp"
-#include "counted.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/counted.hpp"
+#include "support/violations.hpp"
 
 using fixpool::block;
 using fixpool::checking;

@@ -3,8 +3,8 @@
 
 #include <type_traits>
 
-#include "catch.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/violations.hpp"
 
 using fixpool::checking;
 

@@ -14,9 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include "catch.hpp"
-#include "counted.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/counted.hpp"
+#include "support/unseen.hpp"
+#include "support/violations.hpp"
 
 using fixpool::checking;
 using fixpool::site;
@@ -27,40 +28,7 @@ using shared_debug_pool = fixpool::basic_shared_memory_pool<checking::debug>;
 template <class T> using typed_debug_pool = fixpool::typed_pool<T, checking::debug>;
 template <class T> using shared_objects = fixpool::shared_pool<T, checking::debug>;
 
-// A write past a block is what is tested here. AddressSanitizer and Valgrind would report it, as they are to (sanitized/):
-// here they do not see it.
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#define NOW_DEFINED(value) VALGRIND_MAKE_MEM_DEFINED(&(value), sizeof(value))
-#define STOP_REPORTING() VALGRIND_DISABLE_ERROR_REPORTING
-#define GO_ON_REPORTING() VALGRIND_ENABLE_ERROR_REPORTING
-#else
-#define NOW_DEFINED(value) static_cast<void>(0)
-#define STOP_REPORTING() static_cast<void>(0)
-#define GO_ON_REPORTING() static_cast<void>(0)
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define UNSEEN [[gnu::no_sanitize_address]]
-#elif defined(__clang__)
-#define UNSEEN [[clang::no_sanitize("address")]]
-#else
-#define UNSEEN
-#endif
-
 namespace {
-
-UNSEEN void write(void* block, std::ptrdiff_t offset, unsigned char value) {
-    STOP_REPORTING();
-    static_cast<volatile unsigned char*>(block)[offset] = value;
-    GO_ON_REPORTING();
-}
-UNSEEN unsigned char read(const void* block, std::ptrdiff_t offset) {
-    STOP_REPORTING();
-    unsigned char value = static_cast<const volatile unsigned char*>(block)[offset];
-    GO_ON_REPORTING();
-    NOW_DEFINED(value);
-    return value;
-}
 
 std::string text_of(const violation& v) { return fixpool::detail::describe_debug(v).c_str(); }
 
@@ -146,7 +114,7 @@ TEMPLATE_LIST_TEST_CASE("debug: a write after free is found when the block is ha
             TestType pool({size, 2});
             void* const block = pool.allocate(first_place);
             pool.deallocate(block, second_place);
-            write(block, static_cast<std::ptrdiff_t>(offset), 0x41);
+            write_unseen(block, static_cast<std::ptrdiff_t>(offset), 0x41);
             void* const fresh = pool.allocate();
             CHECK(fresh != block);
             CHECK(violations.count() == 0);
@@ -160,7 +128,7 @@ TEMPLATE_LIST_TEST_CASE("debug: a write after free is found when the block is ha
             CHECK(v.byte == 0x41);
             CHECK(is(v.allocated_at, first_place));
             CHECK(is(v.released_at, second_place));
-            CHECK(read(block, static_cast<std::ptrdiff_t>(offset)) == 0xdd);
+            CHECK(read_unseen(block, static_cast<std::ptrdiff_t>(offset)) == 0xdd);
             pool.deallocate(block);
             pool.deallocate(fresh);
             CHECK(violations.count() == 0);
@@ -179,7 +147,7 @@ TEMPLATE_LIST_TEST_CASE("debug: an overflow is found when the block is released,
         for (std::size_t i = 0; i < 3; ++i) {
             for (const std::ptrdiff_t offset :
                  {size, size + 7, size + gap / 2 - 1, -gap / 2, -std::ptrdiff_t{8}, -std::ptrdiff_t{1}}) {
-                write(blocks[i], offset, 0x42);
+                write_unseen(blocks[i], offset, 0x42);
                 pool.deallocate(blocks[i], first_place);
                 REQUIRE(violations.count() == 1);
                 const violation& v = violations.last();
@@ -189,7 +157,7 @@ TEMPLATE_LIST_TEST_CASE("debug: an overflow is found when the block is released,
                 CHECK(v.offset == offset);
                 CHECK(v.byte == 0x42);
                 CHECK(v.live_blocks == 3);  // the block is still in use
-                CHECK(read(blocks[i], offset) == 0xfd);
+                CHECK(read_unseen(blocks[i], offset) == 0xfd);
                 blocks[i] = pool.allocate();
                 CHECK(violations.count() == 0);
             }
@@ -204,16 +172,16 @@ TEST_CASE("debug: guard bytes between two blocks are blamed on the one that is n
     debug_pool pool({24, 4});
     std::array<void*, 3> blocks{};
     for (void*& block : blocks) block = pool.allocate();
-    write(blocks[0], 24, 1);
-    write(blocks[0], 25, 2);
+    write_unseen(blocks[0], 24, 1);
+    write_unseen(blocks[0], 25, 2);
     pool.deallocate(blocks[1], second_place);
     REQUIRE(violations.count() == 1);
     CHECK(violations.last().address == blocks[0]);
     CHECK(violations.last().offset == 24);
     CHECK(violations.last().byte == 1);
 
-    write(blocks[2], -1, 1);
-    write(blocks[2], -3, 3);
+    write_unseen(blocks[2], -1, 1);
+    write_unseen(blocks[2], -3, 3);
     CHECK(pool.try_deallocate(blocks[0]) == fixpool::release_status::released);
     CHECK(violations.count() == 0);  // not its neighbour
     pool.deallocate(blocks[2]);
@@ -222,7 +190,7 @@ TEST_CASE("debug: guard bytes between two blocks are blamed on the one that is n
     CHECK(violations.last().offset == -3);
 
     void* const last = pool.allocate();  // the last carved block: what lies behind is nobody's
-    write(last, static_cast<std::ptrdiff_t>(pool.stride()) - 1, 1);
+    write_unseen(last, static_cast<std::ptrdiff_t>(pool.stride()) - 1, 1);
     pool.deallocate(last);
     REQUIRE(violations.count() == 1);
     CHECK(violations.last().address == last);
@@ -270,7 +238,7 @@ TEST_CASE("debug: reset forgets fills and records, and starts from the first blo
     debug_pool pool({16, 2});
     void* const block = pool.allocate();
     pool.deallocate(block);
-    write(block, 0, 1);
+    write_unseen(block, 0, 1);
     pool.reset();
     CHECK(pool.allocate() == block);
     CHECK(violations.count() == 0);
@@ -408,7 +376,7 @@ TEST_CASE("debug: handles are validated, and their sites are the caller's", "[de
     CHECK(!pool.try_allocate());
     CHECK(!pool.try_allocate_at({}));
     CHECK_THROWS_AS(pool.allocate(), fixpool::pool_exhausted);
-    write(second.get(), sizeof(std::pair<int, int>), 1);
+    write_unseen(second.get(), sizeof(std::pair<int, int>), 1);
     second.reset();
     REQUIRE(violations.count() == 1);
     CHECK(violations.last().kind == violation_kind::buffer_overflow);
@@ -442,7 +410,7 @@ TEST_CASE("debug: shared handles are validated at their release, and their sites
     auto* const object = first.release();
     first = pool->adopt(object);
     CHECK(first.get() == object);
-    write(first.get(), -1, 1);
+    write_unseen(first.get(), -1, 1);
     first.reset();
     REQUIRE(violations.count() == 1);
     CHECK(violations.last().kind == violation_kind::buffer_overflow);
@@ -504,7 +472,7 @@ TEST_CASE("debug: a constructor that throws gives its block back, filled", "[deb
     CHECK(is(violations.last().allocated_at, first_place));
     CHECK(is(violations.last().released_at, site::unknown()));
     CHECK(violations.last().release != 0);
-    CHECK(read(place, 0) == 0xdd);
+    CHECK(read_unseen(place, 0) == 0xdd);
 }
 
 TEST_CASE("debug: an object that is constructed or destroyed is not allocated, and its site is known", "[debug]") {
@@ -540,10 +508,10 @@ TEST_CASE("debug: a handler may use the pool", "[debug]") {
     std::array<void*, 4> blocks{};
     for (void*& block : blocks) block = pool.allocate();
     for (void* const block : blocks) pool.deallocate(block);
-    for (void* const block : blocks) write(block, 3, 7);
+    for (void* const block : blocks) write_unseen(block, 3, 7);
     CHECK(pool.allocate() == blocks[0]);
     CHECK(w.calls == 4);  // each block once: the handler took the others
-    write(blocks[0], 16, 7);
+    write_unseen(blocks[0], 16, 7);
     pool.deallocate(blocks[0]);
     CHECK(w.calls == 5);
     CHECK(pool.in_use() == 0);
@@ -563,12 +531,12 @@ TEST_CASE("debug: a handler may reset the pool in the middle of an operation", "
                               .context = &w});
     w.pool = &pool;
     void* const first = pool.allocate();
-    write(first, 16, 1);
+    write_unseen(first, 16, 1);
     pool.deallocate(first);
     CHECK(w.calls == 1);
     CHECK(pool.in_use() == 0);
     void* const second = pool.allocate();
-    write(second, 16, 1);
+    write_unseen(second, 16, 1);
     CHECK(pool.try_deallocate(second) == fixpool::release_status::released);
     CHECK(w.calls == 2);
     CHECK(pool.available() == 2);
@@ -576,13 +544,48 @@ TEST_CASE("debug: a handler may reset the pool in the middle of an operation", "
     void* const third = pool.allocate();
     void* const fourth = pool.allocate();
     pool.deallocate(third);
-    write(third, 0, 1);
+    write_unseen(third, 0, 1);
     CHECK(pool.allocate() == third);  // again the first one, after the reset
     CHECK(w.calls == 3);
     CHECK(pool.allocate() == fourth);
     CHECK(pool.in_use() == 2);
     CHECK(pool.try_allocate() == nullptr);
     pool.reset();
+}
+
+TEST_CASE("debug: a bulk allocation is whole, whatever a handler does in the middle of it", "[debug]") {
+    struct scene {
+        debug_pool* pool = nullptr;
+        bool resets = false;
+        unsigned calls = 0, allocated = 0;
+    };
+    scene now;
+    debug_pool pool({64, 4}, {.on_violation =
+                                  [](const violation& v) {
+                                      scene& in = *static_cast<scene*>(v.context);
+                                      ++in.calls;
+                                      if (in.resets) in.pool->reset();
+                                      else in.allocated += in.pool->try_allocate() != nullptr;
+                                  },
+                              .context = &now});
+    now.pool = &pool;
+    for (const bool resets : {false, true}) {
+        std::array<void*, 4> blocks{};
+        REQUIRE(pool.try_allocate_bulk(blocks));
+        pool.deallocate_bulk(blocks);
+        write_unseen(blocks[1], 0, 1);
+        now.resets = resets;
+        now.calls = 0;
+        std::array<void*, 4> taken{};
+        REQUIRE(pool.try_allocate_bulk(taken));
+        CHECK(now.calls == 1);
+        CHECK(now.allocated == 0);  // all are taken before the first one is verified
+        CHECK(pool.in_use() == 4);
+        CHECK(pool.audit());
+        for (void* const block : taken) CHECK(pool.owns(block));
+        pool.deallocate_bulk(taken);
+        CHECK(pool.in_use() == 0);
+    }
 }
 
 TEST_CASE("debug: a handle gives up only what it owns", "[debug]") {
@@ -612,7 +615,7 @@ TEST_CASE("debug: a pool moves with its records", "[debug]") {
     target.deallocate(block);
     REQUIRE(violations.count() == 1);
     CHECK(is(violations.last().allocated_at, first_place));
-    write(block, 1, 1);
+    write_unseen(block, 1, 1);
     target = debug_pool({32, 1});
     CHECK(violations.count() == 0);
     CHECK(target.block_size() == 32);

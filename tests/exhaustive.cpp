@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <vector>
 
-#include "catch.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/violations.hpp"
 
 using fixpool::memory_pool;
 using fixpool::violation_kind;

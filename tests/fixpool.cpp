@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absent_exceptions.hpp"
-#include "catch.hpp"
+#include "support/catch.hpp"
 
 TEST_CASE("the umbrella header brings all of the core", "[fixpool]") {
     fixpool::memory_pool raw(fixpool::pool_layout::from_total_size(1024, 64), fixpool::pool_options{.name = "raw"});

@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "catch.hpp"
+#include "support/catch.hpp"
 
 namespace greedy {
 

@@ -12,8 +12,8 @@
 #include <stdexcept>
 #include <type_traits>
 
-#include "catch.hpp"
-#include "heap.hpp"
+#include "support/catch.hpp"
+#include "support/heap.hpp"
 
 using fixpool::checking;
 using fixpool::pool_layout;

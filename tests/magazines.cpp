@@ -14,10 +14,10 @@
 #include <thread>
 #include <vector>
 
-#include "catch.hpp"
-#include "heap.hpp"
-#include "threads.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/heap.hpp"
+#include "support/threads.hpp"
+#include "support/violations.hpp"
 
 using fixpool::basic_shared_memory_pool;
 using fixpool::checking;

@@ -18,8 +18,8 @@
 #include <sys/mman.h>
 #endif
 
-#include "catch.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/violations.hpp"
 
 using fixpool::checking;
 using fixpool::memory_pool;

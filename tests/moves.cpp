@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "catch.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/violations.hpp"
 
 using fixpool::checking;
 using fixpool::memory_pool;

@@ -12,8 +12,8 @@
 #include <random>
 #include <vector>
 
-#include "catch.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/violations.hpp"
 
 using fixpool::checking;
 using fixpool::memory_pool;

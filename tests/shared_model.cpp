@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-#include "catch.hpp"
-#include "heap.hpp"
-#include "threads.hpp"
+#include "support/catch.hpp"
+#include "support/heap.hpp"
+#include "support/threads.hpp"
 
 using fixpool::checking;
 using fixpool::release_status;

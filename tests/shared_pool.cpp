@@ -17,11 +17,11 @@
 #include <utility>
 #include <vector>
 
-#include "catch.hpp"
-#include "counted.hpp"
-#include "heap.hpp"
-#include "threads.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/counted.hpp"
+#include "support/heap.hpp"
+#include "support/threads.hpp"
+#include "support/violations.hpp"
 
 using fixpool::checking;
 using fixpool::shared_block;

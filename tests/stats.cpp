@@ -2,7 +2,7 @@
 #include <fixpool/memory_pool.hpp>
 #include <fixpool/stats.hpp>
 
-#include "catch.hpp"
+#include "support/catch.hpp"
 
 using fixpool::checking;
 using sizes = std::initializer_list<std::size_t>;

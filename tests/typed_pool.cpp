@@ -18,10 +18,10 @@
 #include <utility>
 #include <vector>
 
-#include "catch.hpp"
-#include "counted.hpp"
-#include "heap.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/counted.hpp"
+#include "support/heap.hpp"
+#include "support/violations.hpp"
 
 using fixpool::block;
 using fixpool::checking;

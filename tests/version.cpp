@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "catch.hpp"
+#include "support/catch.hpp"
 
 TEST_CASE("the header and the package tell one version", "[version]") {
     const std::string told = std::to_string(FIXPOOL_VERSION_MAJOR) + "." + std::to_string(FIXPOOL_VERSION_MINOR) + "." +

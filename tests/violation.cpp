@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "catch.hpp"
-#include "violations.hpp"
+#include "support/catch.hpp"
+#include "support/violations.hpp"
 
 using fixpool::site;
 using fixpool::violation;

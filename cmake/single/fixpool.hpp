@@ -754,7 +754,7 @@ inline text_line describe(const violation& v) noexcept {
     else line.add(v.pool);
     const bool is_second = add_site(line, "; allocated at ", v.allocated_at);
     add_site(line, is_second ? ", released at " : "; released at ", v.released_at);
-    if (v.kind == violation_kind::corrupted_pool) line.add(": ").add(v.problem);
+    if (*v.problem != 0) line.add(": ").add(v.problem);
     return line;
 }
 
@@ -1690,6 +1690,12 @@ public:
             if (is_live(index)) fn(blocks_.address(index));
     }
 
+    /// fn(index, where it was allocated) of each carved block; nullptr if it is free.
+    template <class Fn> void for_each_carved(const Fn& fn) const {
+        for (std::size_t index = 0; index < carved_; ++index)
+            fn(index, at(index).is_free != 0 ? nullptr : &at(index).allocated_at);
+    }
+
     /// Nothing: what is handed out next is what was released first.
     void sort() noexcept {}
 
@@ -1832,7 +1838,7 @@ public:
                 return {.at = states.place(i), .block = i, .problem = "the block's state was overwritten"};
             count += state != block_state::out_of_use;
         }
-        if (count >= least && count <= list_.out()) return {};
+        if (count >= least) return {};  // and no more than are out: those in the stack are none of these
         return {.at = states.place(0), .problem = "its blocks' states do not agree with the number in use"};
     }
 
@@ -2191,6 +2197,7 @@ public:
     }
 
 private:
+    friend class census;
     template <checking D> friend class basic_memory_pool;
     template <class T, checking D> friend class typed_pool;
     template <checking D> friend struct detail::depot;
@@ -2409,6 +2416,8 @@ public:
     }
 
 private:
+    friend class census;
+
     [[nodiscard]] bool is_taken_back(void* block, const site& where) const noexcept {
         const auto claimed = state_->claim(block, detail::block_state::given_up, where);
         if (claimed == detail::debug_list::none) return false;
@@ -2440,6 +2449,7 @@ class shared_state<C, Sync> {
     struct depot {
         depot(pool_layout layout, arena&& memory, const pool_options& options)
             : pool(layout, std::move(memory), options) {}
+        [[nodiscard]] debug_list& list() noexcept { return pool.list_; }
         pool_of_blocks pool;
         bool is_abandoned = false;  // the last copy of the pool is gone
     };
@@ -2520,9 +2530,17 @@ public:
     }
 
     /// As in shared_state.
-    [[nodiscard]] bool is_sound() const noexcept {
-        const finding found = first_disorder();
-        if (found) report(violation_of(found));
+    template <class Fn> auto at_rest(const Fn& fn) noexcept {
+        const lock_of_mutex lock(mutex_);
+        return fn(depot_.write());
+    }
+    [[nodiscard]] bool is_sound() noexcept {
+        finding found;
+        const violation wrong = at_rest([&](depot& d) {
+            found = find_disorder(d.list(), 0);
+            return d.pool.violation_of(found);
+        });
+        if (found) report(wrong);
         return !found;
     }
 
@@ -2552,10 +2570,6 @@ private:
             const lock_of_mutex lock(mutex_);
             list().mend(found);
         }
-    }
-    [[nodiscard]] finding first_disorder() const noexcept {
-        const lock_of_mutex lock(mutex_);
-        return find_disorder(depot_.read().pool.list_, 0);
     }
     [[nodiscard]] finding first_damage(entry block) noexcept {
         const lock_of_mutex lock(mutex_);
@@ -3199,9 +3213,11 @@ public:
     /// Reports what is wrong in what the pool keeps, without the lock.
     [[nodiscard]] bool is_sound() noexcept {
         finding found;
-        const violation wrong = at_rest([&](depot& d) {
+        violation wrong;
+        at_rest([&](depot& d) {
             found = find_disorder(d.list(), marks_, d.kept);
-            return d.pool.violation_of(found);
+            wrong = d.pool.violation_of(found);
+            wrong.live_blocks -= d.kept;
         });
         if (found) report(wrong);
         return !found;
@@ -3216,6 +3232,7 @@ public:
     // Constant: no lock.
     [[nodiscard]] const basic_memory_pool<C>& pool() const noexcept { return pool_; }
     [[nodiscard]] const block_numbers<C>& numbers() const noexcept { return numbers_; }
+    [[nodiscard]] const block_marks<C, Sync>& marks() const noexcept { return marks_; }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
     [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
 
@@ -3469,6 +3486,7 @@ public:
     }
 
 private:
+    friend class census;
     template <checking D> friend class basic_shared_memory_pool;
 
     [[nodiscard]] const basic_memory_pool<C>& constant() const noexcept { return state_->pool(); }
@@ -3734,6 +3752,7 @@ public:
 
 private:
     using entry = typename free_list::entry;
+    friend class census;
     friend block<T, C>;
     friend detail::block_lease<typed_pool>;
 
@@ -3754,17 +3773,17 @@ private:
 
     void put_back(entry block) noexcept { pool_.list_.put(block); }
 
-    /// Validates before it destroys, and puts the block back only when the destructor has returned.
     void give_back(T* object) noexcept requires(!sites) {
-        const entry claimed = pool_.list_.template claim<stride()>(object);
-        if (claimed == free_list::none) return report_misuse(object);
-        detail::destroy(*object);
-        put_back(claimed);
+        destroy_in(pool_.list_.template claim<stride()>(object), object);
     }
     template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires sites {
-        const entry claimed = pool_.list_.template claim<stride()>(object, free_list::called_before(FIXPOOL_CALLER()));
+        destroy_in(pool_.list_.template claim<stride()>(object, free_list::called_before(FIXPOOL_CALLER())), object);
+    }
+
+    /// Validates before it destroys, and puts the block back only when the destructor has returned.
+    void destroy_in(entry claimed, T* object) noexcept {
         if (claimed == free_list::none) return report_misuse(object);
-        static_cast<void>(pool_.mend(claimed));  // no handler resets or moves a typed pool
+        if constexpr (sites) static_cast<void>(pool_.mend(claimed));  // no handler resets or moves a typed pool
         detail::destroy(*object);
         put_back(claimed);
     }
@@ -3877,8 +3896,7 @@ public:
         if (objects->blocks_.abandon()) delete objects;
     }
 
-    [[nodiscard]] const state& blocks() const noexcept { return blocks_; }
-    [[nodiscard]] bool is_sound() noexcept { return blocks_.is_sound(); }
+    [[nodiscard]] state& blocks() noexcept { return blocks_; }
 
 private:
     state blocks_;
@@ -3996,7 +4014,7 @@ public:
     [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return objects_->adopt(object); }
 
     /// As in shared_memory_pool.
-    bool audit() const noexcept requires knows_live_blocks<C> { return objects_->is_sound(); }
+    bool audit() const noexcept requires knows_live_blocks<C> { return objects_->blocks().is_sound(); }
 
     // As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
@@ -4022,6 +4040,8 @@ public:
     }
 
 private:
+    friend class census;
+
     [[nodiscard]] const basic_memory_pool<C>& constant() const noexcept { return objects_->blocks().pool(); }
 
     std::shared_ptr<objects> objects_;  // never empty

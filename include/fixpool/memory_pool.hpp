@@ -200,6 +200,7 @@ public:
     }
 
 private:
+    friend class census;
     template <checking D> friend class basic_memory_pool;
     template <class T, checking D> friend class typed_pool;
     template <checking D> friend struct detail::depot;

@@ -117,6 +117,7 @@ public:
     }
 
 private:
+    friend class census;
     template <checking D> friend class basic_shared_memory_pool;
 
     [[nodiscard]] const basic_memory_pool<C>& constant() const noexcept { return state_->pool(); }

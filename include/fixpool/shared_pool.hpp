@@ -97,8 +97,7 @@ public:
         if (objects->blocks_.abandon()) delete objects;
     }
 
-    [[nodiscard]] const state& blocks() const noexcept { return blocks_; }
-    [[nodiscard]] bool is_sound() noexcept { return blocks_.is_sound(); }
+    [[nodiscard]] state& blocks() noexcept { return blocks_; }
 
 private:
     state blocks_;
@@ -216,7 +215,7 @@ public:
     [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return objects_->adopt(object); }
 
     /// As in shared_memory_pool.
-    bool audit() const noexcept requires knows_live_blocks<C> { return objects_->is_sound(); }
+    bool audit() const noexcept requires knows_live_blocks<C> { return objects_->blocks().is_sound(); }
 
     // As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
@@ -242,6 +241,8 @@ public:
     }
 
 private:
+    friend class census;
+
     [[nodiscard]] const basic_memory_pool<C>& constant() const noexcept { return objects_->blocks().pool(); }
 
     std::shared_ptr<objects> objects_;  // never empty

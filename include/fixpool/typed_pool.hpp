@@ -170,6 +170,7 @@ public:
 
 private:
     using entry = typename free_list::entry;
+    friend class census;
     friend block<T, C>;
     friend detail::block_lease<typed_pool>;
 
@@ -190,17 +191,17 @@ private:
 
     void put_back(entry block) noexcept { pool_.list_.put(block); }
 
-    /// Validates before it destroys, and puts the block back only when the destructor has returned.
     void give_back(T* object) noexcept requires(!sites) {
-        const entry claimed = pool_.list_.template claim<stride()>(object);
-        if (claimed == free_list::none) return report_misuse(object);
-        detail::destroy(*object);
-        put_back(claimed);
+        destroy_in(pool_.list_.template claim<stride()>(object), object);
     }
     template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires sites {
-        const entry claimed = pool_.list_.template claim<stride()>(object, free_list::called_before(FIXPOOL_CALLER()));
+        destroy_in(pool_.list_.template claim<stride()>(object, free_list::called_before(FIXPOOL_CALLER())), object);
+    }
+
+    /// Validates before it destroys, and puts the block back only when the destructor has returned.
+    void destroy_in(entry claimed, T* object) noexcept {
         if (claimed == free_list::none) return report_misuse(object);
-        static_cast<void>(pool_.mend(claimed));  // no handler resets or moves a typed pool
+        if constexpr (sites) static_cast<void>(pool_.mend(claimed));  // no handler resets or moves a typed pool
         detail::destroy(*object);
         put_back(claimed);
     }

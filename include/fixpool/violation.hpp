@@ -123,7 +123,7 @@ inline text_line describe(const violation& v) noexcept {
     else line.add(v.pool);
     const bool is_second = add_site(line, "; allocated at ", v.allocated_at);
     add_site(line, is_second ? ", released at " : "; released at ", v.released_at);
-    if (v.kind == violation_kind::corrupted_pool) line.add(": ").add(v.problem);
+    if (*v.problem != 0) line.add(": ").add(v.problem);
     return line;
 }
 

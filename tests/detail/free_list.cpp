@@ -9,7 +9,7 @@
 #include <new>
 #include <vector>
 
-#include "../catch.hpp"
+#include "../support/catch.hpp"
 
 using fixpool::checking;
 using fixpool::violation_kind;

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../catch.hpp"
+#include "../support/catch.hpp"
 
 using fixpool::checking;
 

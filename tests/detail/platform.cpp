@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "../catch.hpp"
+#include "../support/catch.hpp"
 
 TEST_CASE("raise_made throws what it makes of its arguments", "[platform]") {
     std::string text;

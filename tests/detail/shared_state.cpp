@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "../catch.hpp"
-#include "../threads.hpp"
+#include "../support/catch.hpp"
+#include "../support/threads.hpp"
 
 namespace {
 

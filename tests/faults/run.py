@@ -29,12 +29,19 @@ NEAREST = {
     "arena": ["arena", "moves"],
     "block": ["block", "typed_pool", "shared_pool"],
     "detail/debug_bytes": ["debug"],
-    "detail/debug_list": ["debug"],
+    "census": ["census"],
+    "detail/debug_list": ["debug", "audit", "random_walk", "census"],
+    "detail/debug_memory_pool": ["debug", "moves", "random_walk"],
     "detail/debug_platform": ["debug"],
     "detail/debug_record": ["debug"],
     "detail/debug_report": ["debug"],
-    "detail/debug_state": ["debug"],
+    "detail/debug_shared_memory_pool": ["debug", "shared_model"],
+    "detail/debug_state": ["debug", "audit", "shared_model"],
+    "detail/depot": ["shared_model", "detail/shared_state", "order"],
+    "detail/finding": ["audit", "debug"],
     "detail/free_list": ["detail/free_list", "order", "memory_pool", "moves", "exhaustive", "typed_pool"],
+    "detail/guarded_blocks": ["debug", "audit", "layout"],
+    "detail/list_audit": ["audit", "census"],
     "detail/object": ["typed_pool", "refused"],
     "detail/platform": ["detail/platform"],
     "detail/block_marks": ["shared_memory_pool", "shared_pool", "magazines"],
@@ -59,10 +66,10 @@ FILES = sorted({name for names in NEAREST.values() for name in names if ": " not
 
 # Each of these files of tests as a program of its own; and one target for the programs that run in many processes.
 ALONE = """
-add_library(alone OBJECT EXCLUDE_FROM_ALL heap.cpp)
+add_library(alone OBJECT EXCLUDE_FROM_ALL support/heap.cpp)
 target_link_libraries(alone PRIVATE fixpool::fixpool Catch2::Catch2WithMain)
 target_compile_definitions(alone PUBLIC FIXPOOL_PACKAGE_VERSION="${PROJECT_VERSION}")
-target_precompile_headers(alone PRIVATE catch.hpp)
+target_precompile_headers(alone PRIVATE support/catch.hpp)
 set_target_properties(alone PROPERTIES CXX_EXTENSIONS OFF)
 foreach(name IN ITEMS """ + " ".join(FILES) + """)
     string(MAKE_C_IDENTIFIER "alone_${name}" target)
@@ -72,7 +79,7 @@ foreach(name IN ITEMS """ + " ".join(FILES) + """)
     set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
     list(APPEND all_alone ${target})
 endforeach()
-add_executable(alone_under_tsan EXCLUDE_FROM_ALL shared_pool.cpp heap.cpp)
+add_executable(alone_under_tsan EXCLUDE_FROM_ALL shared_pool.cpp support/heap.cpp)
 target_link_libraries(alone_under_tsan PRIVATE fixpool::fixpool Catch2::Catch2WithMain)
 target_compile_options(alone_under_tsan PRIVATE -fsanitize=thread)
 target_link_options(alone_under_tsan PRIVATE -fsanitize=thread)

@@ -167,6 +167,12 @@ public:
             if (is_live(index)) fn(blocks_.address(index));
     }
 
+    /// fn(index, where it was allocated) of each carved block; nullptr if it is free.
+    template <class Fn> void for_each_carved(const Fn& fn) const {
+        for (std::size_t index = 0; index < carved_; ++index)
+            fn(index, at(index).is_free != 0 ? nullptr : &at(index).allocated_at);
+    }
+
     /// Nothing: what is handed out next is what was released first.
     void sort() noexcept {}
 

@@ -39,6 +39,8 @@ public:
     }
 
 private:
+    friend class census;
+
     [[nodiscard]] bool is_taken_back(void* block, const site& where) const noexcept {
         const auto claimed = state_->claim(block, detail::block_state::given_up, where);
         if (claimed == detail::debug_list::none) return false;

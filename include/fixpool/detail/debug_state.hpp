@@ -22,6 +22,7 @@ class shared_state<C, Sync> {
     struct depot {
         depot(pool_layout layout, arena&& memory, const pool_options& options)
             : pool(layout, std::move(memory), options) {}
+        [[nodiscard]] debug_list& list() noexcept { return pool.list_; }
         pool_of_blocks pool;
         bool is_abandoned = false;  // the last copy of the pool is gone
     };
@@ -102,9 +103,17 @@ public:
     }
 
     /// As in shared_state.
-    [[nodiscard]] bool is_sound() const noexcept {
-        const finding found = first_disorder();
-        if (found) report(violation_of(found));
+    template <class Fn> auto at_rest(const Fn& fn) noexcept {
+        const lock_of_mutex lock(mutex_);
+        return fn(depot_.write());
+    }
+    [[nodiscard]] bool is_sound() noexcept {
+        finding found;
+        const violation wrong = at_rest([&](depot& d) {
+            found = find_disorder(d.list(), 0);
+            return d.pool.violation_of(found);
+        });
+        if (found) report(wrong);
         return !found;
     }
 
@@ -134,10 +143,6 @@ private:
             const lock_of_mutex lock(mutex_);
             list().mend(found);
         }
-    }
-    [[nodiscard]] finding first_disorder() const noexcept {
-        const lock_of_mutex lock(mutex_);
-        return find_disorder(depot_.read().pool.list_, 0);
     }
     [[nodiscard]] finding first_damage(entry block) noexcept {
         const lock_of_mutex lock(mutex_);

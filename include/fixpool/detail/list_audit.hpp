@@ -42,7 +42,7 @@ public:
                 return {.at = states.place(i), .block = i, .problem = "the block's state was overwritten"};
             count += state != block_state::out_of_use;
         }
-        if (count >= least && count <= list_.out()) return {};
+        if (count >= least) return {};  // and no more than are out: those in the stack are none of these
         return {.at = states.place(0), .problem = "its blocks' states do not agree with the number in use"};
     }
 

@@ -141,9 +141,11 @@ public:
     /// Reports what is wrong in what the pool keeps, without the lock.
     [[nodiscard]] bool is_sound() noexcept {
         finding found;
-        const violation wrong = at_rest([&](depot& d) {
+        violation wrong;
+        at_rest([&](depot& d) {
             found = find_disorder(d.list(), marks_, d.kept);
-            return d.pool.violation_of(found);
+            wrong = d.pool.violation_of(found);
+            wrong.live_blocks -= d.kept;
         });
         if (found) report(wrong);
         return !found;
@@ -158,6 +160,7 @@ public:
     // Constant: no lock.
     [[nodiscard]] const basic_memory_pool<C>& pool() const noexcept { return pool_; }
     [[nodiscard]] const block_numbers<C>& numbers() const noexcept { return numbers_; }
+    [[nodiscard]] const block_marks<C, Sync>& marks() const noexcept { return marks_; }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
     [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
 

@@ -9,7 +9,11 @@
 class counted {
 public:
     explicit counted(int v = 0) : value(v) {
-        if (throws_at > 0 && --throws_at == 0) throw std::runtime_error("counted");
+        if (throws_at > 0 && --throws_at == 0) {
+            has_thrown = true;
+            if (throws_for_ever) throws_at = 1;
+            throw std::runtime_error("counted");
+        }
         ++constructed;
     }
     counted(const counted&) = delete;
@@ -20,9 +24,11 @@ public:
         ++destroyed;
     }
 
-    static void start(int throw_at = 0) {
+    static void start(int throw_at = 0, bool for_ever = false) {
         constructed = destroyed = destroyed_twice = 0;
         throws_at = throw_at;
+        throws_for_ever = for_ever;
+        has_thrown = false;
     }
 
     int value;
@@ -31,6 +37,8 @@ public:
     inline static std::atomic<int> destroyed = 0;
     inline static std::atomic<int> destroyed_twice = 0;
     inline static int throws_at = 0;  // the constructor call that throws, counted from 1; 0: none
+    inline static bool throws_for_ever = false;
+    inline static bool has_thrown = false;
 
 private:
     static constexpr std::uint32_t alive_mark = 0xa11fe;
