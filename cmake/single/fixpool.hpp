@@ -200,7 +200,7 @@ concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked 
 
 /// Debug level keeps where each block was allocated and released; and so does what its raw pools are derived from.
 template <checking C>
-concept keeps_sites = C != checking::unchecked&& C != checking::checked;
+concept keeps_sites = (C != checking::unchecked) && (C != checking::checked);
 
 namespace detail {
 

@@ -1,30 +1,32 @@
 // SPDX-License-Identifier: BSL-1.0
-// Random walks on shared pools, beside a model that knows where each block is. One thread plays many: it changes its
-// number before each operation, so that blocks lie in the magazines of all of them. Every answer has to be exact.
+// walk: a pool beside a model that knows where each block is. What is done next comes from numbers: random ones, or the
+// bytes of a fuzzer. One thread plays many: it changes its number before each operation, so that blocks lie in the
+// magazines of all of them. Every answer has to be exact.
+#pragma once
+
 #include <fixpool/debug.hpp>
+#include <fixpool/memory_pool.hpp>
 #include <fixpool/shared_memory_pool.hpp>
 #include <fixpool/shared_pool.hpp>
+#include <fixpool/typed_pool.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <random>
 #include <span>
-#include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "support/catch.hpp"
-#include "support/heap.hpp"
-#include "support/threads.hpp"
+#include "threads.hpp"
+
+namespace model {
 
 using fixpool::checking;
 using fixpool::release_status;
 using fixpool::violation;
 using fixpool::violation_kind;
-
-namespace {
 
 enum class place : unsigned char { never_out, owned, given_up, came_back };
 
@@ -41,8 +43,8 @@ struct fault {
     std::size_t step;
 };
 
-/// Blocks of a shared_memory_pool: all that are out are given up.
-template <checking C> class raw_blocks {
+/// Blocks of a memory_pool or a shared_memory_pool: all that are out are given up.
+template <checking C, template <checking> class Pool = fixpool::basic_shared_memory_pool> class raw_blocks {
 public:
     static constexpr checking level = C;
     static constexpr bool is_checked = C != checking::unchecked;
@@ -51,7 +53,7 @@ public:
     raw_blocks(const setup& s, fixpool::arena memory, fixpool::pool_options options)
         : pool_(std::in_place, fixpool::pool_layout{s.size, s.count, 1}, std::move(memory), options) {}
 
-    [[nodiscard]] const auto& pool() const { return *pool_; }
+    [[nodiscard]] auto& pool() { return *pool_; }
     void* take(bool may_throw) { return may_throw ? pool_->allocate() : pool_->try_allocate(); }
     void put(void* block) { pool_->deallocate(block); }
     void give_up(std::size_t) {}
@@ -68,14 +70,17 @@ public:
     void end_pool() { pool_.reset(); }
 
 private:
-    std::optional<fixpool::basic_shared_memory_pool<C>> pool_;
+    std::optional<Pool<C>> pool_;
 };
 
-/// Objects of a shared_pool, with their handles.
-template <checking C, std::size_t Size> class objects {
+/// Objects of a typed_pool or a shared_pool, with their handles.
+template <checking C, std::size_t Size, bool IsShared = true> class objects {
     struct object {
         unsigned char bytes[Size];
     };
+    using pool_of_objects =
+        std::conditional_t<IsShared, fixpool::shared_pool<object, C>, fixpool::typed_pool<object, C>>;
+    using handle = std::conditional_t<IsShared, fixpool::shared_block<object, C>, fixpool::block<object, C>>;
 
 public:
     static constexpr checking level = C;
@@ -85,7 +90,7 @@ public:
     objects(const setup& s, fixpool::arena memory, fixpool::pool_options options)
         : pool_(std::in_place, s.count, std::move(memory), options), handles_(s.count) {}
 
-    [[nodiscard]] const auto& pool() const { return *pool_; }
+    [[nodiscard]] pool_of_objects& pool() { return *pool_; }
     void* take(bool may_throw) {
         return keep(may_throw ? pool_->allocate_for_overwrite() : pool_->try_allocate_for_overwrite());
     }
@@ -94,12 +99,12 @@ public:
     bool says(release_status expected, void* address) {
         return (keep(pool_->adopt(static_cast<object*>(address))) == address) == (expected == release_status::released);
     }
-    void end_pool() { pool_.reset(); }
+    void end_pool() {
+        if (IsShared) pool_.reset();  // else it has to outlive its objects
+    }
     void put_last(std::size_t index) { handles_[index].reset(); }
 
 private:
-    using handle = fixpool::shared_block<object, C>;
-
     handle& handle_of(const void* block) { return handles_[pool_->index_of(block)]; }
     void* keep(handle made) {
         void* const block = made.get();
@@ -107,15 +112,16 @@ private:
         return block;
     }
 
-    std::optional<fixpool::shared_pool<object, C>> pool_;
+    std::optional<pool_of_objects> pool_;
     std::vector<handle> handles_;  // of each block
 };
 
-template <class Blocks> class walk {
+/// The numbers of `Random` decide what is done: `below(limit)` gives one. When it is empty, the walk ends.
+template <class Blocks, class Random> class walk {
 public:
-    walk(const setup& s, std::span<std::byte> buffer, unsigned seed)
+    walk(const setup& s, std::span<std::byte> buffer, Random& random)
         : setup_(s),
-          random_(seed),
+          random_(random),
           blocks_(s, s.borrows ? fixpool::arena::borrow(buffer) : fixpool::arena::heap(),
                   {.on_violation = [](const violation& v) { static_cast<told*>(v.context)->push_back(v); },
                    .context = &told_,
@@ -125,15 +131,14 @@ public:
     walk& operator=(const walk&) = delete;
 
     /// What did not hold first, and the step at which that was; or nothing.
-    fault run() {
-        // Some end while blocks are left that were never out.
-        const std::size_t steps = below(3) == 0 ? 1 + below(2 * setup_.count) : 8 * setup_.count + 1000;
-        for (std::size_t step = 0; step < steps; ++step) {
+    fault run(std::size_t steps) {
+        for (std::size_t step = 0; step < steps && !random_.is_empty(); ++step) {
             playing_.as(1 + static_cast<unsigned>(below(setup_.players)));
-            if (base_ != 0 && below(1000) < setup_.misuses) misuse();
+            if (base_ != 0 && setup_.misuses != 0 && below(1000) < setup_.misuses) misuse();
             else if (below(16) == 0) change_owner();
             else if (takes_next()) take();
             else if (!out_.empty()) put(next_to_put());
+            if (below(256) == 255) do_all_at_once();
             check_counts();
             if constexpr (Blocks::is_checked) hold(!setup_.audits || blocks_.pool().audit(), "the pool is sound");
             if (wrong_ != nullptr) return {wrong_, step};
@@ -145,13 +150,13 @@ public:
 private:
     using told = std::vector<violation>;
 
-    std::size_t below(std::size_t limit) { return random_() % limit; }
+    std::size_t below(std::size_t limit) { return random_.below(limit); }
     void hold(bool is_right, const char* what) {
         if (!is_right && wrong_ == nullptr) wrong_ = what;
     }
-    [[nodiscard]] std::size_t stride() const { return blocks_.pool().stride(); }
+    [[nodiscard]] std::size_t stride() { return blocks_.pool().stride(); }
     /// An address that may be nobody's: no arithmetic of pointers.
-    [[nodiscard]] void* at(std::size_t index, std::size_t offset = 0) const {
+    [[nodiscard]] void* at(std::size_t index, std::size_t offset = 0) {
         return reinterpret_cast<void*>(base_ + index * stride() + offset);
     }
     [[nodiscard]] unsigned char stamp_of(std::size_t index) const {
@@ -186,6 +191,10 @@ private:
             ++refused_;
             return;
         }
+        took(block);
+    }
+
+    void took(void* block) {
         const std::size_t index = blocks_.pool().index_of(block);
         if (index >= setup_.count) return hold(false, "a block of the pool");
         if (base_ == 0) base_ = reinterpret_cast<std::uintptr_t>(block) - index * stride();
@@ -206,9 +215,43 @@ private:
              "a block holds what was written");
         if (Blocks::taken == place::owned && places_[index] == place::given_up) claim(index);
         blocks_.put(at(index));
-        places_[index] = place::came_back;
+        leave(nth);
+    }
+
+    void leave(std::size_t nth) {
+        places_[out_[nth]] = place::came_back;
         out_[nth] = out_.back();
         out_.pop_back();
+    }
+
+    /// What only a pool of one thread does.
+    void do_all_at_once() {
+        auto& pool = blocks_.pool();
+        if constexpr (requires { pool.sort_free_blocks(); })
+            if (below(2) == 0) pool.sort_free_blocks();
+        if constexpr (requires { pool.reset(); }) {
+            if (below(4) != 0) return move_many();
+            pool.reset();
+            std::fill(places_.begin(), places_.end(), place::never_out);
+            out_.clear();
+            refused_ = most_out_ = ever_out_ = peak_ = 0;
+        }
+    }
+
+    void move_many() {
+        std::vector<void*> blocks(below(8));
+        const bool should_fit = blocks.size() <= setup_.count - out_.size();
+        hold(blocks_.pool().try_allocate_bulk(blocks) == should_fit, "many blocks are handed out if there are as many");
+        if (!should_fit) ++refused_;
+        else
+            for (void* const block : blocks) took(block);
+        blocks.clear();
+        for (std::size_t n = below(8); n != 0 && !out_.empty(); --n) {
+            const std::size_t nth = next_to_put();
+            blocks.push_back(at(out_[nth]));
+            leave(nth);
+        }
+        blocks_.pool().deallocate_bulk(blocks);
     }
 
     void claim(std::size_t index) {
@@ -254,9 +297,7 @@ private:
             }
             const auto nth = std::find(out_.begin(), out_.end(), index);
             claim(index);
-            if (Blocks::claimed == place::owned) return;
-            *nth = out_.back();
-            out_.pop_back();
+            if (Blocks::claimed != place::owned) leave(static_cast<std::size_t>(nth - out_.begin()));
         }
     }
 
@@ -294,10 +335,11 @@ private:
             for (const std::size_t index : out_)
                 if (places_[index] == place::given_up) claim(index);
             blocks_.end_pool();
-            std::shuffle(out_.begin(), out_.end(), random_);
-            for (const std::size_t index : out_) {
+            while (!out_.empty()) {
                 playing_.as(1 + static_cast<unsigned>(below(setup_.players)));
-                blocks_.put_last(index);
+                const std::size_t nth = below(out_.size());
+                blocks_.put_last(out_[nth]);
+                leave(nth);
             }
             hold(told_.empty(), "what lives longer than its pool is no misuse");
         } else {
@@ -311,7 +353,7 @@ private:
 
     const played_threads playing_;
     const setup setup_;
-    std::mt19937 random_;
+    Random& random_;
     told told_;
     Blocks blocks_;
     std::vector<place> places_;     // of each block
@@ -323,62 +365,4 @@ private:
     const char* wrong_ = nullptr;
 };
 
-/// Bytes of which some look like the state of a block that was given up. Walks leave theirs in it.
-std::vector<std::byte> arbitrary_bytes() {
-    std::vector<std::byte> bytes(std::size_t{2} << 20);
-    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 7 % 5);
-    return bytes;
-}
-
-/// Pools of few small blocks, and pools of 256 KiB and more, which restore the order of addresses.
-setup drawn(std::mt19937& random, std::size_t size) {
-    const std::size_t few[] = {1, 2, 5, 19, 20, 21, 64, 100, 400, 1500};
-    const unsigned magazine_sizes[] = {0, 1, 3, 60}, misuses[] = {0, 5, 100};
-    const std::size_t ordered = (std::size_t{256} << 10) / size;
-    setup s{};
-    s.size = size;
-    s.count = size < 100 ? few[random() % 10] : ordered + 1 + random() % ordered / 4;
-    s.magazine_size = magazine_sizes[random() % 4];
-    s.players = 1 + static_cast<unsigned>(random() % 20);
-    s.misuses = misuses[random() % 3];
-    s.borrows = random() % 2 == 0;
-    s.audits = s.count <= 400 && random() % 2 == 0;
-    return s;
-}
-
-template <class Blocks> void walk_at_random(std::size_t size, unsigned seed, std::span<std::byte> buffer) {
-    std::mt19937 random(seed);
-    const setup s = drawn(random, size);
-    const heap::usage before = heap::in_use();
-    const fault found = walk<Blocks>(s, buffer, seed).run();
-    const bool is_all_back = heap::in_use() == before;
-    INFO("seed " << seed << ": " << s.count << " blocks of " << s.size << " bytes, magazines of " << s.magazine_size
-                 << ", " << s.players << " threads" << (s.audits ? ", audited" : "") << ", step " << found.step);
-    CHECK(std::string(found.what == nullptr ? "all holds" : found.what) == "all holds");
-    CHECK(is_all_back);
-}
-
-}  // namespace
-
-TEMPLATE_TEST_CASE_SIG("a random walk of many threads on raw blocks agrees with a model",
-                       "[shared_memory_pool][random]", ((checking C), C), checking::unchecked, checking::checked,
-                       checking::debug) {
-    std::vector<std::byte> buffer = arbitrary_bytes();
-    for (unsigned seed = 0; seed < turns(100); ++seed) {
-        const std::size_t large[] = {100, 4096};
-        walk_at_random<raw_blocks<C>>(seed % 4 == 0 ? large[seed / 4 % 2] : 1 + seed % 20, seed, buffer);
-    }
-}
-
-TEMPLATE_TEST_CASE_SIG("a random walk of many threads on shared objects agrees with a model", "[shared_pool][random]",
-                       ((checking C), C), checking::unchecked, checking::checked, checking::debug) {
-    std::vector<std::byte> buffer = arbitrary_bytes();
-    for (unsigned seed = 0; seed < turns(25); ++seed) {
-        walk_at_random<objects<C, 1>>(1, 1000 + seed, buffer);
-        walk_at_random<objects<C, 3>>(3, 2000 + seed, buffer);
-        walk_at_random<objects<C, 8>>(8, 3000 + seed, buffer);
-        walk_at_random<objects<C, 20>>(20, 4000 + seed, buffer);
-        if (seed % 2 == 0) walk_at_random<objects<C, 100>>(100, 5000 + seed, buffer);
-        walk_at_random<objects<C, 4096>>(4096, 6000 + seed, buffer);
-    }
-}
+}  // namespace model
