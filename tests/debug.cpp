@@ -675,6 +675,8 @@ TEST_CASE("debug: reports in full", "[debug][violation]") {
     v.offset = 12;
     v.byte = 0x41;
     CHECK(text_of(v) == "fixpool: write after free in block 0x7f40 (1 of 2) in pool \"p\": byte 12 is 0x41");
+    v.offset = 0;
+    CHECK(text_of(v) == "fixpool: write after free in block 0x7f40 (1 of 2) in pool \"p\": byte 0 is 0x41");
     v.kind = violation_kind::buffer_overflow;
     v.offset = -1;
     CHECK(text_of(v) == "fixpool: buffer overflow of block 0x7f40 (1 of 2) in pool \"p\": byte -1 is 0x41");

@@ -38,7 +38,7 @@ public:
     template <checking C>
     requires knows_live_blocks<C>
     explicit census(const basic_memory_pool<C>& pool)
-        : census(pool, [&pool](census& of) {
+        : census(keeps_sites<C>, pool, [&pool](census& of) {
               if constexpr (keeps_sites<C>) of.look(pool.list_);
               else of.look(pool.list_, detail::plain_states{pool.list_.states()});
           }) {}
@@ -48,11 +48,11 @@ public:
     template <checking C>
     requires knows_live_blocks<C>
     explicit census(const basic_shared_memory_pool<C>& pool)
-        : census(pool, [&pool](census& of) { of.look_at_rest(*pool.state_); }) {}
+        : census(keeps_sites<C>, pool, [&pool](census& of) { of.look_at_rest(*pool.state_); }) {}
     template <class T, checking C>
     requires knows_live_blocks<C>
     explicit census(const shared_pool<T, C>& pool)
-        : census(pool, [&pool](census& of) { of.look_at_rest(pool.objects_->blocks()); }) {}
+        : census(keeps_sites<C>, pool, [&pool](census& of) { of.look_at_rest(pool.objects_->blocks()); }) {}
 
     [[nodiscard]] std::span<const group> groups() const noexcept { return groups_; }
     [[nodiscard]] std::size_t total_blocks() const noexcept { return blocks_.size(); }
@@ -72,12 +72,12 @@ public:
     /// Lines of 80 characters, one for each block, or for each run of blocks in a large pool. In front of each line stands
     /// the index of its first block; the last line says what the characters mean.
     [[nodiscard]] std::string picture() const {
-        const std::size_t gutter = blocks_.size() < 10'000'000 ? 8 : 16, columns = 80 - gutter;
-        const std::size_t run = (blocks_.size() + columns * 16 - 1) / (columns * 16);  // blocks; 16 lines at most
+        constexpr std::size_t columns = 64, lines = 16;
+        const std::size_t run = (blocks_.size() + columns * lines - 1) / (columns * lines);  // blocks
         std::string picture;
         for (std::size_t first = 0; first < blocks_.size(); first += columns * run) {
             const std::string index = std::to_string(first);
-            picture += std::string(gutter - 1 - index.size(), ' ') + index + " ";
+            picture += std::string(80 - columns - 1 - index.size(), ' ') + index + " ";
             for (std::size_t i = 0; i < columns; ++i)
                 picture += first + i * run < blocks_.size() ? character_of(first + i * run, run) : ' ';
             picture += "\n";
@@ -98,8 +98,11 @@ private:
     static constexpr std::uint32_t free = ~std::uint32_t{0}, never_out = free - 1;
 
     template <class Pool, class Look>
-    census(const Pool& pool, const Look& look)
-        : name_(pool.name()), blocks_(pool.total_blocks(), never_out), sites_(blocks_.size(), site::unknown()) {
+    census(bool are_places, const Pool& pool, const Look& look)
+        : name_(pool.name()),
+          are_places_(are_places),
+          blocks_(pool.total_blocks(), never_out),
+          sites_(are_places ? blocks_.size() : 0, site::unknown()) {
         look(*this);
         are_places_ ? group_by_place() : group_by_range();
         sites_ = {};
@@ -121,7 +124,6 @@ private:
         stack.for_each_free([&](std::size_t i) { blocks_[i] = free; });
     }
     void look(const detail::debug_list& list) noexcept {
-        are_places_ = true;
         list.for_each_carved([this](std::size_t i, const site* owner) {
             blocks_[i] = owner == nullptr ? free : 0;
             if (owner != nullptr) sites_[i] = *owner;
@@ -185,7 +187,7 @@ private:
     }
 
     std::string name_;
-    bool are_places_ = false;            // what groups are
+    bool are_places_;                    // what groups are
     std::vector<std::uint32_t> blocks_;  // of each its group's number, `free` or `never_out`
     std::vector<site> sites_;            // of each block in use, while groups are made
     std::vector<group> groups_;

@@ -157,6 +157,16 @@ TEST_CASE("a large pool that two threads filled begins again with its first bloc
     CHECK(pool.shared.stats().refused == 1);
 }
 
+TEST_CASE("a slot opens again at once when a pool has drained", "[shared_state]") {
+    two_threads pool(200, 3, 4096);
+    std::vector<state::entry> all;
+    while (all.size() != 150) all.push_back(pool.as(1 + all.size() % 2).take());
+    for (const state::entry block : all) CHECK_FALSE(pool.as(1).put(block));
+    CHECK(pool.shared.open_slots() == 0);
+    CHECK_FALSE(pool.as(1).put(pool.as(1).take()));
+    CHECK(pool.shared.open_slots() == 1);
+}
+
 TEST_CASE("the last copy of a large pool leaves it to the last block to end it", "[shared_state]") {
     two_threads pool(200, 3, 4096);
     std::vector<state::entry> all;

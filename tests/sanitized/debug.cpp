@@ -86,6 +86,7 @@ void none() {
             }
             debug_pool moved(std::move(pool));
             moved.deallocate(std::memset(moved.allocate(), 1, size));
+            pool.reset();  // it has no blocks any more
         }
         std::memset(buffer, 1, sizeof buffer);
         if (buffer[300] == std::byte{1}) sink = 1;

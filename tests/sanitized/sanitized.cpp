@@ -161,7 +161,7 @@ void none() {
     alignas(16) static std::byte buffer[1000];
     for (const std::size_t size : sizes{1, 3, 5, 8, 13, 24}) {
         {
-            fixpool::memory_pool pool({size, 9, 1}, fixpool::arena::borrow(buffer));
+            fixpool::memory_pool pool({size, 9, 1}, fixpool::arena::borrow(buffer), {.name = "of all sizes"});
             void* blocks[9];
             for (int turn = 0; turn < 3; ++turn) {
                 for (void*& block : blocks) {
