@@ -104,6 +104,7 @@ TEMPLATE_TEST_CASE("audit passes a pool that was reset, moved or sorted, and one
     TestType target(std::move(pool));
     CHECK(target.audit());
     CHECK(pool.audit());
+    pool.reset();
     target.reset();
     CHECK(target.audit());
     CHECK(violations.count() == 0);
@@ -228,7 +229,7 @@ TEMPLATE_TEST_CASE("audit at debug level says what was overwritten, and where", 
 namespace {
 
 /// Where in `object` the word `value` lies last: before its list it has its arena.
-template <class T> std::size_t offset_in(const T& object, const void* value) {
+template <class T, class V> std::size_t offset_in(const T& object, V value) {
     const auto* const bytes = reinterpret_cast<const unsigned char*>(&object);
     std::size_t found = sizeof object;
     for (std::size_t offset = 0; offset + sizeof value <= sizeof object; offset += sizeof value)
@@ -288,6 +289,10 @@ TEST_CASE("audit does not follow counters that cannot be", "[audit]") {
     REQUIRE(top != sizeof raw.pool);
     CHECK(finds_counters(raw.pool, top, raw.entries() + 6));  // more free blocks than carved ones
     CHECK(finds_counters(raw.pool, top, raw.entries() - 1));
+    const std::uint64_t carving = std::uint64_t{5} << 32 | 5;  // a stride of 2^5 bytes, five blocks carved
+    const std::size_t fresh = offset_in(raw.pool, carving);
+    REQUIRE(fresh != sizeof raw.pool);
+    CHECK(finds_counters(raw.pool, fresh, carving - 5 + count + 1));
     raw.pool.deallocate_bulk(rest);
 
     on_buffers<debug_pool> debug;

@@ -394,6 +394,11 @@ TEST_CASE("debug: shared handles are validated at their release, and their sites
     auto fifth = pool->allocate_for_overwrite();
     auto sixth = pool->try_allocate_for_overwrite();
     CHECK(pool->stride() == typed_debug_pool<std::pair<int, int>>::stride());
+    auto* const never_out =
+        reinterpret_cast<std::pair<int, int>*>(reinterpret_cast<std::byte*>(first.get()) + 6 * pool->stride());
+    CHECK(pool->adopt(never_out) == nullptr);
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::not_allocated);
     const auto site_of = [&](auto& handle) {
         (void)pool->adopt(handle.get());
         REQUIRE(violations.count() == 1);
@@ -652,6 +657,16 @@ TEST_CASE("debug: sizes are exact, and the blocks lie in guards", "[debug]") {
     CHECK_THROWS_AS(debug_pool({std::size_t{1} << 30, 0xffff'ffff}), std::length_error);
     CHECK_THROWS_AS(debug_pool({fixpool::detail::max_bytes, 1}), std::length_error);
     CHECK(debug_pool::blocks_in(SIZE_MAX, std::size_t{1} << 20) > 0);
+}
+
+TEST_CASE("debug: ten groups have a line each, and the rest one together", "[debug][violation]") {
+    std::vector<fixpool::holder> holders;
+    for (unsigned line = 1; line <= 12; ++line) holders.push_back({site("many.cpp", line, "f"), 1});
+    violation v{violation_kind::leak, nullptr, "a leak that a test prints", nullptr, violation::npos, 64, 12};
+    for (const std::size_t groups : {1U, 2U, 10U, 11U, 12U}) {
+        v.holders = std::span(holders).first(groups);
+        fixpool::detail::print_debug(v);  // deaths/ compares the lines
+    }
 }
 
 TEST_CASE("debug: reports in full", "[debug][violation]") {

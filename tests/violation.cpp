@@ -121,6 +121,14 @@ TEST_CASE("what is not known of a violation is empty", "[violation]") {
     CHECK(v.address == nullptr);
     CHECK(v.allocated_at.file == nullptr);
     CHECK(v.released_at.line == 0);
+    CHECK(v.total_blocks + v.live_blocks == 0);
+    CHECK(v.offset == 0);
+    CHECK(v.byte == 0);
+    CHECK(v.allocation + v.release == 0);
+    CHECK(v.allocated_by + v.released_by == 0);
+    CHECK(v.holders.empty());
+    CHECK(v.print == nullptr);
+    CHECK(std::string(v.problem).empty());
 }
 
 TEST_CASE("setting a handler returns the one before, never nullptr, and nullptr restores the default", "[violation]") {

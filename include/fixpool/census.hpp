@@ -169,7 +169,7 @@ private:
                    std::to_string(g.last);
         }
         detail::text_line line;
-        return std::string(1, number < 26 ? letter(number) : '#') + " " +
+        return std::string(1, letter(number)) + " " +
                detail::add_holder(line, {.where = g.where, .blocks = g.blocks}).c_str();
     }
 

@@ -53,7 +53,7 @@ NEAREST = {
     "detail/text_line": ["violation", "memory_pool"],
     "exhausted": ["memory_pool"],
     "layout": ["layout", "arena", "detail/free_list", "memory_pool"],
-    "memory_pool": ["memory_pool", "moves", "order", "typed_pool", "stats", "arena", "debug"],
+    "memory_pool": ["memory_pool", "moves", "order", "typed_pool", "stats", "arena", "debug", "audit"],
     "options": ["memory_pool", "address sanitizer: .*checked$"],
     "release_status": ["memory_pool"],
     "shared_memory_pool": ["shared_memory_pool"],

@@ -30,7 +30,7 @@ public:
     template <class States> [[nodiscard]] finding find(const States& states, std::size_t least) const noexcept {
         const std::size_t carved = list_.carved();
         if (list_.total() == 0) return {};
-        if (carved > list_.total() || list_.handed_out() > list_.total() || list_.out() > carved)
+        if (carved > list_.total() || list_.out() > carved)
             return {.at = &list_, .problem = "its counters do not agree"};
         if (*list_.bottom_ != list::none)
             return {.at = list_.bottom_, .problem = "the end of its free list was overwritten"};
@@ -77,8 +77,9 @@ private:
 template <checking C, class States>
 [[nodiscard]] finding find_disorder([[maybe_unused]] const free_list<C>& list, [[maybe_unused]] const States& states,
                                     [[maybe_unused]] std::size_t least) noexcept {
-    if constexpr (free_list<C>::is_checked) return list_audit(list).find(states, least);
-    else return {};
+    finding found;
+    if constexpr (free_list<C>::is_checked) found = list_audit(list).find(states, least);
+    return found;
 }
 template <checking C> [[nodiscard]] finding find_disorder(const free_list<C>& list, std::size_t least) noexcept {
     return find_disorder(list, plain_states{list.states()}, least);
