@@ -275,11 +275,14 @@ TEST_CASE("audit at debug level finds what was written to free blocks and guards
     CHECK(damage(2, -3, violation_kind::buffer_overflow));
     CHECK(damage(3, 50, violation_kind::buffer_overflow));  // of a free block, too
     CHECK(damage(4, 48, violation_kind::buffer_overflow));
+    pool.deallocate(rest[0]);
+    CHECK(damage(0, 7, violation_kind::write_after_free));
     CHECK(damage(4, 63, violation_kind::buffer_overflow));
     CHECK(pool.audit());
-    write_unseen(rest[0], 5, 1);  // its own
+    write_unseen(rest[1], 5, 1);  // its own
     CHECK(pool.audit());
-    pool.deallocate_bulk(rest);
+    pool.deallocate(rest[1]);
+    pool.deallocate(rest[2]);
 }
 
 TEST_CASE("audit does not follow counters that cannot be", "[audit]") {

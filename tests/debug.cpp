@@ -615,6 +615,9 @@ TEST_CASE("debug: a pool moves with its records", "[debug]") {
     void* const block = source.allocate(first_place);
     debug_pool target = std::move(source);
     CHECK(source.total_blocks() == 0);
+    CHECK(source.block_size() == 0);
+    CHECK(source.alignment() == 1);
+    CHECK(source.stride() == 1);
     CHECK(source.try_allocate() == nullptr);
     target.deallocate(block, second_place);
     target.deallocate(block);

@@ -26,6 +26,11 @@ void leak_from_many_places() {
         for (unsigned i = place; i <= 12; i += 6) (void)pool.allocate(site{"parser.cpp", place, "parse"});
 }
 
+void leak_from_eleven_places() {
+    debug_pool pool({64, 32}, {.name = "parsers"});
+    for (unsigned place = 1; place <= 11; ++place) (void)pool.allocate(site{"parser.cpp", place, "parse"});
+}
+
 void double_free() {
     debug_pool pool({64, 64}, {.name = "connections"});
     void* const block = pool.allocate();
@@ -83,6 +88,7 @@ struct test_case {
 constexpr test_case cases[] = {
     {"leak", leak},
     {"leak_from_many_places", leak_from_many_places},
+    {"leak_from_eleven_places", leak_from_eleven_places},
     {"double_free", double_free},
     {"write_after_free", write_after_free},
     {"overflow", overflow},

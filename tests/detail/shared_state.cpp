@@ -168,6 +168,35 @@ TEST_CASE("a slot opens again at once when a pool has drained", "[shared_state]"
     CHECK(pool.shared.open_slots() == 1);
 }
 
+TEST_CASE("a pool that drains opens slots again after as many allocations as a magazine has", "[shared_state]") {
+    two_threads pool(200, 3, 4096);
+    std::vector<state::entry> all;
+    while (all.size() != 150) all.push_back(pool.as(1).take());
+    while (pool.shared.open_slots() != 0) {
+        CHECK_FALSE(pool.shared.put(all.back()));
+        all.pop_back();
+    }
+    for (int i = 0; i < 3; ++i) {
+        all.push_back(pool.shared.take());
+        CHECK(pool.shared.open_slots() == 0);
+    }
+    all.push_back(pool.shared.take());
+    CHECK(pool.shared.open_slots() == 1);
+    for (const state::entry block : all) CHECK_FALSE(pool.shared.put(block));
+}
+
+TEST_CASE("a pool drains once for each time that half of it was out", "[shared_state]") {
+    two_threads pool(200, 3, 4096);
+    std::vector<state::entry> all;
+    while (all.size() != 150) all.push_back(pool.as(1).take());
+    for (; !all.empty(); all.pop_back()) CHECK_FALSE(pool.shared.put(all.back()));  // in order: none is carved anew
+    CHECK(pool.shared.open_slots() == 0);
+    while (all.size() != 20) all.push_back(pool.shared.take());
+    CHECK(pool.shared.open_slots() == 1);
+    for (; !all.empty(); all.pop_back()) CHECK_FALSE(pool.shared.put(all.back()));
+    CHECK(pool.shared.open_slots() == 1);
+}
+
 TEST_CASE("the last copy of a large pool leaves it to the last block to end it", "[shared_state]") {
     two_threads pool(200, 3, 4096);
     std::vector<state::entry> all;
