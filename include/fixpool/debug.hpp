@@ -5,7 +5,7 @@
 // never handed out come first, then those that were released first. `sort_free_blocks` does nothing. Guard bytes (0xfd)
 // lie before and behind each block, 16 at least; they are verified when it is released. So strides are larger than at
 // the other levels, and block 0 starts behind the first guard. When a handler returns from write_after_free or
-// buffer_overflow, the bytes are mended and the operation goes on.
+// buffer_overflow, the bytes are mended and the operation goes on. `audit` verifies all of them, and mends nothing.
 //
 // For each block the pool keeps where, when and on which thread it was allocated and released. Raw pools take the site as
 // a last argument, whose default is the caller's place. A site's file name must stay valid as long as the pool. The
