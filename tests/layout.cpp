@@ -123,6 +123,7 @@ TEST_CASE("a pool has at most 2^32 - 2 blocks", "[layout]") {
     const std::size_t most = 0xffff'fffe;
     refuses<std::length_error, fixpool::memory_pool>({1, most + 1});
     refuses<std::length_error, unchecked_pool>({1, most + 1});
+    CHECK_THROWS_WITH(fixpool::memory_pool::required_bytes({1, most + 1}), "fixpool: block_count is above 2^32 - 2");
     if constexpr (sizeof(std::size_t) > 4) {
         CHECK(fixpool::memory_pool::required_bytes({1, most}) >= 6 * most);
     } else {  // more than there are addresses

@@ -31,9 +31,9 @@ NEAREST = {
     "checking": ["checking", "memory_pool"],
     "detail/debug_bytes": ["debug", "address sanitizer: .*, debug"],
     "census": ["census"],
-    "detail/debug_list": ["debug", "audit", "random_walk", "census", "address sanitizer: .*, debug"],
+    "detail/debug_list": ["debug", "audit", "random_walk", "census", "memcheck: ", "address sanitizer: .*, debug"],
     "detail/debug_memory_pool": ["debug", "moves", "random_walk"],
-    "detail/debug_platform": ["debug", "sites: ", "address sanitizer: .*, debug"],
+    "detail/debug_platform": ["debug", "debug death: ", "sites: ", "memcheck: ", "address sanitizer: .*, debug"],
     "detail/debug_record": ["debug"],
     "detail/debug_report": ["debug", "debug death: "],
     "detail/debug_shared_memory_pool": ["debug", "model"],
@@ -61,7 +61,7 @@ NEAREST = {
     "stats": ["stats"],
     "typed_pool": ["typed_pool", "order", "foreign_names", "debug", "refused"],
     "version": ["version"],
-    "violation": ["violation", "death: ", "debug death: "],
+    "violation": ["violation", "audit", "death: ", "debug death: "],
 }
 FILES = sorted({name for names in NEAREST.values() for name in names if ": " not in name} - {"under_tsan", "refused"})
 
@@ -96,7 +96,7 @@ add_custom_target(processes DEPENDS ${deaths} ${sanitized})
 add_custom_target(nothing)
 """
 # What has to be built for a test that a hint names.
-TARGETS = {"death": "deaths", "debug death": "debug_deaths", "without exceptions": "without_exceptions", "address sanitizer": "sanitized_address",
+TARGETS = {"death": "deaths", "debug death": "debug_deaths", "without exceptions": "without_exceptions", "address sanitizer": "sanitized_address", "memcheck": "memchecked",
            "interleavings": "interleavings_shared_state"}
 PROCESSES = "^(death: |debug death: |sites: |without exceptions: |[a-z]+ sanitizer: )"
 REFUSED = "^(accepted: |refused: |headers: no warnings)"

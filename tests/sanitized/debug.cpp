@@ -51,6 +51,8 @@ void* volatile kept = nullptr;
 /// The pool lives, and nobody knows its second block any more.
 void leak_in_pool() {
     static debug_pool* pool = new debug_pool({64, 4});
+    static_cast<void>(pool->allocate());
+    pool->reset();  // what follows is of the pool as well
     kept = pool->allocate();
     void* volatile lost = pool->allocate();
     lost = nullptr;
