@@ -497,6 +497,27 @@ TEST_CASE("debug: an object that is constructed or destroyed is not allocated, a
     CHECK(violations.last().kind == violation_kind::not_allocated);
 }
 
+TEST_CASE("debug: a shared object that is released while it is destroyed was released already", "[debug]") {
+    struct ends_twice {
+        explicit ends_twice(std::byte* handle) : copy(handle) {}
+        ~ends_twice() {
+            using handle = fixpool::shared_block<ends_twice, checking::debug>;
+            if (copy != nullptr) std::launder(reinterpret_cast<handle*>(copy))->reset();
+        }
+        std::byte* copy;
+    };
+    using handle = fixpool::shared_block<ends_twice, checking::debug>;
+    recorded_violations violations;
+    const shared_objects<ends_twice> pool(2);
+    alignas(handle) std::array<std::byte, sizeof(handle)> copy;
+    auto only = pool.allocate(copy.data());
+    std::memcpy(copy.data(), static_cast<const void*>(&only), sizeof only);
+    only.reset();
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::double_free);
+    CHECK(pool.in_use() == 0);
+}
+
 TEST_CASE("debug: a handler may use the pool", "[debug]") {
     struct world {
         debug_pool* pool = nullptr;

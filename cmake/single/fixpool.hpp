@@ -1544,7 +1544,6 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 // Invariant, in blocks: out() + queued == carved_ <= total(); carved_ < total(): none was reused.
 class debug_list {
 public:
-    static constexpr bool is_checked = true;
     using entry = std::uint32_t;
     static constexpr entry none = ~entry{0};
     static constexpr std::size_t gap = guarded_blocks::gap;
@@ -2457,7 +2456,6 @@ class shared_state<C, Sync> {
 
 public:
     using entry = debug_list::entry;
-    static constexpr bool is_checked = true;
     static constexpr entry none = debug_list::none;
 
     shared_state(pool_layout layout, arena memory, const pool_options& options, const magazine_plan&)

@@ -21,7 +21,6 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 // Invariant, in blocks: out() + queued == carved_ <= total(); carved_ < total(): none was reused.
 class debug_list {
 public:
-    static constexpr bool is_checked = true;
     using entry = std::uint32_t;
     static constexpr entry none = ~entry{0};
     static constexpr std::size_t gap = guarded_blocks::gap;

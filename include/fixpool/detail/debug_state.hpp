@@ -29,7 +29,6 @@ class shared_state<C, Sync> {
 
 public:
     using entry = debug_list::entry;
-    static constexpr bool is_checked = true;
     static constexpr entry none = debug_list::none;
 
     shared_state(pool_layout layout, arena memory, const pool_options& options, const magazine_plan&)
