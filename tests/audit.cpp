@@ -174,6 +174,8 @@ TEST_CASE("audit counts the blocks in use", "[audit]") {
     on_buffers<memory_pool> raw;
     const std::vector<void*> rest = half_used(raw.pool);
     CHECK(said_of(raw.pool, raw.states()[2], block_state::out_of_use) == problem);
+    CHECK(said_of(raw.pool, raw.states()[2], block_state::given_up) == problem);  // a raw block never is
+    CHECK(said_of(raw.pool, raw.states()[2], block_state::fresh) == "the block's state was overwritten");
     raw.pool.deallocate_bulk(rest);
 
     on_buffers<debug_pool> debug;
@@ -220,6 +222,8 @@ TEMPLATE_TEST_CASE("audit at debug level says what was overwritten, and where", 
     CHECK(where == &records[2]);
     CHECK(block == 2);
     CHECK(said_of(on.pool, records[2].is_free, static_cast<unsigned char>(7)) == "the block's state was overwritten");
+    CHECK(said_of(on.pool, records[3].is_filled, static_cast<unsigned char>(0)) == "the block's state was overwritten");
+    CHECK(said_of(on.pool, records[2].is_filled, static_cast<unsigned char>(2)) == "the block's state was overwritten");
     CHECK(said_of(on.pool, records[3].state, block_state::live, &where, &block) == "the block is free and in use");
     CHECK(block == 3);
     CHECK(on.pool.audit());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fixpool/debug.hpp>
 
+#include <fixpool/census.hpp>
 #include <fixpool/shared_memory_pool.hpp>
 #include <fixpool/shared_pool.hpp>
 #include <fixpool/typed_pool.hpp>
@@ -579,6 +580,48 @@ TEST_CASE("debug: a handler may reset the pool in the middle of an operation", "
     pool.reset();
 }
 
+TEST_CASE("debug: a pool is sound while its handler runs", "[debug][audit]") {
+    struct scene {
+        debug_pool* pool = nullptr;
+        unsigned depth = 0, calls = 0, corruptions = 0;
+        std::size_t unknown = 0;  // holders whose place is not known, at the last census
+    };
+    scene now;
+    debug_pool pool({64, 4}, {.on_violation =
+                                  [](const violation& v) {
+                                      scene& in = *static_cast<scene*>(v.context);
+                                      ++in.calls;
+                                      in.corruptions += v.kind == violation_kind::corrupted_pool;
+                                      if (in.depth != 0) return;
+                                      ++in.depth;
+                                      static_cast<void>(in.pool->audit());
+                                      in.unknown = 0;
+                                      for (const fixpool::census::group& group : fixpool::census(*in.pool).groups())
+                                          if (group.where.file == nullptr) in.unknown += group.blocks;
+                                      --in.depth;
+                                  },
+                              .context = &now});
+    now.pool = &pool;
+    std::array<void*, 4> blocks{};
+    REQUIRE(pool.try_allocate_bulk(blocks));
+    pool.deallocate_bulk(blocks);
+    write_unseen(blocks[0], 0, 1);
+    CHECK(pool.allocate() == blocks[0]);
+    CHECK(now.calls == 1);
+    CHECK(now.unknown == 1);  // the one that is handed out is nobody's yet
+    write_unseen(blocks[0], 64, 1);
+    pool.deallocate(blocks[0]);
+    CHECK(now.calls == 3);  // and audit found the overflow as well
+    CHECK(now.unknown == 0);
+    write_unseen(blocks[2], 0, 1);
+    write_unseen(blocks[3], 0, 1);
+    REQUIRE(pool.try_allocate_bulk(blocks));
+    CHECK(now.calls == 5);  // the first of the two is taken, and the second, too
+    CHECK(now.corruptions == 0);
+    CHECK(pool.audit());
+    pool.deallocate_bulk(blocks);
+}
+
 TEST_CASE("debug: a bulk allocation is whole, whatever a handler does in the middle of it", "[debug]") {
     struct scene {
         debug_pool* pool = nullptr;
@@ -709,6 +752,11 @@ TEST_CASE("debug: reports in full", "[debug][violation]") {
     v.released_by = 1;
     v.released_at = {nullptr, 0, nullptr, reinterpret_cast<void*>(0x10)};  // in no module
     CHECK(text_of(v) == head + "; allocated at first.cpp:1, released at 0x10; operations 41 and 57, thread 1");
+
+    const std::string path = "/home/somebody/" + std::string(100, 'x') + "/parser.cpp";
+    v.allocated_at = site(path.c_str(), 7, "parse");
+    CHECK(text_of(v) == head + "; allocated at ..." + path.substr(path.size() - 64) +
+                            ":7, released at 0x10; operations 41 and 57, thread 1");
 
     v = {violation_kind::write_after_free, nullptr, "p", reinterpret_cast<void*>(0x7f40), 1, 2, 1};
     v.offset = 12;

@@ -649,9 +649,9 @@ enum class violation_kind : unsigned char {
     not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
     foreign_pointer,     // the address is outside the pool's blocks; it is never read
     misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
-    write_after_free,    // debug level: a free block was written to; found when it is handed out again
-    buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release or
-                         // a neighbour's
+    write_after_free,    // debug level: a free block was written to; found when it is handed out again, or by `audit`
+    buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release, a
+                         // neighbour's, or by `audit`
     leak,                // a memory_pool was destroyed while blocks were in use
     pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
     corrupted_pool,                   // the pool's metadata was overwritten; found by `audit`
@@ -988,15 +988,20 @@ inline void block_ends([[maybe_unused]] const void* base, const void* at, std::s
 // debug_report: what the default handler prints of a violation in a pool of debug level.
 
 #include <cstddef>
+#include <cstring>
 #include <span>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Adds a place after what was done there; nothing where the place is unknown.
+/// Adds a place after what was done there; nothing where the place is unknown. Of a long path the end.
 inline text_line& add_place(text_line& line, const char* deed, const site& where) noexcept {
     if (where.file == nullptr && where.address != nullptr) return add_code_address(line.add(deed), where.address);
-    add_site(line, deed, where);
-    return line;
+    if (where.file == nullptr) return line;
+    constexpr std::size_t most = 64;  // characters: three places and their lines fit into a line of text
+    const std::size_t length = std::strlen(where.file);
+    if (length > most)
+        return line.add(deed).add("...").add(where.file + (length - most)).add(":").add(std::size_t{where.line});
+    return line.add(deed).add(where.file).add(":").add(std::size_t{where.line});
 }
 
 /// Adds a group: "2 allocated at parser.cpp:12".
@@ -1480,14 +1485,8 @@ public:
         return damage(violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value);
     }
 
-    /// The first guard byte around a block that was written to. `carved`: the number of blocks that have guards.
-    [[nodiscard]] finding damage_around(std::uint32_t block, std::uint32_t carved) const noexcept {
-        const finding found = damage_in_front_of(block, carved);
-        return found ? found : damage_in_front_of(block + 1, carved);
-    }
-
-    /// In the guard bytes in front of a block: damage of that block, if they were written nearer to it than to the one
-    /// before. The last carved one has no block behind it.
+    /// The first guard byte in front of a block that was written to: damage of that block, if that is nearer to it than to
+    /// the one before. Behind the last one of `carved` blocks there is none.
     [[nodiscard]] finding damage_in_front_of(std::uint32_t block, std::uint32_t carved) const noexcept {
         const std::size_t lead = lead_of(block);
         const other_bytes wrong = other_than(guarded_with, address(block) - lead, lead);
@@ -1631,7 +1630,9 @@ public:
 
     /// The first damage in a block that was taken, or around one that was claimed.
     [[nodiscard]] finding inspect(entry block) noexcept {
-        return at(block).is_filled != 0 ? blocks_.damage_in(block) : blocks_.damage_around(block, carved_);
+        if (at(block).is_filled != 0) return blocks_.damage_in(block);
+        const finding found = damage_in_front_of(block);
+        return found ? found : damage_in_front_of(block + 1);
     }
 
     /// The block that was taken is handed out now.
@@ -1640,7 +1641,12 @@ public:
         at(block).begin(where, ++operations_, this_thread());
     }
 
-    void mend(const finding& found) noexcept { blocks_.mend(found); }
+    void mend(const finding& found) noexcept {
+        blocks_.mend(found);
+        const auto block = static_cast<entry>(found.block);
+        if (found.offset >= 0) hide_if_free(block);
+        else if (block != 0) hide_if_free(block - 1);
+    }
 
     /// Adds what is known of the block that a violation is about.
     void describe(violation& v) const noexcept {
@@ -1653,7 +1659,7 @@ public:
         auto* const each = reinterpret_cast<holder*>(record_at(total()));
         std::size_t count = 0;
         for (std::size_t index = 0; index < carved_; ++index)
-            if (at(index).is_free == 0) ::new (static_cast<void*>(each + count++)) holder{at(index).allocated_at, 1};
+            if (at(index).is_free == 0) ::new (static_cast<void*>(each + count++)) holder{holder_of(index), 1};
         return grouped({each, count});
     }
 
@@ -1689,10 +1695,9 @@ public:
             if (is_live(index)) fn(blocks_.address(index));
     }
 
-    /// fn(index, where it was allocated) of each carved block; nullptr if it is free.
+    /// fn(index, whether it is free, where it was allocated) of each carved block.
     template <class Fn> void for_each_carved(const Fn& fn) const {
-        for (std::size_t index = 0; index < carved_; ++index)
-            fn(index, at(index).is_free != 0 ? nullptr : &at(index).allocated_at);
+        for (std::size_t index = 0; index < carved_; ++index) fn(index, at(index).is_free != 0, holder_of(index));
     }
 
     /// Nothing: what is handed out next is what was released first.
@@ -1719,17 +1724,20 @@ public:
     [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
     [[nodiscard]] std::size_t handed_out() const noexcept { return peak_; }  // the most at a time
 
-    /// The first thing that is wrong. `least` blocks have an owner. Complexity: O(total() * stride).
+    /// The first thing that is wrong. Where `least` is 0, objects may be under construction or destruction. What was taken
+    /// and not yet handed out, or is being released, has no owner. Complexity: O(carved blocks * stride).
     [[nodiscard]] finding find_disorder(std::size_t least) const noexcept {
         if (total() == 0) return {};
         if (carved_ > total() || out_ > peak_ || peak_ > carved_)
             return {.at = this, .problem = "its counters do not agree"};
         if (const finding found = find_in_records(least)) return found;
-        for (entry block = 0; block < carved_; ++block)
-            if (at(block).is_free != 0)
-                if (const finding found = blocks_.damage_in(block)) return found;
+        for (entry block = 0; block < carved_; ++block) {
+            const finding found = at(block).is_free == 0 ? finding{} : blocks_.damage_in(block);
+            hide_if_free(block);
+            if (found) return found;
+        }
         for (entry block = 0; block <= carved_ && carved_ != 0; ++block)
-            if (const finding found = blocks_.damage_in_front_of(block, carved_)) return found;
+            if (const finding found = damage_in_front_of(block)) return found;
         return {};
     }
 
@@ -1739,23 +1747,39 @@ private:
     [[nodiscard]] std::byte* record_at(std::size_t index) const noexcept {
         return metadata_ + index * sizeof(debug_record);
     }
+    /// Where the block was allocated; unknown while it is handed out: its record is of its last holder.
+    [[nodiscard]] site holder_of(std::size_t index) const noexcept {
+        return at(index).is_filled != 0 ? site::unknown() : at(index).allocated_at;
+    }
+
     [[nodiscard]] debug_record& at(std::size_t index) const noexcept {
         return *std::launder(reinterpret_cast<debug_record*>(record_at(index)));
     }
 
+    // For sanitizers, to look at a guard opens what lies in the same eight bytes: of a free block that is closed again.
+    void hide_if_free(entry block) const noexcept {
+        if (block < carved_ && at(block).is_free != 0) poison(address(block), layout().block_size);
+    }
+    [[nodiscard]] finding damage_in_front_of(entry block) const noexcept {
+        const finding found = blocks_.damage_in_front_of(block, carved_);
+        if (block != 0) hide_if_free(block - 1);
+        return found;
+    }
+
     [[nodiscard]] finding find_in_records(std::size_t least) const noexcept {
-        std::size_t owned = 0, used = 0;
+        std::size_t used = 0, lost = 0;
         for (entry block = 0; block < carved_; ++block) {
             const debug_record& record = at(block);
             const bool is_owned = record.state != block_state::out_of_use;
-            if (record.state > block_state::given_up || record.is_free > 1)
+            if (record.state > block_state::given_up || record.is_free > 1 || record.is_filled > 1 ||
+                record.is_free > record.is_filled)
                 return {.at = &record, .block = block, .problem = "the block's state was overwritten"};
             if (record.is_free != 0 && is_owned)
                 return {.at = &record, .block = block, .problem = "the block is free and in use"};
-            owned += is_owned;
+            lost += record.is_free == 0 && !is_owned && record.release == 0 && record.allocation != 0;
             used += record.is_free == 0;
         }
-        if (used != out_ || owned < least)
+        if (used != out_ || (least != 0 && lost != 0))
             return {.at = metadata_, .problem = "its blocks' states do not agree with the number in use"};
         entry last = none, next = first_;
         std::size_t queued = 0;
@@ -1806,7 +1830,9 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 
 /// The states of a list that one thread uses.
 struct plain_states {
+    static constexpr block_state last = block_state::given_up;  // of those that there are
     block_state* first;
+    [[nodiscard]] static bool counts(block_state state) noexcept { return state == block_state::live; }
     [[nodiscard]] const void* place(std::size_t block) const noexcept { return first + block; }
     [[nodiscard]] block_state load(std::size_t block) const noexcept { return first[block]; }
     void store(std::size_t block, block_state state) const noexcept { first[block] = state; }
@@ -1820,8 +1846,8 @@ class list_audit {
 public:
     explicit list_audit(const list& audited) noexcept : list_(audited) {}
 
-    /// The first thing that is wrong. `least`: blocks that have an owner or were never out; there may be more, where
-    /// objects are being constructed or destroyed.
+    /// The first thing that is wrong. At least `least` blocks have a state that counts: more may be out, where objects are
+    /// being constructed or destroyed.
     template <class States> [[nodiscard]] finding find(const States& states, std::size_t least) const noexcept {
         const std::size_t carved = list_.carved();
         if (list_.total() == 0) return {};
@@ -1833,9 +1859,9 @@ public:
         std::size_t count = 0;
         for (std::size_t i = 0; i < carved; ++i) {
             const block_state state = states.load(i);
-            if (state >= block_state::sorted)
+            if (state > States::last)
                 return {.at = states.place(i), .block = i, .problem = "the block's state was overwritten"};
-            count += state != block_state::out_of_use;
+            count += States::counts(state);
         }
         if (count >= least) return {};  // and no more than are out: those in the stack are none of these
         return {.at = states.place(0), .problem = "its blocks' states do not agree with the number in use"};
@@ -2161,7 +2187,7 @@ public:
 
     /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release: what is allocated
     /// meanwhile may be visited or not.
-    /// Complexity: O(peak_in_use()).
+    /// Complexity: O(peak_in_use()); debug level: linear in the blocks that were ever handed out, here and below.
     template <class Fn> void for_each_allocated(Fn&& fn) const requires knows_live_blocks<C> {
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
@@ -2173,8 +2199,10 @@ public:
 
     /// Verifies that what the pool keeps of its blocks agrees: for tests, and where a bug may have written over it. Reports
     /// the first thing that is wrong, as `corrupted_pool`, and returns false. Debug level also verifies all free blocks
-    /// and guard bytes, and leaves what it finds as it is.
-    /// Complexity: O(peak_in_use()), whatever was overwritten; debug level: O(peak_in_use() * stride()).
+    /// and guard bytes, reports `write_after_free` and `buffer_overflow`, and leaves what it finds as it is: a handler
+    /// that calls it is called again. This object itself is trusted, but for its counts.
+    /// Complexity: O(peak_in_use()), whatever was overwritten; debug level: linear in the bytes of the blocks that were
+    /// ever handed out.
     bool audit() const noexcept requires knows_live_blocks<C> { return is_sound(in_use()); }
 
     /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.
@@ -2324,9 +2352,12 @@ public:
                 block = list_.address(taken);
             }
             is_whole = true;
-            for (std::size_t i = 0; is_whole && i < blocks.size(); ++i) is_whole = begin(entry_at(blocks[i]), where);
+            for (std::size_t i = 0; is_whole && i < blocks.size(); ++i) {
+                const auto taken = static_cast<entry>(list_.index_of(blocks[i]));
+                is_whole = begin(taken, where);
+                if (is_whole) static_cast<void>(hand_out(taken));
+            }
         }
-        for (void* const block : blocks) static_cast<void>(hand_out(entry_at(block)));
         return true;
     }
     void deallocate_bulk(std::span<void* const> blocks, site where = {}) noexcept {
@@ -2342,8 +2373,6 @@ public:
 
 private:
     template <class T, checking D> friend class typed_pool;
-
-    [[nodiscard]] entry entry_at(const void* block) const noexcept { return static_cast<entry>(list_.index_of(block)); }
 
     /// Takes a block, which was verified.
     [[nodiscard]] bool take(entry& taken, const site& where) noexcept {
@@ -2534,13 +2563,10 @@ public:
         return fn(depot_.write());
     }
     [[nodiscard]] bool is_sound() noexcept {
-        finding found;
-        const violation wrong = at_rest([&](depot& d) {
-            found = find_disorder(d.list(), 0);
-            return d.pool.violation_of(found);
-        });
-        if (found) report(wrong);
-        return !found;
+        const violation wrong =
+            at_rest([](depot& d) { return d.pool.violation_of(find_disorder(d.list(), /*least=*/0)); });
+        if (wrong.address != nullptr) report(wrong);
+        return wrong.address == nullptr;
     }
 
     // Constant: no lock.
@@ -2654,7 +2680,9 @@ public:
             Sync::store(states_[block], block_state::given_up, std::memory_order_release);
     }
 
-    // For list_audit.
+    // For list_audit: what is kept in magazines is fresh.
+    static constexpr block_state last = block_state::fresh;
+    [[nodiscard]] static bool counts(block_state state) noexcept { return state == block_state::fresh; }
     [[nodiscard]] const void* place(std::size_t block) const noexcept { return &states_[block]; }
     [[nodiscard]] block_state load(std::size_t block) const noexcept {
         return Sync::load(states_[block], std::memory_order_relaxed);
@@ -2961,7 +2989,8 @@ struct magazine_plan {
 
 /// A stack of free blocks, which lies behind this object, in the same memory from `operator new`. At its bottom are
 /// those that were never handed out: a run of neighbours, so that threads which fill a pool do not share cache lines.
-/// A closed magazine takes nothing, has only those, and keeps them.
+/// A closed magazine takes nothing, has only those, and keeps them. Magazines, with a depot of full and empty ones behind
+/// them, are Bonwick's and Adams' (USENIX 2001).
 // Invariant, in blocks: open: never_out <= count <= capacity; closed: capacity == 0, never_out == count.
 template <checking C> struct magazine {
     using entry = typename free_list<C>::entry;
@@ -3101,8 +3130,6 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 ///
 /// What a handle owns is not validated. A pointer that a handle gave up is: its block is marked, and whoever takes the
 /// mark away owns the block. So most operations do not touch the states of blocks, whose cache lines neighbours share.
-///
-/// The magazines, with a depot of full and empty ones behind them, are Bonwick's and Adams' (USENIX 2001).
 // Invariant, under the mutex and all slots' locks, in blocks: out + the depot's + the magazines' == total. Those in
 // magazines are out for the depot's list.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what changes and what does not are on lines of their own
@@ -3209,17 +3236,20 @@ public:
         return fn(depot_.write());
     }
 
+    /// fn(block) for each that is kept. Requires: `at_rest` called this.
+    template <class Fn> void for_each_kept(const Fn& fn) noexcept {
+        slots_.for_each([&fn](magazine& closed) { std::for_each_n(closed.stack(), closed.count, fn); });
+    }
+
     /// Reports what is wrong in what the pool keeps, without the lock.
     [[nodiscard]] bool is_sound() noexcept {
-        finding found;
         violation wrong;
         at_rest([&](depot& d) {
-            found = find_disorder(d.list(), marks_, d.kept);
-            wrong = d.pool.violation_of(found);
+            wrong = d.pool.violation_of(find_disorder(d.list(), marks_, d.kept));
             wrong.live_blocks -= d.kept;
         });
-        if (found) report(wrong);
-        return !found;
+        if (wrong.address != nullptr) report(wrong);
+        return wrong.address == nullptr;
     }
 
     /// Slots that are open. While none is, every operation takes the mutex.
@@ -3231,7 +3261,6 @@ public:
     // Constant: no lock.
     [[nodiscard]] const basic_memory_pool<C>& pool() const noexcept { return pool_; }
     [[nodiscard]] const block_numbers<C>& numbers() const noexcept { return numbers_; }
-    [[nodiscard]] const block_marks<C, Sync>& marks() const noexcept { return marks_; }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
     [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
 

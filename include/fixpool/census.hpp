@@ -38,10 +38,7 @@ public:
     template <checking C>
     requires knows_live_blocks<C>
     explicit census(const basic_memory_pool<C>& pool)
-        : census(keeps_sites<C>, pool, [&pool](census& of) {
-              if constexpr (keeps_sites<C>) of.look(pool.list_);
-              else of.look(pool.list_, detail::plain_states{pool.list_.states()});
-          }) {}
+        : census(keeps_sites<C>, pool, [&pool](census& of) { of.look(pool.list_); }) {}
     template <class T, checking C>
     requires knows_live_blocks<C>
     explicit census(const typed_pool<T, C>& pool) : census(pool.pool_) {}
@@ -58,12 +55,12 @@ public:
     [[nodiscard]] std::size_t total_blocks() const noexcept { return blocks_.size(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return blocks_.size() - count(free) - count(never_out); }
 
-    /// A line of counts, then a line for each of the first 20 groups.
+    /// A line of counts, then a line for each of the first 26 groups.
     [[nodiscard]] std::string text() const {
         std::string text = "pool \"" + name_ + "\": " + std::to_string(in_use()) + " of " +
                            std::to_string(blocks_.size()) + " blocks in use, " + std::to_string(count(free)) +
                            " free, " + std::to_string(count(never_out)) + " never handed out\n";
-        const std::size_t shown = std::min<std::size_t>(groups_.size(), 20);
+        const std::size_t shown = std::min<std::size_t>(groups_.size(), 26);
         for (std::size_t i = 0; i < shown; ++i) text += line_of(i) + "\n";
         if (shown != groups_.size()) text += "  and " + std::to_string(groups_.size() - shown) + " more\n";
         return text;
@@ -111,22 +108,25 @@ private:
     // A shared pool is locked, so nothing is allocated in these.
     template <class State> void look_at_rest(State& state) noexcept {
         state.at_rest([&](auto& depot) {
-            if constexpr (requires { state.marks(); }) look(depot.list(), state.marks());
-            else look(depot.list());
+            look(depot.list());
+            look_at_kept(state);
         });
     }
-    template <class States> void look(const detail::free_list<checking::checked>& list, const States& states) noexcept {
+    template <class State> void look_at_kept(State& state) noexcept {
+        const auto mark = [this](std::size_t i) { blocks_[i] = never_out; };
+        if constexpr (requires { state.for_each_kept(mark); }) state.for_each_kept(mark);
+    }
+    void look(const detail::free_list<checking::checked>& list) noexcept {
         std::size_t carved = list.out();
         const detail::list_audit stack(list);
         stack.for_each_free([&](std::size_t) { ++carved; });
-        for (std::size_t i = 0; i < list.handed_out(); ++i)
-            if (states.load(i) != detail::block_state::fresh) blocks_[i] = i < carved ? 0 : free;
+        for (std::size_t i = 0; i < list.handed_out(); ++i) blocks_[i] = i < carved ? 0 : free;
         stack.for_each_free([&](std::size_t i) { blocks_[i] = free; });
     }
     void look(const detail::debug_list& list) noexcept {
-        list.for_each_carved([this](std::size_t i, const site* owner) {
-            blocks_[i] = owner == nullptr ? free : 0;
-            if (owner != nullptr) sites_[i] = *owner;
+        list.for_each_carved([this](std::size_t i, bool is_free, const site& where) {
+            blocks_[i] = is_free ? free : 0;
+            sites_[i] = where;
         });
     }
 

@@ -164,7 +164,7 @@ public:
 
     /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release: what is allocated
     /// meanwhile may be visited or not.
-    /// Complexity: O(peak_in_use()).
+    /// Complexity: O(peak_in_use()); debug level: linear in the blocks that were ever handed out, here and below.
     template <class Fn> void for_each_allocated(Fn&& fn) const requires knows_live_blocks<C> {
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
@@ -176,8 +176,10 @@ public:
 
     /// Verifies that what the pool keeps of its blocks agrees: for tests, and where a bug may have written over it. Reports
     /// the first thing that is wrong, as `corrupted_pool`, and returns false. Debug level also verifies all free blocks
-    /// and guard bytes, and leaves what it finds as it is.
-    /// Complexity: O(peak_in_use()), whatever was overwritten; debug level: O(peak_in_use() * stride()).
+    /// and guard bytes, reports `write_after_free` and `buffer_overflow`, and leaves what it finds as it is: a handler
+    /// that calls it is called again. This object itself is trusted, but for its counts.
+    /// Complexity: O(peak_in_use()), whatever was overwritten; debug level: linear in the bytes of the blocks that were
+    /// ever handed out.
     bool audit() const noexcept requires knows_live_blocks<C> { return is_sound(in_use()); }
 
     /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.

@@ -12,6 +12,10 @@
 #include <optional>
 #include <string>
 #include <thread>
+#if defined(__unix__)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 namespace {
 
@@ -303,6 +307,24 @@ void shared_double_free() {
     pool.deallocate(block);
 }
 
+#if defined(__unix__)
+/// Both processes have the pool, each its own.
+void forked() {
+    memory_pool pool({64, 2});
+    void* const block = pool.allocate();
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const bool is_right =
+            pool.in_use() == 1 && pool.owns(block) && pool.try_allocate() != nullptr && pool.try_allocate() == nullptr;
+        std::_Exit(is_right ? 0 : 1);
+    }
+    int status = 1;
+    ::waitpid(child, &status, 0);
+    if (status == 0 && pool.in_use() == 1 && pool.try_allocate() != nullptr) std::puts("two pools");
+    pool.reset();
+}
+#endif
+
 void out_of_blocks() {
     memory_pool pool({64, 1}, {.name = "connections"});
     void* const block = pool.allocate();
@@ -346,6 +368,9 @@ constexpr test_case cases[] = {
     {"static_shared_leak", static_shared_leak},
     {"shared_double_free", shared_double_free},
     {"out_of_blocks", out_of_blocks},
+#if defined(__unix__)
+    {"forked", forked},
+#endif
 };
 
 }  // namespace

@@ -50,6 +50,7 @@ NEAREST = {
     "detail/list_batches": ["order", "shared_memory_pool", "interleavings: quick", "address sanitizer: .*checked$"],
     "detail/magazine": ["detail/magazine", "interleavings: quick", "magazines", "shared_pool", "shared_memory_pool"],
     "detail/shared_state": ["detail/shared_state", "model", "interleavings: quick", "shared_pool", "shared_memory_pool", "order", "under_tsan", "address sanitizer: .*checked$"],
+    "detail/threads": ["detail/shared_state", "shared_pool", "magazines", "under_tsan"],
     "detail/text_line": ["violation", "memory_pool"],
     "exhausted": ["memory_pool"],
     "layout": ["layout", "arena", "detail/free_list", "memory_pool"],

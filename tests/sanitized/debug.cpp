@@ -34,6 +34,14 @@ void run(const char* bug) {
     pool.deallocate(first);
     if (is("read_after_free")) look_at(first[5]);
     if (is("write_after_free")) first[12] = 1;
+    if (is("read_after_audit")) {
+        if (!pool.audit()) std::abort();
+        look_at(first[12]);
+    }
+    if (is("read_beside_guard")) {  // the neighbour's release looks at the guard between both
+        pool.deallocate(second);
+        look_at(first[12]);
+    }
     pool.deallocate(pool.allocate());
     pool.deallocate(pool.allocate());
     auto* const again = static_cast<unsigned char*>(pool.allocate());

@@ -50,7 +50,9 @@ public:
             Sync::store(states_[block], block_state::given_up, std::memory_order_release);
     }
 
-    // For list_audit.
+    // For list_audit: what is kept in magazines is fresh.
+    static constexpr block_state last = block_state::fresh;
+    [[nodiscard]] static bool counts(block_state state) noexcept { return state == block_state::fresh; }
     [[nodiscard]] const void* place(std::size_t block) const noexcept { return &states_[block]; }
     [[nodiscard]] block_state load(std::size_t block) const noexcept {
         return Sync::load(states_[block], std::memory_order_relaxed);

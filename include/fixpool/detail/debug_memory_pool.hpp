@@ -49,9 +49,12 @@ public:
                 block = list_.address(taken);
             }
             is_whole = true;
-            for (std::size_t i = 0; is_whole && i < blocks.size(); ++i) is_whole = begin(entry_at(blocks[i]), where);
+            for (std::size_t i = 0; is_whole && i < blocks.size(); ++i) {
+                const auto taken = static_cast<entry>(list_.index_of(blocks[i]));
+                is_whole = begin(taken, where);
+                if (is_whole) static_cast<void>(hand_out(taken));
+            }
         }
-        for (void* const block : blocks) static_cast<void>(hand_out(entry_at(block)));
         return true;
     }
     void deallocate_bulk(std::span<void* const> blocks, site where = {}) noexcept {
@@ -67,8 +70,6 @@ public:
 
 private:
     template <class T, checking D> friend class typed_pool;
-
-    [[nodiscard]] entry entry_at(const void* block) const noexcept { return static_cast<entry>(list_.index_of(block)); }
 
     /// Takes a block, which was verified.
     [[nodiscard]] bool take(entry& taken, const site& where) noexcept {

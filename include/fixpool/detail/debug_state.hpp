@@ -107,13 +107,10 @@ public:
         return fn(depot_.write());
     }
     [[nodiscard]] bool is_sound() noexcept {
-        finding found;
-        const violation wrong = at_rest([&](depot& d) {
-            found = find_disorder(d.list(), 0);
-            return d.pool.violation_of(found);
-        });
-        if (found) report(wrong);
-        return !found;
+        const violation wrong =
+            at_rest([](depot& d) { return d.pool.violation_of(find_disorder(d.list(), /*least=*/0)); });
+        if (wrong.address != nullptr) report(wrong);
+        return wrong.address == nullptr;
     }
 
     // Constant: no lock.

@@ -65,14 +65,8 @@ public:
         return damage(violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value);
     }
 
-    /// The first guard byte around a block that was written to. `carved`: the number of blocks that have guards.
-    [[nodiscard]] finding damage_around(std::uint32_t block, std::uint32_t carved) const noexcept {
-        const finding found = damage_in_front_of(block, carved);
-        return found ? found : damage_in_front_of(block + 1, carved);
-    }
-
-    /// In the guard bytes in front of a block: damage of that block, if they were written nearer to it than to the one
-    /// before. The last carved one has no block behind it.
+    /// The first guard byte in front of a block that was written to: damage of that block, if that is nearer to it than to
+    /// the one before. Behind the last one of `carved` blocks there is none.
     [[nodiscard]] finding damage_in_front_of(std::uint32_t block, std::uint32_t carved) const noexcept {
         const std::size_t lead = lead_of(block);
         const other_bytes wrong = other_than(guarded_with, address(block) - lead, lead);

@@ -11,7 +11,9 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 
 /// The states of a list that one thread uses.
 struct plain_states {
+    static constexpr block_state last = block_state::given_up;  // of those that there are
     block_state* first;
+    [[nodiscard]] static bool counts(block_state state) noexcept { return state == block_state::live; }
     [[nodiscard]] const void* place(std::size_t block) const noexcept { return first + block; }
     [[nodiscard]] block_state load(std::size_t block) const noexcept { return first[block]; }
     void store(std::size_t block, block_state state) const noexcept { first[block] = state; }
@@ -25,8 +27,8 @@ class list_audit {
 public:
     explicit list_audit(const list& audited) noexcept : list_(audited) {}
 
-    /// The first thing that is wrong. `least`: blocks that have an owner or were never out; there may be more, where
-    /// objects are being constructed or destroyed.
+    /// The first thing that is wrong. At least `least` blocks have a state that counts: more may be out, where objects are
+    /// being constructed or destroyed.
     template <class States> [[nodiscard]] finding find(const States& states, std::size_t least) const noexcept {
         const std::size_t carved = list_.carved();
         if (list_.total() == 0) return {};
@@ -38,9 +40,9 @@ public:
         std::size_t count = 0;
         for (std::size_t i = 0; i < carved; ++i) {
             const block_state state = states.load(i);
-            if (state >= block_state::sorted)
+            if (state > States::last)
                 return {.at = states.place(i), .block = i, .problem = "the block's state was overwritten"};
-            count += state != block_state::out_of_use;
+            count += States::counts(state);
         }
         if (count >= least) return {};  // and no more than are out: those in the stack are none of these
         return {.at = states.place(0), .problem = "its blocks' states do not agree with the number in use"};

@@ -31,7 +31,8 @@ struct magazine_plan {
 
 /// A stack of free blocks, which lies behind this object, in the same memory from `operator new`. At its bottom are
 /// those that were never handed out: a run of neighbours, so that threads which fill a pool do not share cache lines.
-/// A closed magazine takes nothing, has only those, and keeps them.
+/// A closed magazine takes nothing, has only those, and keeps them. Magazines, with a depot of full and empty ones behind
+/// them, are Bonwick's and Adams' (USENIX 2001).
 // Invariant, in blocks: open: never_out <= count <= capacity; closed: capacity == 0, never_out == count.
 template <checking C> struct magazine {
     using entry = typename free_list<C>::entry;

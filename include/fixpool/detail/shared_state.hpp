@@ -30,8 +30,6 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 ///
 /// What a handle owns is not validated. A pointer that a handle gave up is: its block is marked, and whoever takes the
 /// mark away owns the block. So most operations do not touch the states of blocks, whose cache lines neighbours share.
-///
-/// The magazines, with a depot of full and empty ones behind them, are Bonwick's and Adams' (USENIX 2001).
 // Invariant, under the mutex and all slots' locks, in blocks: out + the depot's + the magazines' == total. Those in
 // magazines are out for the depot's list.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what changes and what does not are on lines of their own
@@ -138,17 +136,20 @@ public:
         return fn(depot_.write());
     }
 
+    /// fn(block) for each that is kept. Requires: `at_rest` called this.
+    template <class Fn> void for_each_kept(const Fn& fn) noexcept {
+        slots_.for_each([&fn](magazine& closed) { std::for_each_n(closed.stack(), closed.count, fn); });
+    }
+
     /// Reports what is wrong in what the pool keeps, without the lock.
     [[nodiscard]] bool is_sound() noexcept {
-        finding found;
         violation wrong;
         at_rest([&](depot& d) {
-            found = find_disorder(d.list(), marks_, d.kept);
-            wrong = d.pool.violation_of(found);
+            wrong = d.pool.violation_of(find_disorder(d.list(), marks_, d.kept));
             wrong.live_blocks -= d.kept;
         });
-        if (found) report(wrong);
-        return !found;
+        if (wrong.address != nullptr) report(wrong);
+        return wrong.address == nullptr;
     }
 
     /// Slots that are open. While none is, every operation takes the mutex.
@@ -160,7 +161,6 @@ public:
     // Constant: no lock.
     [[nodiscard]] const basic_memory_pool<C>& pool() const noexcept { return pool_; }
     [[nodiscard]] const block_numbers<C>& numbers() const noexcept { return numbers_; }
-    [[nodiscard]] const block_marks<C, Sync>& marks() const noexcept { return marks_; }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
     [[noreturn]] void raise_exhausted() const { pool_.raise_exhausted(); }
 
