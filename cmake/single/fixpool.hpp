@@ -1079,6 +1079,7 @@ template <checking C> class list_batches;
 
 /// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. Callers that
 /// know the stride at compile time pass it as `Stride`: an index then needs no loads.
+///
 /// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
 /// block. Where they share a buffer with the blocks, 16 bytes of guard lie between, for a small overflow of the last one.
 /// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
@@ -1350,11 +1351,10 @@ private:
     std::size_t fenced_ = 0;         // bytes from base_ that only the holder of a block may touch
 };
 
-/// The list of a level, and the bytes that it wants between two blocks, at least. debug.hpp has those of debug level.
-template <checking C> struct list_for {
+template <checking C> struct list_for {  // the list of a level. debug.hpp has that of debug level
     static_assert(C != checking::debug, "fixpool: checking::debug needs the header fixpool/debug.hpp");
     using type = free_list<C>;
-    FIXPOOL_HIDDEN static constexpr std::size_t gap = 0;
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = 0;  // bytes between two blocks, at least
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
