@@ -596,7 +596,8 @@ TEST_CASE("debug: a pool is sound while its handler runs", "[debug][audit]") {
                                       ++in.depth;
                                       static_cast<void>(in.pool->audit());
                                       in.unknown = 0;
-                                      for (const fixpool::census::group& group : fixpool::census(*in.pool).groups())
+                                      const fixpool::census taken(*in.pool);
+                                      for (const fixpool::census::group& group : taken.groups())
                                           if (group.where.file == nullptr) in.unknown += group.blocks;
                                       --in.depth;
                                   },

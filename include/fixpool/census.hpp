@@ -51,7 +51,8 @@ public:
     explicit census(const shared_pool<T, C>& pool)
         : census(keeps_sites<C>, pool, [&pool](census& of) { of.look_at_rest(pool.objects_->blocks()); }) {}
 
-    [[nodiscard]] std::span<const group> groups() const noexcept { return groups_; }
+    [[nodiscard]] std::span<const group> groups() const& noexcept { return groups_; }
+    std::span<const group> groups() const&& = delete;  // fixpool: they live as long as the census: give it a name
     [[nodiscard]] std::size_t total_blocks() const noexcept { return blocks_.size(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return blocks_.size() - count(free) - count(never_out); }
 
