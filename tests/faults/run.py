@@ -28,7 +28,7 @@ BUILD = ROOT / "build" / "faults"
 NEAREST = {
     "arena": ["arena", "moves"],
     "block": ["block", "typed_pool", "shared_pool"],
-    "checking": ["checking", "memory_pool"],
+    "checking": ["memory_pool", "debug"],
     "detail/debug_bytes": ["debug", "address sanitizer: .*, debug"],
     "census": ["census"],
     "detail/debug_list": ["debug", "audit", "random_walk", "census", "memcheck: ", "address sanitizer: .*, debug"],
