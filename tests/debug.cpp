@@ -658,6 +658,18 @@ TEST_CASE("debug: a bulk allocation is whole, whatever a handler does in the mid
     }
 }
 
+TEST_CASE("debug: a block that is used again was not released", "[debug]") {
+    recorded_violations violations;
+    typed_debug_pool<int> pool(1);
+    pool.allocate(1).reset();
+    const auto again = pool.allocate(2);
+    CHECK(pool.adopt(again.get()) == nullptr);
+    REQUIRE(violations.count() == 1);
+    CHECK(is(violations.last().released_at, site::unknown()));
+    CHECK(violations.last().release == 0);
+    CHECK(violations.last().released_by == 0);
+}
+
 TEST_CASE("debug: a handle gives up only what it owns", "[debug]") {
     recorded_violations violations;
     const shared_objects<int> pool(4);
