@@ -770,6 +770,9 @@ TEST_CASE("debug: reports in full", "[debug][violation]") {
     v.allocated_at = site(path.c_str(), 7, "parse");
     CHECK(text_of(v) == head + "; allocated at ..." + path.substr(path.size() - 64) +
                             ":7, released at 0x10; operations 41 and 57, thread 1");
+    v.allocated_at = site(path.c_str() + (path.size() - 64), 7, "parse");  // as long as may be
+    CHECK(text_of(v) == head + "; allocated at " + path.substr(path.size() - 64) +
+                            ":7, released at 0x10; operations 41 and 57, thread 1");
 
     v = {violation_kind::write_after_free, nullptr, "p", reinterpret_cast<void*>(0x7f40), 1, 2, 1};
     v.offset = 12;

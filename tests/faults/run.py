@@ -37,7 +37,7 @@ NEAREST = {
     "detail/debug_record": ["debug"],
     "detail/debug_report": ["debug", "debug death: "],
     "detail/debug_shared_memory_pool": ["debug", "model"],
-    "detail/debug_state": ["debug", "audit", "model"],
+    "detail/debug_state": ["debug", "audit", "model", "failures"],
     "detail/depot": ["model", "detail/shared_state", "order"],
     "detail/finding": ["audit", "debug"],
     "detail/free_list": ["detail/free_list", "order", "memory_pool", "moves", "exhaustive", "typed_pool", "stats", "arena", "address sanitizer: .*checked$"],
