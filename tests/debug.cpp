@@ -658,6 +658,32 @@ TEST_CASE("debug: a bulk allocation is whole, whatever a handler does in the mid
     }
 }
 
+TEST_CASE("debug: a shared object that is constructed has an owner", "[debug]") {
+    struct adopts_itself {
+        explicit adopts_itself(const shared_objects<adopts_itself>& pool) { CHECK(pool.adopt(this) == nullptr); }
+    };
+    recorded_violations violations;
+    const shared_objects<adopts_itself> pool(1);
+    const auto only = pool.allocate(pool);
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::still_owned);
+}
+
+TEST_CASE("debug: damage in the middle of a guard is the block's in front", "[debug]") {
+    recorded_violations violations;
+    debug_pool pool({48, 2});
+    void* const first = pool.allocate();
+    void* const second = pool.allocate();
+    REQUIRE(pool.stride() == 64);
+    write_unseen(first, 48 + 7, 1);
+    write_unseen(first, 48 + 8, 1);
+    pool.deallocate(second);
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().index == 0);
+    CHECK(violations.last().offset == 48 + 7);
+    pool.deallocate(first);
+}
+
 TEST_CASE("debug: a block that is used again was not released", "[debug]") {
     recorded_violations violations;
     typed_debug_pool<int> pool(1);

@@ -49,7 +49,7 @@ NEAREST = {
     "detail/block_numbers": ["shared_memory_pool", "shared_pool"],
     "detail/list_batches": ["order", "shared_memory_pool", "interleavings: quick", "address sanitizer: .*checked$"],
     "detail/magazine": ["detail/magazine", "interleavings: quick", "magazines", "shared_pool", "shared_memory_pool"],
-    "detail/shared_state": ["detail/shared_state", "model", "interleavings: quick", "shared_pool", "shared_memory_pool", "order", "under_tsan", "address sanitizer: .*checked$"],
+    "detail/shared_state": ["detail/shared_state", "model", "interleavings: quick", "shared_pool", "shared_memory_pool", "order", "under_tsan", "audit", "address sanitizer: .*checked$"],
     "detail/threads": ["detail/shared_state", "shared_pool", "magazines", "under_tsan"],
     "detail/text_line": ["violation", "memory_pool"],
     "exhausted": ["memory_pool"],
