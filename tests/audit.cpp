@@ -202,6 +202,26 @@ TEST_CASE("audit of a shared pool counts the blocks that were never out", "[audi
     CHECK(pool.audit());
 }
 
+TEST_CASE("what audit reports of a shared pool counts no block that a magazine keeps", "[audit]") {
+    recorded_violations violations;
+    alignas(64) std::array<std::byte, 4096> blocks{}, metadata{};
+    const shared_memory_pool pool({size, 40}, arena::borrow(blocks, metadata), {.name = "audited", .magazine_size = 2});
+    const played_threads playing;
+    playing.as(1);
+    void* const first = pool.allocate();  // of the run 0, 1
+    playing.as(2);
+    void* const second = pool.allocate();  // of the run 2, 3
+    auto* const states = reinterpret_cast<block_state*>(metadata.data() + 41 * sizeof(std::uint32_t));
+    const block_state before = std::exchange(states[2], block_state{7});
+    CHECK_FALSE(pool.audit());
+    states[2] = before;
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().index == 2);
+    CHECK(violations.last().live_blocks == 2);
+    pool.deallocate(first);
+    pool.deallocate(second);
+}
+
 TEMPLATE_TEST_CASE("audit at debug level says what was overwritten, and where", "[audit]", debug_pool,
                    shared_debug_pool) {
     on_buffers<TestType> on;
