@@ -140,6 +140,19 @@ TEST_CASE("a census of a shared pool tells what a closed magazine keeps", "[cens
     CHECK(taken.picture().substr(16, 8) == "#---#---");
 }
 
+TEST_CASE("a census of a shared pool that has drained tells what was never handed out", "[census]") {
+    const fixpool::shared_memory_pool pool({4096, 200}, {.magazine_size = 3});
+    const played_threads playing;
+    std::vector<void*> blocks;
+    while (blocks.size() != 152) {
+        playing.as(1 + static_cast<unsigned>(blocks.size() % 2));
+        blocks.push_back(pool.allocate());
+    }
+    for (void* const block : blocks) pool.deallocate(block);
+    CHECK(pool.peak_in_use() == 152);
+    CHECK(census(pool).text() == "pool \"\": 0 of 200 blocks in use, 152 free, 48 never handed out\n");
+}
+
 TEST_CASE("a census takes blocks that are carved anew for free ones", "[census]") {
     memory_pool pool({4096, 66});
     std::vector<void*> blocks(65);

@@ -67,8 +67,8 @@ public:
         return text;
     }
 
-    /// Lines of 80 characters, one for each block, or for each run of blocks in a large pool. In front of each line stands
-    /// the index of its first block; the last line says what the characters mean.
+    /// Lines of 80 characters: the index of the first block, then a character for each block, or for each run of them in a
+    /// large pool. The last line says what they mean.
     [[nodiscard]] std::string picture() const {
         constexpr std::size_t columns = 64, lines = 16;
         const std::size_t run = (blocks_.size() + columns * lines - 1) / (columns * lines);  // blocks
@@ -108,27 +108,33 @@ private:
 
     // A shared pool is locked, so nothing is allocated in these.
     template <class State> void look_at_rest(State& state) noexcept {
-        state.at_rest([&](auto& depot) {
-            look(depot.list());
-            look_at_kept(state);
-        });
+        state.at_rest([&](auto& depot) { look_at_magazines(state, look(depot.list()), depot.list().handed_out()); });
     }
-    template <class State> void look_at_kept(State& state) noexcept {
+    /// Some of the blocks that are carved were never out: those that closed magazines keep. So it may be with those that
+    /// were carved before, and will be again: no other thread has these in its hands.
+    template <class State> void look_at_magazines(State& state, std::size_t carved, std::size_t end) noexcept {
         const auto mark = [this](std::size_t i) { blocks_[i] = never_out; };
-        if constexpr (requires { state.for_each_kept(mark); }) state.for_each_kept(mark);
+        if constexpr (requires { state.for_each_kept(mark); }) {
+            state.for_each_kept(mark);
+            for (std::size_t i = carved; i < end; ++i)
+                if (state.is_fresh(i)) mark(i);
+        }
     }
-    void look(const detail::free_list<checking::checked>& list) noexcept {
+    /// Returns how many blocks are carved.
+    std::size_t look(const detail::free_list<checking::checked>& list) noexcept {
         std::size_t carved = list.out();
         const detail::list_audit stack(list);
         stack.for_each_free([&](std::size_t) { ++carved; });
         for (std::size_t i = 0; i < list.handed_out(); ++i) blocks_[i] = i < carved ? 0 : free;
         stack.for_each_free([&](std::size_t i) { blocks_[i] = free; });
+        return carved;
     }
-    void look(const detail::debug_list& list) noexcept {
+    std::size_t look(const detail::debug_list& list) noexcept {
         list.for_each_carved([this](std::size_t i, bool is_free, const site& where) {
             blocks_[i] = is_free ? free : 0;
             sites_[i] = where;
         });
+        return list.handed_out();
     }
 
     void group_by_range() {

@@ -135,11 +135,11 @@ public:
         close_slots(depot_.write());
         return fn(depot_.write());
     }
-
     /// fn(block) for each that is kept. Requires: `at_rest` called this.
     template <class Fn> void for_each_kept(const Fn& fn) noexcept {
         slots_.for_each([&fn](magazine& closed) { std::for_each_n(closed.stack(), closed.count, fn); });
     }
+    [[nodiscard]] bool is_fresh(std::size_t block) const noexcept { return marks_.load(block) == block_state::fresh; }
 
     /// Reports what is wrong in what the pool keeps, without the lock.
     [[nodiscard]] bool is_sound() noexcept {
