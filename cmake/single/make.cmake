@@ -1,4 +1,4 @@
-# Makes the core one file, for vendoring and online compilers: `cmake -P cmake/single/make.cmake` writes fixpool.hpp beside
+# Makes all public headers one file, for vendoring and online compilers: `cmake -P cmake/single/make.cmake` writes fixpool.hpp beside
 # this script; with -DCHECK=ON it only says whether that file is current.
 cmake_minimum_required(VERSION 3.21)
 get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
@@ -22,6 +22,11 @@ function(append header)
     set_property(GLOBAL APPEND_STRING PROPERTY code "\n// ==== ${header} ====\n${text}\n")
 endfunction()
 append(fixpool/fixpool.hpp)
+file(GLOB others RELATIVE "${root}/include" "${root}/include/fixpool/*.hpp") # which that leaves out
+list(SORT others)
+foreach(header IN LISTS others)
+    append("${header}")
+endforeach()
 
 file(READ "${root}/LICENSE" license)
 string(STRIP "${license}" license)
