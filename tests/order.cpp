@@ -233,6 +233,18 @@ TEMPLATE_TEST_CASE("a stack of which only parts are in order is put in order", "
         std::rotate(blocks.begin(), blocks.end() - 2, blocks.end());
         release(blocks);
     }
+    SECTION("near the last one back, neighbours change places") {
+        for (const std::size_t fewer : {0U, 1U, 2U, 3U}) {
+            pool.reset();
+            const std::vector<void*> taken = taken_from(pool, count - fewer);
+            blocks.assign(taken.rbegin(), taken.rend());
+            for (std::size_t i = 4; i < 80; i += 2)
+                std::swap(blocks.end()[-static_cast<std::ptrdiff_t>(i)],
+                          blocks.end()[-static_cast<std::ptrdiff_t>(i) - 1]);
+            pool.deallocate_bulk(blocks);
+            CHECK((taken_from(pool, count - fewer) == taken));
+        }
+    }
     SECTION("neighbours change places") {
         for (std::size_t i = 0; i < count; i += 2) std::swap(blocks[i], blocks[i + 1]);
         release(blocks);

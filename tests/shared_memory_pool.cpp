@@ -288,6 +288,27 @@ TEST_CASE("of two threads that release one block, one succeeds, and the other on
     }
 }
 
+TEST_CASE("a double free of a raw block is one, also where the block is handed out again meanwhile",
+          "[shared_memory_pool][threads]") {
+    recorded_violations violations;
+    const shared_memory_pool pool({64, 1});
+    void* const block = pool.allocate();  // there is no other one
+    std::array<std::size_t, 2> wrong{};
+    on_threads(2, [&](std::size_t me) {
+        for (std::size_t turn = 0; turn < turns(50'000); ++turn) {
+            if (me == 0) static_cast<void>(pool.try_allocate());
+            const release_status said = pool.try_deallocate(block);
+            if (said != release_status::released && said != release_status::double_free) ++wrong[me];
+            pool.deallocate(block);
+        }
+    });
+    CHECK(wrong == std::array<std::size_t, 2>{});
+    CHECK(violations.count() != 0);
+    CHECK(violations.were_all(violation_kind::double_free));
+    static_cast<void>(pool.try_deallocate(block));
+    CHECK(pool.in_use() == 0);
+}
+
 TEST_CASE("misuse of a shared_memory_pool is told exactly while other threads use it",
           "[shared_memory_pool][threads]") {
     recorded_violations violations;

@@ -318,7 +318,7 @@ struct geometry {
 
 /// The stride of `layout`, whose number of blocks is not looked at. At least `gap` bytes lie between two blocks.
 /// Throws: std::invalid_argument, std::length_error.
-constexpr geometry checked_stride(pool_layout layout, std::size_t gap = 0) {
+constexpr geometry checked_stride(pool_layout layout, std::size_t gap) {
     if (layout.block_size == 0) raise<std::invalid_argument>("fixpool: block_size is 0, a block has at least 1 byte");
     if (layout.alignment != 0 && (layout.alignment & (layout.alignment - 1)) != 0)
         raise<std::invalid_argument>("fixpool: alignment is not a power of two");
@@ -1641,12 +1641,8 @@ public:
         at(block).begin(where, ++operations_, this_thread());
     }
 
-    void mend(const finding& found) noexcept {
-        blocks_.mend(found);
-        const auto block = static_cast<entry>(found.block);
-        if (found.offset >= 0) hide_if_free(block);
-        else if (block != 0) hide_if_free(block - 1);
-    }
+    /// Requires: who calls it inspects anew, until nothing is found.
+    void mend(const finding& found) noexcept { blocks_.mend(found); }
 
     /// Adds what is known of the block that a violation is about.
     void describe(violation& v) const noexcept {

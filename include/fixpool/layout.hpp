@@ -68,7 +68,7 @@ struct geometry {
 
 /// The stride of `layout`, whose number of blocks is not looked at. At least `gap` bytes lie between two blocks.
 /// Throws: std::invalid_argument, std::length_error.
-constexpr geometry checked_stride(pool_layout layout, std::size_t gap = 0) {
+constexpr geometry checked_stride(pool_layout layout, std::size_t gap) {
     if (layout.block_size == 0) raise<std::invalid_argument>("fixpool: block_size is 0, a block has at least 1 byte");
     if (layout.alignment != 0 && (layout.alignment & (layout.alignment - 1)) != 0)
         raise<std::invalid_argument>("fixpool: alignment is not a power of two");

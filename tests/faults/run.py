@@ -52,7 +52,7 @@ NEAREST = {
     "detail/shared_state": ["detail/shared_state", "model", "interleavings: quick", "shared_pool", "shared_memory_pool", "order", "under_tsan", "audit", "address sanitizer: .*checked$"],
     "detail/threads": ["detail/shared_state", "shared_pool", "magazines", "under_tsan"],
     "detail/text_line": ["violation", "memory_pool"],
-    "exhausted": ["memory_pool"],
+    "exhausted": ["memory_pool", "debug"],
     "layout": ["layout", "arena", "detail/free_list", "memory_pool"],
     "memory_pool": ["memory_pool", "moves", "order", "typed_pool", "stats", "arena", "debug", "audit"],
     "options": ["memory_pool", "address sanitizer: .*checked$"],

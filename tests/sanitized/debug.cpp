@@ -15,6 +15,13 @@ using debug_pool = fixpool::basic_memory_pool<checking::debug>;
 
 volatile int sink = 0;
 
+#if defined(__GNUC__)
+__attribute__((no_sanitize("address")))
+#endif
+void write_unseen(volatile unsigned char* at) {
+    *at = 1;
+}
+
 void look_at(unsigned char byte) {
     if (byte == 7) sink = sink + 1;
 }
@@ -39,6 +46,12 @@ void run(const char* bug) {
         look_at(first[12]);
     }
     if (is("read_beside_guard")) {  // the neighbour's release looks at the guard between both
+        pool.deallocate(second);
+        look_at(first[12]);
+    }
+    if (is("read_beside_mended_guard")) {  // which is painted anew
+        fixpool::set_violation_handler([](const fixpool::violation&) {});
+        write_unseen(second - 1);
         pool.deallocate(second);
         look_at(first[12]);
     }

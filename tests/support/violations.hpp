@@ -4,6 +4,7 @@
 
 #include <fixpool/violation.hpp>
 
+#include <algorithm>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -24,6 +25,9 @@ public:
     /// Requires: there was one. Its pool_name is not kept: last_name has a copy.
     const fixpool::violation& last() const { return list().back(); }
     const std::string& last_name() const { return name(); }
+    bool were_all(fixpool::violation_kind kind) const {
+        return std::all_of(list().begin(), list().end(), [kind](const auto& v) { return v.kind == kind; });
+    }
 
 private:
     static void record(const fixpool::violation& v) {

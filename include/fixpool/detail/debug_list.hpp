@@ -119,12 +119,8 @@ public:
         at(block).begin(where, ++operations_, this_thread());
     }
 
-    void mend(const finding& found) noexcept {
-        blocks_.mend(found);
-        const auto block = static_cast<entry>(found.block);
-        if (found.offset >= 0) hide_if_free(block);
-        else if (block != 0) hide_if_free(block - 1);
-    }
+    /// Requires: who calls it inspects anew, until nothing is found.
+    void mend(const finding& found) noexcept { blocks_.mend(found); }
 
     /// Adds what is known of the block that a violation is about.
     void describe(violation& v) const noexcept {
