@@ -173,7 +173,9 @@ TEST_CASE("audit counts the blocks in use", "[audit]") {
     const char* const problem = "its blocks' states do not agree with the number in use";
     on_buffers<memory_pool> raw;
     const std::vector<void*> rest = half_used(raw.pool);
-    CHECK(said_of(raw.pool, raw.states()[2], block_state::out_of_use) == problem);
+    const void* where = nullptr;
+    CHECK(said_of(raw.pool, raw.states()[2], block_state::out_of_use, &where) == problem);
+    CHECK(where == &raw.states()[0]);
     CHECK(said_of(raw.pool, raw.states()[2], block_state::given_up) == problem);  // a raw block never is
     CHECK(said_of(raw.pool, raw.states()[2], block_state::fresh) == "the block's state was overwritten");
     raw.pool.deallocate_bulk(rest);
@@ -183,6 +185,14 @@ TEST_CASE("audit counts the blocks in use", "[audit]") {
     CHECK(said_of(debug.pool, debug.records()[2].state, block_state::out_of_use) == problem);
     CHECK(said_of(debug.pool, debug.records()[1].is_free, static_cast<unsigned char>(0)) == problem);
     debug.pool.deallocate_bulk(others);
+}
+
+TEST_CASE("audit looks at a pool of one block as well", "[audit]") {
+    alignas(64) std::array<std::byte, 4096> blocks{}, metadata{};
+    memory_pool pool({size, 1}, arena::borrow(blocks, metadata), {.name = "audited"});
+    auto& end = *reinterpret_cast<std::uint32_t*>(metadata.data());
+    CHECK(said_of(pool, end, 0U) == "the end of its free list was overwritten");
+    CHECK(pool.audit());
 }
 
 TEST_CASE("audit of a shared pool counts the blocks that were never out", "[audit]") {

@@ -811,6 +811,23 @@ TEST_CASE("debug: reports in full", "[debug][violation]") {
     CHECK(text_of(v) == "fixpool: buffer overflow of block 0x7f40 (1 of 2) in pool \"p\": byte -1 is 0x41");
 }
 
+TEST_CASE("debug: many blocks of one place are one group, and nothing beside them is touched", "[debug]") {
+    const fixpool::holder same{site("same.cpp", 2, "f"), 1}, outside{site("same.cpp", 2, "f"), 7},
+        before{site("a.cpp", 2, "f"), 8}, behind{site("z.cpp", 2, "f"), 9};
+    std::vector<fixpool::holder> all(100, before);
+    all.insert(all.end(), 100, outside);
+    all.insert(all.end(), 1000, same);
+    all.insert(all.end(), 100, outside);
+    all.insert(all.end(), 100, behind);
+    const auto groups = fixpool::detail::grouped(std::span(all).subspan(200, 1000));
+    REQUIRE(groups.size() == 1);
+    CHECK(groups[0].blocks == 1000);
+    for (std::size_t i = 0; i < 200; ++i) {
+        REQUIRE(all[i].blocks == (i < 100 ? 8U : 7U));
+        REQUIRE(all[1200 + i].blocks == (i < 100 ? 7U : 9U));
+    }
+}
+
 static_assert(noexcept(std::declval<debug_pool&>().try_allocate()));
 static_assert(noexcept(std::declval<debug_pool&>().deallocate(nullptr)));
 static_assert(sizeof(fixpool::block<int, checking::debug>) == 2 * sizeof(void*));
