@@ -826,6 +826,14 @@ TEST_CASE("debug: many blocks of one place are one group, and nothing beside the
         REQUIRE(all[i].blocks == (i < 100 ? 8U : 7U));
         REQUIRE(all[1200 + i].blocks == (i < 100 ? 7U : 9U));
     }
+
+    std::array<fixpool::holder, 3> callers{};  // in order of their addresses
+    for (const std::size_t i : {1U, 0U, 2U})
+        callers[i] = {{nullptr, 0, nullptr, reinterpret_cast<void*>(0x30 - 0x10 * i)}, 1};
+    const auto ordered = fixpool::detail::grouped(callers);
+    REQUIRE(ordered.size() == 3);
+    CHECK(ordered[0].where.address == reinterpret_cast<void*>(0x10));
+    CHECK(ordered[2].where.address == reinterpret_cast<void*>(0x30));
 }
 
 static_assert(noexcept(std::declval<debug_pool&>().try_allocate()));

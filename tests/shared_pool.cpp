@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <fixpool/debug.hpp>
 #include <fixpool/shared_pool.hpp>
 
 #include <algorithm>
@@ -547,9 +548,10 @@ TEST_CASE("one thread allocates and another releases", "[shared_pool][threads]")
     CHECK(counted::destroyed_twice == 0);
 }
 
-TEST_CASE("a stale pointer is judged while its block is handed out again", "[shared_pool][threads]") {
+TEMPLATE_TEST_CASE_SIG("a stale pointer is judged while its block is handed out again", "[shared_pool][threads]",
+                       ((checking C), C), checking::checked, checking::debug) {
     recorded_violations violations;
-    const shared_pool<int> pool(1);
+    const shared_pool<int, C> pool(1);
     int* const stale = pool.allocate(1).get();
     std::atomic<bool> is_out = false;
     std::atomic<bool> is_judged = false;  // both relaxed: the pool's lock is the only order between the threads
@@ -574,12 +576,13 @@ TEST_CASE("a stale pointer is judged while its block is handed out again", "[sha
     CHECK(pool.available() == 1);
 }
 
-TEST_CASE("the last copies and the last blocks die on many threads at once", "[shared_pool][threads]") {
+TEMPLATE_TEST_CASE_SIG("the last copies and the last blocks die on many threads at once", "[shared_pool][threads]",
+                       ((checking C), C), checking::checked, checking::debug) {
     const heap::usage before = heap::in_use();
     const std::size_t rounds = turns(300);
     for (std::size_t round = 0; round < rounds; ++round) {
-        std::array<std::optional<shared_pool<std::string>>, 4> copies;
-        std::array<shared_block<std::string>, 4> blocks;
+        std::array<std::optional<shared_pool<std::string, C>>, 4> copies;
+        std::array<shared_block<std::string, C>, 4> blocks;
         copies[0].emplace(4u);
         for (std::size_t i = 1; i < 4; ++i) copies[i] = copies[0];
         for (std::size_t i = 0; i < 4; ++i) blocks[i] = copies[i]->allocate("a string that needs memory of its own");
@@ -628,14 +631,16 @@ TEST_CASE("a thread_local block is released when its thread ends", "[shared_pool
     CHECK(pool.available() == 2);
 }
 
-TEST_CASE("counters are read while other threads use the pool", "[shared_pool][threads]") {
-    const shared_pool<int> pool(8);
+TEMPLATE_TEST_CASE_SIG("counters are read while other threads use the pool", "[shared_pool][threads]",
+                       ((checking C), C), checking::checked, checking::debug) {
+    const shared_pool<int, C> pool(8);
     std::atomic<bool> is_done = false;
     std::size_t wrong = 0;
     std::thread reader([&] {
         while (!is_done) {
             const fixpool::pool_stats s = pool.stats();
             if (s.in_use > 8 || s.peak_in_use > 8 || s.in_use > s.peak_in_use || pool.available() > 8) ++wrong;
+            if (!pool.audit()) ++wrong;
             std::this_thread::yield();
         }
     });
@@ -716,21 +721,51 @@ TEST_CASE("threads whose objects use the pool in constructors and destructors", 
     CHECK(heap::in_use() == before);
 }
 
-TEST_CASE("who adopts an object sees what was written before it was given up", "[shared_pool][threads]") {
-    const shared_pool<long> pool(400);
+TEST_CASE("damage is told, and who holds the blocks, while other threads use the pool", "[shared_pool][threads]") {
+    recorded_violations violations;
+    const shared_pool<std::array<char, 8>, checking::debug> pool(5);
+    const auto first = pool.allocate();
+    auto damaged = pool.allocate();
+    const auto third = pool.allocate();  // nobody else looks at the guards of what lies between
+    const std::size_t rounds = turns(1000);
+    std::atomic<std::size_t> refused = 0;
+    on_threads(4, [&](std::size_t me) {
+        for (std::size_t round = 0; round < rounds; ++round) {
+            try {
+                const auto block = pool.allocate();
+                if (me == 0) std::this_thread::yield();
+            } catch (const fixpool::pool_exhausted& e) {
+                if (std::string(e.what()).find("in use") != std::string::npos) ++refused;
+            }
+            if (me != 0 || round != rounds / 2) continue;
+            char* volatile const bytes = damaged->data();
+            bytes[8] = 'x';
+            damaged.reset();
+        }
+    });
+    CHECK(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::buffer_overflow);
+    CHECK(violations.last().offset == 8);
+    CHECK(pool.stats().refused == refused);
+    CHECK(pool.in_use() == 2);
+}
+
+TEMPLATE_TEST_CASE_SIG("who adopts an object sees what was written before it was given up", "[shared_pool][threads]",
+                       ((checking C), C), checking::checked, checking::debug) {
+    const shared_pool<long, C> pool(400);
     std::atomic<long*> passed = nullptr;  // relaxed: only the pool orders the two threads
     long sum = 0;
     const auto count = static_cast<long>(turns(2000));
     on_threads(2, [&](std::size_t me) {
         for (long i = 1; i <= count; ++i) {
             if (me == 0) {
-                shared_block<long> mine = pool.allocate(0);
+                shared_block<long, C> mine = pool.allocate(0);
                 *mine = i;
                 while (passed.load(std::memory_order_relaxed) != nullptr) std::this_thread::yield();
                 passed.store(mine.release(), std::memory_order_relaxed);
             } else {
                 while (passed.load(std::memory_order_relaxed) == nullptr) std::this_thread::yield();
-                const shared_block<long> got = pool.adopt(passed.load(std::memory_order_relaxed));
+                const shared_block<long, C> got = pool.adopt(passed.load(std::memory_order_relaxed));
                 passed.store(nullptr, std::memory_order_relaxed);
                 if (got) sum += *got;
             }
@@ -739,9 +774,10 @@ TEST_CASE("who adopts an object sees what was written before it was given up", "
     CHECK(sum == count * (count + 1) / 2);
 }
 
-TEST_CASE("adoption and its misuse are exact while other threads use the pool", "[shared_pool][threads]") {
+TEMPLATE_TEST_CASE_SIG("adoption and its misuse are exact while other threads use the pool", "[shared_pool][threads]",
+                       ((checking C), C), checking::checked, checking::debug) {
     recorded_violations violations;
-    const shared_pool<std::uint64_t> pool(8);
+    const shared_pool<std::uint64_t, C> pool(8);
     const std::size_t rounds = turns(2000);
     std::array<std::size_t, 4> wrong{};
     std::array<std::size_t, 4> misused{};

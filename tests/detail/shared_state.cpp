@@ -16,29 +16,30 @@ using fixpool::violation_kind;
 
 /// A pool of `blocks` blocks with two slots, whose magazines have runs of `run` blocks. One thread plays two: `as` says
 /// which. Blocks that are out at the end are a leak, of which nobody hears.
-struct two_threads {
-    explicit two_threads(std::size_t blocks, unsigned run = 2, std::size_t block_size = 8)
+template <class State> struct players {
+    explicit players(std::size_t blocks, unsigned run = 2, std::size_t block_size = 8)
         : shared({block_size, blocks}, fixpool::arena::heap(), {.on_violation = [](const fixpool::violation&) {}},
                  {.size = run, .slots = 2}) {}
 
-    state& as(unsigned thread) {
+    State& as(unsigned thread) {
         playing.as(thread);
         return shared;
     }
     /// What is said to who adopts a block that nobody gave up.
-    violation_kind kind_of(state::entry block) {
+    violation_kind kind_of(typename State::entry block) {
         void* const address = shared.numbers().address(block);
         fixpool::detail::block_state was{};
-        CHECK(shared.claim(address, was) == state::none);
+        CHECK(shared.claim(address, was) == State::none);
         const std::size_t in_use = shared.stats().in_use;
-        const fixpool::violation misuse = shared.misuse_of<true>(address, was);
+        const fixpool::violation misuse = shared.template misuse_of<true>(address, was);
         CHECK(misuse.live_blocks == in_use);
         return misuse.kind;
     }
 
     played_threads playing;
-    state shared;
+    State shared;
 };
+using two_threads = players<state>;
 
 /// As `threads`, and counts.
 struct counted_threads : fixpool::detail::threads {
@@ -166,6 +167,20 @@ TEST_CASE("a slot opens again at once when a pool has drained", "[shared_state]"
     CHECK(pool.shared.stats().peak_in_use == 152);  // and not the two that were never taken out of a magazine
     CHECK_FALSE(pool.as(1).put(pool.as(1).take()));
     CHECK(pool.shared.open_slots() == 1);
+}
+
+TEST_CASE("the peak of an unchecked pool that has drained is never less than what is in use", "[shared_state]") {
+    using unchecked_state = fixpool::detail::shared_state<fixpool::checking::unchecked>;
+    players<unchecked_state> pool(200, 3, 4096);
+    std::vector<unchecked_state::entry> all;
+    while (all.size() != 152) all.push_back(pool.as(1 + all.size() % 2).take());
+    for (const auto block : all) CHECK_FALSE(pool.as(1).put(block));
+    CHECK(pool.shared.stats().peak_in_use >= 152);
+    std::size_t taken = 0;
+    while (pool.as(1).take() != unchecked_state::none) ++taken;
+    CHECK(taken == 200);
+    CHECK(pool.shared.stats().in_use == 200);
+    CHECK(pool.shared.stats().peak_in_use == 200);
 }
 
 TEST_CASE("a pool that drains opens slots again after as many allocations as a magazine has", "[shared_state]") {

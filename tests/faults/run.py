@@ -37,7 +37,7 @@ NEAREST = {
     "detail/debug_record": ["debug"],
     "detail/debug_report": ["debug", "debug death: "],
     "detail/debug_shared_memory_pool": ["debug", "model"],
-    "detail/debug_state": ["debug", "audit", "model", "failures"],
+    "detail/debug_state": ["debug", "audit", "model", "failures", "under_tsan"],
     "detail/depot": ["model", "detail/shared_state", "order"],
     "detail/finding": ["audit", "debug"],
     "detail/free_list": ["detail/free_list", "order", "memory_pool", "moves", "exhaustive", "typed_pool", "stats", "arena", "address sanitizer: .*checked$"],
@@ -45,7 +45,7 @@ NEAREST = {
     "detail/list_audit": ["audit", "census"],
     "detail/object": ["typed_pool", "refused"],
     "detail/platform": ["detail/platform"],
-    "detail/block_marks": ["shared_memory_pool", "shared_pool", "magazines"],
+    "detail/block_marks": ["shared_memory_pool", "shared_pool", "magazines", "under_tsan", "interleavings: quick"],
     "detail/block_numbers": ["shared_memory_pool", "shared_pool"],
     "detail/list_batches": ["order", "shared_memory_pool", "interleavings: quick", "address sanitizer: .*checked$"],
     "detail/magazine": ["detail/magazine", "interleavings: quick", "magazines", "shared_pool", "shared_memory_pool"],
@@ -60,7 +60,7 @@ NEAREST = {
     "shared_memory_pool": ["shared_memory_pool"],
     "shared_pool": ["shared_pool", "under_tsan", "typed_pool", "foreign_names", "debug"],
     "stats": ["stats"],
-    "typed_pool": ["typed_pool", "order", "foreign_names", "debug", "refused"],
+    "typed_pool": ["typed_pool", "order", "foreign_names", "debug", "refused", "death: "],
     "version": ["version"],
     "violation": ["violation", "audit", "death: ", "debug death: "],
 }
@@ -81,7 +81,7 @@ foreach(name IN ITEMS """ + " ".join(FILES) + """)
     set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
     list(APPEND all_alone ${target})
 endforeach()
-add_executable(alone_under_tsan EXCLUDE_FROM_ALL shared_pool.cpp support/heap.cpp)
+add_executable(alone_under_tsan EXCLUDE_FROM_ALL shared_pool.cpp shared_memory_pool.cpp support/heap.cpp)
 target_link_libraries(alone_under_tsan PRIVATE fixpool::fixpool Catch2::Catch2WithMain)
 target_compile_options(alone_under_tsan PRIVATE -fsanitize=thread)
 target_link_options(alone_under_tsan PRIVATE -fsanitize=thread)
