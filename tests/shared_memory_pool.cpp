@@ -177,7 +177,8 @@ TEMPLATE_TEST_CASE_SIG("a pool writes nothing beside the buffers that it borrows
                 Pool pool(layout, fixpool::arena::borrow(std::span(blocks).subspan(start, blocks_bytes),
                                                          std::span(metadata).subspan(start, metadata_bytes)));
                 std::vector<void*> taken;
-                while (void* const block = pool.try_allocate()) taken.push_back(std::memset(block, 1, 24));
+                while (void* const block = pool.try_allocate()) taken.push_back(block);
+                for (void* const block : taken) std::memset(block, 1, 24);
                 CHECK(taken.size() == 30);
                 for (void* const block : taken) pool.deallocate(block);
             }
