@@ -150,7 +150,7 @@ TEST_CASE("a census of a shared pool that has drained tells what was never hande
     }
     for (void* const block : blocks) pool.deallocate(block);
     CHECK(pool.peak_in_use() == 152);
-    CHECK(census(pool).text() == "pool \"\": 0 of 200 blocks in use, 152 free, 48 never handed out\n");
+    CHECK(census(pool).text() == "pool without a name: 0 of 200 blocks in use, 152 free, 48 never handed out\n");
 }
 
 TEST_CASE("a census takes blocks that are carved anew for free ones", "[census]") {
@@ -192,16 +192,19 @@ TEST_CASE("the picture of a large pool has a character for a run of blocks", "[c
         const std::size_t run = (count + 1023) / 1024;
         const std::vector<std::string> full = lines_of(census(pool).picture());
         INFO(count << " blocks");
-        REQUIRE(full.size() <= 17);
-        REQUIRE(full.size() == ((count + run - 1) / run + 63) / 64 + 1);
+        const std::size_t rows = ((count + run - 1) / run + 63) / 64;
+        REQUIRE(rows <= 16);
+        REQUIRE(full.size() == rows + (run > 1 ? 2 : 1));
+        for (const std::string& line : full) CHECK(line.size() <= 80);
         std::size_t drawn = 0;
-        for (std::size_t i = 0; i + 1 < full.size(); ++i) {
+        for (std::size_t i = 0; i < rows; ++i) {
             CHECK(full[i].size() == 80);
             CHECK(std::strtoul(full[i].c_str(), nullptr, 10) == i * 64 * run);
             drawn += static_cast<std::size_t>(std::count(full[i].begin() + 16, full[i].end(), '#'));
         }
         CHECK(drawn == (count + run - 1) / run);
-        CHECK((full.back().find(" + some in use") != std::string::npos) == (run > 1));
+        CHECK((full[rows].find(" + some in use") != std::string::npos) == (run > 1));
+        if (run > 1) CHECK(full.back() == "a character for " + std::to_string(run) + " blocks");
         pool.deallocate(blocks[0]);
         CHECK(lines_of(census(pool).picture())[0][16] == (run > 1 ? '+' : '.'));
         for (std::size_t i = 1; i < run; ++i) pool.deallocate(blocks[i]);
@@ -213,7 +216,9 @@ TEST_CASE("a run of blocks of two places is drawn as others", "[census]") {
     recorded_violations violations;
     debug_pool pool({8, 2000});
     for (unsigned i = 0; i < 4; ++i) static_cast<void>(pool.allocate(i == 3 ? second_place : first_place));
-    CHECK(census(pool).picture().substr(16, 3) == "a#-");
+    const std::string picture = census(pool).picture();
+    CHECK(picture.substr(16, 3) == "a#-");
+    for (const std::string& line : lines_of(picture)) CHECK(line.size() <= 80);
 }
 
 TEST_CASE("a census prints itself", "[census]") {
@@ -229,6 +234,27 @@ TEST_CASE("a census prints itself", "[census]") {
     std::string read(1000, '\0');
     read.resize(std::fread(read.data(), 1, read.size(), file.get()));
     CHECK(read == stream.str());
+}
+
+TEST_CASE("a census stays within its bounds, whatever was written over the free list", "[census]") {
+    recorded_violations violations;
+    alignas(64) std::array<std::byte, 1024> blocks{}, metadata{};
+    memory_pool pool({64, 8}, fixpool::arena::borrow(blocks, metadata), {.name = "overwritten"});
+    std::array<void*, 6> taken{};
+    REQUIRE(pool.try_allocate_bulk(taken));
+    for (std::size_t i = 0; i < 4; ++i) pool.deallocate(taken[i]);
+    const auto before = metadata;
+    for (const unsigned value : {0x41U, 0xFFU, 0x08U}) {
+        std::memset(metadata.data(), static_cast<int>(value), metadata.size());
+        CHECK_FALSE(pool.audit());
+        const census seen(pool);
+        CHECK(seen.total_blocks() == 8);
+        CHECK(seen.in_use() <= 8);
+        CHECK(lines_of(seen.picture()).size() == 2);
+    }
+    metadata = before;
+    CHECK(census(pool).in_use() == 2);
+    pool.reset();
 }
 
 TEST_CASE("a census of no blocks is one line and a legend", "[census]") {

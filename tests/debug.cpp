@@ -794,10 +794,10 @@ TEST_CASE("debug: reports in full", "[debug][violation]") {
 
     const std::string path = "/home/somebody/" + std::string(100, 'x') + "/parser.cpp";
     v.allocated_at = site(path.c_str(), 7, "parse");
-    CHECK(text_of(v) == head + "; allocated at ..." + path.substr(path.size() - 64) +
+    CHECK(text_of(v) == head + "; allocated at ..." + path.substr(path.size() - 40) +
                             ":7, released at 0x10; operations 41 and 57, thread 1");
-    v.allocated_at = site(path.c_str() + (path.size() - 64), 7, "parse");  // as long as may be
-    CHECK(text_of(v) == head + "; allocated at " + path.substr(path.size() - 64) +
+    v.allocated_at = site(path.c_str() + (path.size() - 40), 7, "parse");  // as long as may be
+    CHECK(text_of(v) == head + "; allocated at " + path.substr(path.size() - 40) +
                             ":7, released at 0x10; operations 41 and 57, thread 1");
 
     v = {violation_kind::write_after_free, nullptr, "p", reinterpret_cast<void*>(0x7f40), 1, 2, 1};
@@ -809,6 +809,62 @@ TEST_CASE("debug: reports in full", "[debug][violation]") {
     v.kind = violation_kind::buffer_overflow;
     v.offset = -1;
     CHECK(text_of(v) == "fixpool: buffer overflow of block 0x7f40 (1 of 2) in pool \"p\": byte -1 is 0x41");
+}
+
+TEMPLATE_TEST_CASE("debug: a long overflow of the last block reaches nothing that its report is made of", "[debug]",
+                   debug_pool, shared_debug_pool) {
+    recorded_violations violations;
+    alignas(64) static std::array<std::byte, 8192> buffer;
+    for (const std::size_t count : {std::size_t{1}, std::size_t{4}}) {
+        for (const std::size_t alignment : {1U, 16U, 64U}) {
+            const fixpool::pool_layout layout{16, count, alignment};
+            TestType pool(layout, fixpool::arena::borrow(buffer), {.name = "overrun"});
+            std::vector<void*> blocks;
+            for (unsigned i = 0; i < count; ++i) blocks.push_back(pool.allocate(site("taken.cpp", i, "f")));
+            for (std::size_t at = 16; at < 400; ++at) write_unseen(blocks.back(), static_cast<std::ptrdiff_t>(at), 'A');
+            try {
+                static_cast<void>(pool.allocate());
+                FAIL("all blocks are out");
+            } catch (const fixpool::pool_exhausted& e) {
+                CHECK(std::string(e.what()).find("1 allocated at taken.cpp:0") != std::string::npos);
+            }
+            INFO(count << " blocks, aligned to " << alignment);
+            CHECK(violations.count() == 0);
+            pool.deallocate(blocks.back());
+            REQUIRE(violations.count() == 1);
+            CHECK(violations.last().kind == violation_kind::buffer_overflow);
+            CHECK(violations.last().offset == 16);
+            CHECK(violations.last().index == count - 1);
+            CHECK(violations.last().allocated_at.line == count - 1);
+            blocks.pop_back();
+            for (void* const block : blocks) pool.deallocate(block);
+            CHECK(violations.count() == 0);
+            CHECK(pool.audit());
+        }
+    }
+}
+
+TEST_CASE("debug: a report of long paths and large numbers is whole", "[debug]") {
+    const std::string path = std::string(200, '/') + "parser.cpp", name(31, 'n');
+    violation v{violation_kind::write_after_free,        nullptr, name.c_str(),
+                reinterpret_cast<void*>(0x7fff12345678), 399'999, 400'000};
+    v.offset = 123'456;
+    v.allocated_at = site(path.c_str(), 12345, "parse");
+    v.released_at = site(path.c_str(), 23456, "parse");
+    v.allocation = 123'456'789;
+    v.release = 223'456'789;
+    v.allocated_by = 111;
+    v.released_by = 112;
+    const std::string text = text_of(v), end = ":23456; operations 123456789 and 223456789, threads 111 and 112";
+    REQUIRE(text.size() > end.size());
+    CHECK(text.substr(text.size() - end.size()) == end);
+
+    std::vector<fixpool::holder> holders;
+    for (unsigned line = 12345; line != 12349; ++line) holders.push_back({site(path.c_str(), line, "parse"), 100'000});
+    const std::string held = fixpool::detail::describe_holders(holders).c_str(), more = ":12347, and at 1 more place";
+    CHECK(held.substr(held.size() - more.size()) == more);
+    CHECK(fixpool::pool_exhausted(name.c_str(), 400'000, held.c_str()).what() ==
+          "fixpool: 400000 of 400000 blocks in use in pool \"" + name + "\"" + held);
 }
 
 TEST_CASE("debug: many blocks of one place are one group, and nothing beside them is touched", "[debug]") {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// The core as a C++20 module: every public name of <fixpool/fixpool.hpp>; macros stay behind.
+// The library as a C++20 module: every public name; macros stay behind.
 module;
 
+#include <fixpool/census.hpp>
 #include <fixpool/fixpool.hpp>
 
 export module fixpool;
@@ -12,8 +13,10 @@ using fixpool::arena;
 using fixpool::basic_memory_pool;
 using fixpool::basic_shared_memory_pool;
 using fixpool::block;
+using fixpool::census;
 using fixpool::checking;
 using fixpool::get_violation_handler;
+using fixpool::holder;
 using fixpool::knows_live_blocks;
 using fixpool::lent_bytes;
 using fixpool::memory_pool;

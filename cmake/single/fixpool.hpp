@@ -333,10 +333,10 @@ constexpr geometry checked_stride(pool_layout layout, std::size_t gap) {
 }
 
 /// The most blocks that a pool can have, at `metadata_size` bytes per block beside the blocks. Maybe 0. A gap lies in
-/// front of the first block, too, and takes no more than a block.
+/// front of the first block, too, and what aligns it: neither takes more than a block.
 constexpr std::size_t most_blocks(std::size_t stride, std::size_t metadata_size, std::size_t gap = 0) noexcept {
     const std::size_t fitting = max_bytes / (stride + metadata_size);
-    const std::size_t most = fitting - (fitting != 0 && gap != 0);
+    const std::size_t most = gap == 0 ? fitting : fitting < 2 ? 0 : fitting - 2;
     return most < max_blocks ? most : max_blocks;
 }
 
@@ -362,15 +362,19 @@ struct arena_places {
 struct arena_plan {
     std::size_t blocks_bytes;
     std::size_t blocks_alignment;
-    std::size_t metadata_offset;  // bytes from the first block, where both are in one piece
+    std::size_t metadata_offset;  // bytes from the start, where both are in one piece
     std::size_t metadata_bytes;
     std::size_t metadata_alignment;
+    std::size_t blocks_offset = 0;  // as of the metadata
 
     /// Of one piece, at least 8: a buffer that is aligned for one level is aligned for all.
     [[nodiscard]] constexpr std::size_t alignment() const noexcept {
         return blocks_alignment < 8 ? 8 : blocks_alignment;
     }
-    [[nodiscard]] constexpr std::size_t total_bytes() const noexcept { return metadata_offset + metadata_bytes; }
+    [[nodiscard]] constexpr std::size_t total_bytes() const noexcept {
+        const std::size_t end = metadata_offset + metadata_bytes, blocks_end = blocks_offset + blocks_bytes;
+        return end < blocks_end ? blocks_end : end;
+    }
 };
 
 }  // namespace detail
@@ -500,7 +504,7 @@ private:
         const char* const content = s.fetch == nullptr ? "blocks and metadata (see blocks_in())"
                                                        : "blocks and metadata (in memory of the arena's function)";
         std::byte* const start = aligned(s.blocks, s.blocks_size, plan.total_bytes(), plan.alignment(), content);
-        return {start, start + plan.metadata_offset};
+        return {start + plan.blocks_offset, start + plan.metadata_offset};
     }
 
     /// The first multiple of `alignment` in a buffer, if `wanted` bytes follow it there.
@@ -650,8 +654,8 @@ enum class violation_kind : unsigned char {
     foreign_pointer,     // the address is outside the pool's blocks; it is never read
     misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
     write_after_free,    // debug level: a free block was written to; found when it is handed out again, or by `audit`
-    buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release, a
-                         // neighbour's, or by `audit`
+    buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release,
+                         // when a neighbour is released or handed out for the first time, or by `audit`
     leak,                // a memory_pool was destroyed while blocks were in use
     pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
     corrupted_pool,                   // the pool's metadata was overwritten; found by `audit`
@@ -907,11 +911,17 @@ struct debug_record {
 // Modules: dladdr knows which one an address lies in. Before glibc 2.34 it is in a library that a program may lack.
 #if (defined(__linux__) || defined(__APPLE__)) && !FIXPOOL_TRAPS
 #include <dlfcn.h>
-#if defined(__linux__)
-#pragma weak dladdr
-#endif
-#define FIXPOOL_MODULE_OF(address, info) (&::dladdr != nullptr && ::dladdr(address, info) != 0)
 #define FIXPOOL_MODULE_INFO ::Dl_info
+#if defined(__linux__)
+namespace fixpool::inline FIXPOOL_ABI::detail {
+// Weak for us alone: who calls dladdr does without it no less than before.
+static int dladdr_if_linked(const void*, ::Dl_info*) noexcept __attribute__((weakref("dladdr")));
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+#define FIXPOOL_MODULE_OF(address, info) \
+    (&detail::dladdr_if_linked != nullptr && detail::dladdr_if_linked(address, info) != 0)
+#else
+#define FIXPOOL_MODULE_OF(address, info) (::dladdr(address, info) != 0)
+#endif
 #else
 #define FIXPOOL_MODULE_OF(address, info) false
 #define FIXPOOL_MODULE_INFO fixpool::detail::no_module
@@ -930,6 +940,13 @@ struct no_module {
     void* dli_fbase = nullptr;
 };
 
+/// Adds a path; of a long one the end: three places and what else a report says fit into a line of text.
+inline text_line& add_path(text_line& line, const char* path) noexcept {
+    constexpr std::size_t most = 40;  // characters
+    const std::size_t length = std::strlen(path);
+    return length > most ? line.add("...").add(path + (length - most)) : line.add(path);
+}
+
 /// Adds a code address: `module+0xoffset`, for addr2line, where the system says which module it lies in.
 inline text_line& add_code_address(text_line& line, const void* address) noexcept {
     [[maybe_unused]] FIXPOOL_MODULE_INFO module{};
@@ -939,7 +956,7 @@ inline text_line& add_code_address(text_line& line, const void* address) noexcep
     const bool is_fixed = std::memcmp(header, "\177ELF", 4) == 0 && header[16] + header[17] == 2;
     const auto offset =
         reinterpret_cast<std::uintptr_t>(address) - (is_fixed ? 0 : reinterpret_cast<std::uintptr_t>(module.dli_fbase));
-    return line.add(module.dli_fname).add("+").add(reinterpret_cast<const void*>(offset));
+    return add_path(line, module.dli_fname).add("+").add(reinterpret_cast<const void*>(offset));
 }
 
 FIXPOOL_HIDDEN inline constinit FIXPOOL_THREAD_LOCAL unsigned debug_thread_number = 0;
@@ -993,15 +1010,11 @@ inline void block_ends([[maybe_unused]] const void* base, const void* at, std::s
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Adds a place after what was done there; nothing where the place is unknown. Of a long path the end.
+/// Adds a place after what was done there; nothing where the place is unknown.
 inline text_line& add_place(text_line& line, const char* deed, const site& where) noexcept {
     if (where.file == nullptr && where.address != nullptr) return add_code_address(line.add(deed), where.address);
     if (where.file == nullptr) return line;
-    constexpr std::size_t most = 64;  // characters: three places and their lines fit into a line of text
-    const std::size_t length = std::strlen(where.file);
-    if (length > most)
-        return line.add(deed).add("...").add(where.file + (length - most)).add(":").add(std::size_t{where.line});
-    return line.add(deed).add(where.file).add(":").add(std::size_t{where.line});
+    return add_path(line.add(deed), where.file).add(":").add(std::size_t{where.line});
 }
 
 /// Adds a group: "2 allocated at parser.cpp:12".
@@ -1548,10 +1561,11 @@ public:
     static constexpr std::size_t gap = guarded_blocks::gap;
     static constexpr std::size_t metadata_size = sizeof(debug_record) + sizeof(holder);  // per block
 
+    /// The records come first: a long overflow of the last block does not reach what its report is made of.
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
+        const std::size_t alignment = g.alignment < 8 ? 8 : g.alignment, records = g.block_count * metadata_size;
         const std::size_t blocks_bytes = guarded_blocks::front_of(g) + g.blocks_bytes();
-        return {blocks_bytes, g.alignment < 8 ? 8 : g.alignment, round_up(blocks_bytes, alignof(debug_record)),
-                g.block_count * metadata_size, alignof(debug_record)};
+        return {blocks_bytes, alignment, 0, records, alignof(debug_record), round_up(records, alignment)};
     }
 
     /// The place of a call that returns to `address`.
@@ -1863,9 +1877,10 @@ public:
         return {.at = states.place(0), .problem = "its blocks' states do not agree with the number in use"};
     }
 
-    /// fn(index) for each block in the stack of free ones.
+    /// fn(index) for each block in the stack of free ones. What was overwritten there is passed over.
     template <class Fn> void for_each_free(const Fn& fn) const {
-        for (const entry* free = list_.top_; free != list_.bottom_; --free) fn(*free);
+        for (const entry* free = list_.top_; free != list_.bottom_; --free)
+            if (*free < list_.total()) fn(*free);
     }
 
 private:
@@ -4133,9 +4148,9 @@ public:
 
     /// A line of counts, then a line for each of the first 26 groups.
     [[nodiscard]] std::string text() const {
-        std::string text = "pool \"" + name_ + "\": " + std::to_string(in_use()) + " of " +
-                           std::to_string(blocks_.size()) + " blocks in use, " + std::to_string(count(free)) +
-                           " free, " + std::to_string(count(never_out)) + " never handed out\n";
+        std::string text = name_.empty() ? "pool without a name: " : "pool \"" + name_ + "\": ";
+        text += std::to_string(in_use()) + " of " + std::to_string(blocks_.size()) + " blocks in use, " +
+                std::to_string(count(free)) + " free, " + std::to_string(count(never_out)) + " never handed out\n";
         const std::size_t shown = std::min<std::size_t>(groups_.size(), 26);
         for (std::size_t i = 0; i < shown; ++i) text += line_of(i) + "\n";
         if (shown != groups_.size()) text += "  and " + std::to_string(groups_.size() - shown) + " more\n";
@@ -4143,7 +4158,7 @@ public:
     }
 
     /// Lines of 80 characters: the index of the first block, then a character for each block, or for each run of them in a
-    /// large pool. The last line says what they mean.
+    /// large pool. Below stands what they mean.
     [[nodiscard]] std::string picture() const {
         constexpr std::size_t columns = 64, lines = 16;
         const std::size_t run = (blocks_.size() + columns * lines - 1) / (columns * lines);  // blocks
@@ -4158,7 +4173,7 @@ public:
         picture += are_places_ ? "a to z: as above, # others, " : "# in use, ";
         if (run > 1) picture += "+ some in use, ";
         picture += ". free, - never handed out";
-        return picture + (run > 1 ? "; a character for " + std::to_string(run) + " blocks\n" : "\n");
+        return picture + (run > 1 ? "\na character for " + std::to_string(run) + " blocks\n" : "\n");
     }
 
     /// Prints both.

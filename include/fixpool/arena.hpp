@@ -127,7 +127,7 @@ private:
         const char* const content = s.fetch == nullptr ? "blocks and metadata (see blocks_in())"
                                                        : "blocks and metadata (in memory of the arena's function)";
         std::byte* const start = aligned(s.blocks, s.blocks_size, plan.total_bytes(), plan.alignment(), content);
-        return {start, start + plan.metadata_offset};
+        return {start + plan.blocks_offset, start + plan.metadata_offset};
     }
 
     /// The first multiple of `alignment` in a buffer, if `wanted` bytes follow it there.

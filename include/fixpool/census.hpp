@@ -58,9 +58,9 @@ public:
 
     /// A line of counts, then a line for each of the first 26 groups.
     [[nodiscard]] std::string text() const {
-        std::string text = "pool \"" + name_ + "\": " + std::to_string(in_use()) + " of " +
-                           std::to_string(blocks_.size()) + " blocks in use, " + std::to_string(count(free)) +
-                           " free, " + std::to_string(count(never_out)) + " never handed out\n";
+        std::string text = name_.empty() ? "pool without a name: " : "pool \"" + name_ + "\": ";
+        text += std::to_string(in_use()) + " of " + std::to_string(blocks_.size()) + " blocks in use, " +
+                std::to_string(count(free)) + " free, " + std::to_string(count(never_out)) + " never handed out\n";
         const std::size_t shown = std::min<std::size_t>(groups_.size(), 26);
         for (std::size_t i = 0; i < shown; ++i) text += line_of(i) + "\n";
         if (shown != groups_.size()) text += "  and " + std::to_string(groups_.size() - shown) + " more\n";
@@ -68,7 +68,7 @@ public:
     }
 
     /// Lines of 80 characters: the index of the first block, then a character for each block, or for each run of them in a
-    /// large pool. The last line says what they mean.
+    /// large pool. Below stands what they mean.
     [[nodiscard]] std::string picture() const {
         constexpr std::size_t columns = 64, lines = 16;
         const std::size_t run = (blocks_.size() + columns * lines - 1) / (columns * lines);  // blocks
@@ -83,7 +83,7 @@ public:
         picture += are_places_ ? "a to z: as above, # others, " : "# in use, ";
         if (run > 1) picture += "+ some in use, ";
         picture += ". free, - never handed out";
-        return picture + (run > 1 ? "; a character for " + std::to_string(run) + " blocks\n" : "\n");
+        return picture + (run > 1 ? "\na character for " + std::to_string(run) + " blocks\n" : "\n");
     }
 
     /// Prints both.

@@ -83,10 +83,10 @@ constexpr geometry checked_stride(pool_layout layout, std::size_t gap) {
 }
 
 /// The most blocks that a pool can have, at `metadata_size` bytes per block beside the blocks. Maybe 0. A gap lies in
-/// front of the first block, too, and takes no more than a block.
+/// front of the first block, too, and what aligns it: neither takes more than a block.
 constexpr std::size_t most_blocks(std::size_t stride, std::size_t metadata_size, std::size_t gap = 0) noexcept {
     const std::size_t fitting = max_bytes / (stride + metadata_size);
-    const std::size_t most = fitting - (fitting != 0 && gap != 0);
+    const std::size_t most = gap == 0 ? fitting : fitting < 2 ? 0 : fitting - 2;
     return most < max_blocks ? most : max_blocks;
 }
 
@@ -112,15 +112,19 @@ struct arena_places {
 struct arena_plan {
     std::size_t blocks_bytes;
     std::size_t blocks_alignment;
-    std::size_t metadata_offset;  // bytes from the first block, where both are in one piece
+    std::size_t metadata_offset;  // bytes from the start, where both are in one piece
     std::size_t metadata_bytes;
     std::size_t metadata_alignment;
+    std::size_t blocks_offset = 0;  // as of the metadata
 
     /// Of one piece, at least 8: a buffer that is aligned for one level is aligned for all.
     [[nodiscard]] constexpr std::size_t alignment() const noexcept {
         return blocks_alignment < 8 ? 8 : blocks_alignment;
     }
-    [[nodiscard]] constexpr std::size_t total_bytes() const noexcept { return metadata_offset + metadata_bytes; }
+    [[nodiscard]] constexpr std::size_t total_bytes() const noexcept {
+        const std::size_t end = metadata_offset + metadata_bytes, blocks_end = blocks_offset + blocks_bytes;
+        return end < blocks_end ? blocks_end : end;
+    }
 };
 
 }  // namespace detail

@@ -19,8 +19,8 @@ enum class violation_kind : unsigned char {
     foreign_pointer,     // the address is outside the pool's blocks; it is never read
     misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
     write_after_free,    // debug level: a free block was written to; found when it is handed out again, or by `audit`
-    buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release, a
-                         // neighbour's, or by `audit`
+    buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release,
+                         // when a neighbour is released or handed out for the first time, or by `audit`
     leak,                // a memory_pool was destroyed while blocks were in use
     pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
     corrupted_pool,                   // the pool's metadata was overwritten; found by `audit`

@@ -26,10 +26,11 @@ public:
     static constexpr std::size_t gap = guarded_blocks::gap;
     static constexpr std::size_t metadata_size = sizeof(debug_record) + sizeof(holder);  // per block
 
+    /// The records come first: a long overflow of the last block does not reach what its report is made of.
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
+        const std::size_t alignment = g.alignment < 8 ? 8 : g.alignment, records = g.block_count * metadata_size;
         const std::size_t blocks_bytes = guarded_blocks::front_of(g) + g.blocks_bytes();
-        return {blocks_bytes, g.alignment < 8 ? 8 : g.alignment, round_up(blocks_bytes, alignof(debug_record)),
-                g.block_count * metadata_size, alignof(debug_record)};
+        return {blocks_bytes, alignment, 0, records, alignof(debug_record), round_up(records, alignment)};
     }
 
     /// The place of a call that returns to `address`.

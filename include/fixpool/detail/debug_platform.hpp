@@ -24,11 +24,17 @@
 // Modules: dladdr knows which one an address lies in. Before glibc 2.34 it is in a library that a program may lack.
 #if (defined(__linux__) || defined(__APPLE__)) && !FIXPOOL_TRAPS
 #include <dlfcn.h>
-#if defined(__linux__)
-#pragma weak dladdr
-#endif
-#define FIXPOOL_MODULE_OF(address, info) (&::dladdr != nullptr && ::dladdr(address, info) != 0)
 #define FIXPOOL_MODULE_INFO ::Dl_info
+#if defined(__linux__)
+namespace fixpool::inline FIXPOOL_ABI::detail {
+// Weak for us alone: who calls dladdr does without it no less than before.
+static int dladdr_if_linked(const void*, ::Dl_info*) noexcept __attribute__((weakref("dladdr")));
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
+#define FIXPOOL_MODULE_OF(address, info) \
+    (&detail::dladdr_if_linked != nullptr && detail::dladdr_if_linked(address, info) != 0)
+#else
+#define FIXPOOL_MODULE_OF(address, info) (::dladdr(address, info) != 0)
+#endif
 #else
 #define FIXPOOL_MODULE_OF(address, info) false
 #define FIXPOOL_MODULE_INFO fixpool::detail::no_module
@@ -47,6 +53,13 @@ struct no_module {
     void* dli_fbase = nullptr;
 };
 
+/// Adds a path; of a long one the end: three places and what else a report says fit into a line of text.
+inline text_line& add_path(text_line& line, const char* path) noexcept {
+    constexpr std::size_t most = 40;  // characters
+    const std::size_t length = std::strlen(path);
+    return length > most ? line.add("...").add(path + (length - most)) : line.add(path);
+}
+
 /// Adds a code address: `module+0xoffset`, for addr2line, where the system says which module it lies in.
 inline text_line& add_code_address(text_line& line, const void* address) noexcept {
     [[maybe_unused]] FIXPOOL_MODULE_INFO module{};
@@ -56,7 +69,7 @@ inline text_line& add_code_address(text_line& line, const void* address) noexcep
     const bool is_fixed = std::memcmp(header, "\177ELF", 4) == 0 && header[16] + header[17] == 2;
     const auto offset =
         reinterpret_cast<std::uintptr_t>(address) - (is_fixed ? 0 : reinterpret_cast<std::uintptr_t>(module.dli_fbase));
-    return line.add(module.dli_fname).add("+").add(reinterpret_cast<const void*>(offset));
+    return add_path(line, module.dli_fname).add("+").add(reinterpret_cast<const void*>(offset));
 }
 
 FIXPOOL_HIDDEN inline constinit FIXPOOL_THREAD_LOCAL unsigned debug_thread_number = 0;

@@ -11,15 +11,11 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Adds a place after what was done there; nothing where the place is unknown. Of a long path the end.
+/// Adds a place after what was done there; nothing where the place is unknown.
 inline text_line& add_place(text_line& line, const char* deed, const site& where) noexcept {
     if (where.file == nullptr && where.address != nullptr) return add_code_address(line.add(deed), where.address);
     if (where.file == nullptr) return line;
-    constexpr std::size_t most = 64;  // characters: three places and their lines fit into a line of text
-    const std::size_t length = std::strlen(where.file);
-    if (length > most)
-        return line.add(deed).add("...").add(where.file + (length - most)).add(":").add(std::size_t{where.line});
-    return line.add(deed).add(where.file).add(":").add(std::size_t{where.line});
+    return add_path(line.add(deed), where.file).add(":").add(std::size_t{where.line});
 }
 
 /// Adds a group: "2 allocated at parser.cpp:12".

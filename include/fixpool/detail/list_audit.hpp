@@ -48,9 +48,10 @@ public:
         return {.at = states.place(0), .problem = "its blocks' states do not agree with the number in use"};
     }
 
-    /// fn(index) for each block in the stack of free ones.
+    /// fn(index) for each block in the stack of free ones. What was overwritten there is passed over.
     template <class Fn> void for_each_free(const Fn& fn) const {
-        for (const entry* free = list_.top_; free != list_.bottom_; --free) fn(*free);
+        for (const entry* free = list_.top_; free != list_.bottom_; --free)
+            if (*free < list_.total()) fn(*free);
     }
 
 private:
