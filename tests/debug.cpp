@@ -761,6 +761,9 @@ TEST_CASE("debug: sizes are exact, and the blocks lie in guards", "[debug]") {
         ::operator delete (buffer, std::align_val_t{alignment});
     }
     CHECK_THROWS_AS(debug_pool({std::size_t{1} << 30, 0xffff'ffff}), std::length_error);
+    constexpr std::size_t eighth = fixpool::detail::max_bytes / 8 + 1;  // a stride of that, and records: 7 would fit
+    CHECK(debug_pool::required_bytes({eighth - 16, 5, 16}) < fixpool::detail::max_bytes);
+    CHECK_THROWS_AS(debug_pool::required_bytes({eighth - 16, 6, 16}), std::length_error);
     CHECK_THROWS_AS(debug_pool({fixpool::detail::max_bytes, 1}), std::length_error);
     CHECK(debug_pool::blocks_in(SIZE_MAX, std::size_t{1} << 20) > 0);
 }
@@ -841,6 +844,21 @@ TEMPLATE_TEST_CASE("debug: a long overflow of the last block reaches nothing tha
             CHECK(violations.count() == 0);
             CHECK(pool.audit());
         }
+    }
+}
+
+TEST_CASE("debug: the block behind the carved ones was never allocated, whatever its record's bytes are", "[debug]") {
+    alignas(64) static std::array<std::byte, 4096> buffer;
+    for (const int byte : {0, 1, 0xff}) {
+        std::memset(buffer.data(), byte, buffer.size());
+        recorded_violations violations;
+        const fixpool::shared_pool<int, checking::debug> pool(4, fixpool::arena::borrow(buffer));
+        const auto first = pool.allocate(1);
+        auto* const next = reinterpret_cast<std::byte*>(first.get()) + pool.stride();
+        CHECK(pool.adopt(reinterpret_cast<int*>(next)) == nullptr);
+        REQUIRE(violations.count() == 1);
+        CHECK(violations.last().kind == violation_kind::not_allocated);
+        CHECK(violations.last().allocation == 0);
     }
 }
 

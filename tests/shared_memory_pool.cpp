@@ -241,14 +241,14 @@ TEMPLATE_TEST_CASE_SIG("the block that a thread released last is its next one", 
     }
 }
 
-TEST_CASE("a copy of a shared_memory_pool is the same pool, and so is what is left after a move",
-          "[shared_memory_pool]") {
-    shared_memory_pool pool({8, 2});
-    const shared_memory_pool copy = pool;
-    const shared_memory_pool other({8, 2});
+TEMPLATE_TEST_CASE_SIG("a copy of a shared_memory_pool is the same pool, and so is what is left after a move",
+                       "[shared_memory_pool]", ((checking C), C), checking::checked, checking::debug) {
+    basic_shared_memory_pool<C> pool({8, 2});
+    const basic_shared_memory_pool<C> copy = pool;
+    const basic_shared_memory_pool<C> other({8, 2});
     void* const block = pool.allocate();
     CHECK(copy.in_use() == 1);
-    const shared_memory_pool moved = std::move(pool);
+    const basic_shared_memory_pool<C> moved = std::move(pool);
     CHECK(pool.in_use() == 1);
     CHECK(pool == copy);
     CHECK(moved == copy);

@@ -47,7 +47,7 @@ NEAREST = {
     "detail/platform": ["detail/platform"],
     "detail/block_marks": ["shared_memory_pool", "shared_pool", "magazines", "under_tsan", "interleavings: quick"],
     "detail/block_numbers": ["shared_memory_pool", "shared_pool"],
-    "detail/list_batches": ["order", "shared_memory_pool", "interleavings: quick", "address sanitizer: .*checked$"],
+    "detail/list_batches": ["detail/shared_state", "order", "shared_memory_pool", "interleavings: quick", "address sanitizer: .*checked$"],
     "detail/magazine": ["detail/magazine", "interleavings: quick", "magazines", "shared_pool", "shared_memory_pool"],
     "detail/shared_state": ["detail/shared_state", "model", "interleavings: quick", "shared_pool", "shared_memory_pool", "order", "under_tsan", "audit", "address sanitizer: .*checked$"],
     "detail/threads": ["detail/shared_state", "shared_pool", "magazines", "under_tsan"],
