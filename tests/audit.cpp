@@ -266,7 +266,7 @@ namespace {
 template <class T, class V> std::size_t offset_in(const T& object, V value) {
     const auto* const bytes = reinterpret_cast<const unsigned char*>(&object);
     std::size_t found = sizeof object;
-    for (std::size_t offset = 0; offset + sizeof value <= sizeof object; offset += 4)
+    for (std::size_t offset = 0; offset + sizeof value <= sizeof object; offset += alignof(V))
         if (std::memcmp(bytes + offset, &value, sizeof value) == 0) found = offset;
     return found;
 }
