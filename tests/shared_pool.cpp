@@ -22,6 +22,7 @@
 #include "support/counted.hpp"
 #include "support/heap.hpp"
 #include "support/threads.hpp"
+#include "support/unseen.hpp"
 #include "support/violations.hpp"
 
 using fixpool::checking;
@@ -738,8 +739,7 @@ TEST_CASE("damage is told, and who holds the blocks, while other threads use the
                 if (std::string(e.what()).find("in use") != std::string::npos) ++refused;
             }
             if (me != 0 || round != rounds / 2) continue;
-            char* volatile const bytes = damaged->data();
-            bytes[8] = 'x';
+            write_unseen(damaged.get(), 8, 'x');
             damaged.reset();
         }
     });
