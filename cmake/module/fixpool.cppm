@@ -17,6 +17,7 @@ using fixpool::census;
 using fixpool::checking;
 using fixpool::get_violation_handler;
 using fixpool::holder;
+using fixpool::keeps_sites;
 using fixpool::knows_live_blocks;
 using fixpool::lent_bytes;
 using fixpool::memory_pool;

@@ -12,6 +12,7 @@ import fixpool;
 #elif defined(CONSUMER_VENDORS)
 #include "fixpool.hpp"
 #else
+#include <fixpool/census.hpp>
 #include <fixpool/fixpool.hpp>
 #endif
 
@@ -62,10 +63,17 @@ bool exhaustion_is_reported() {
     return false;
 }
 
+bool census_counts() {
+    const fixpool::memory_pool empty({64, 2});
+    const fixpool::holder nobody{};
+    return fixpool::census(empty).in_use() == nobody.blocks && fixpool::knows_live_blocks<fixpool::checking::checked> &&
+           !fixpool::keeps_sites<fixpool::checking::checked>;
+}
+
 }  // namespace
 
 int main() {
-    const bool works = raw_pool_works() && typed_pools_work() && exhaustion_is_reported();
+    const bool works = raw_pool_works() && typed_pools_work() && exhaustion_is_reported() && census_counts();
     std::printf("fixpool in a program of %zu bits: %s\n", 8 * sizeof(void*), works ? "all pools work" : "BROKEN");
     return works ? 0 : 1;
 }
