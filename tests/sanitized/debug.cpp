@@ -45,6 +45,13 @@ void run(const char* bug) {
         if (!pool.audit()) std::abort();
         look_at(first[12]);
     }
+    if (is("read_after_audit_that_finds")) {
+        fixpool::set_violation_handler([](const fixpool::violation&) {});
+        pool.deallocate(second);
+        write_unseen(second);
+        if (pool.audit()) std::abort();
+        look_at(first[12]);
+    }
     if (is("read_beside_guard")) {  // the neighbour's release looks at the guard between both
         pool.deallocate(second);
         look_at(first[12]);
