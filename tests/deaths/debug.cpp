@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Misuse at debug level with the default handler, one case a process: how it ends and what it says is checked from outside.
+#include <fixpool/census.hpp>
 #include <fixpool/fixpool.hpp>
 
 #include <cstdio>
@@ -63,11 +64,13 @@ void underflow() {
 void exhausted() {
     const fixpool::basic_shared_memory_pool<checking::debug> pool({64, 3}, {.name = "connections"});
     void* blocks[3];
-    for (void*& block : blocks) block = pool.allocate();
+    blocks[2] = pool.allocate();
+    for (int i = 0; i < 2; ++i) blocks[i] = pool.allocate();
     try {
         (void)pool.allocate();
     } catch (const fixpool::pool_exhausted& exhausted) {
         std::puts(exhausted.what());
+        fixpool::census(pool).print(stdout);
     }
     for (void* const block : blocks) pool.deallocate(block);
 }
