@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// All of fixpool in one file, made from its headers by cmake/single/make.cmake.
+// The core of fixpool in one file, made from its headers by cmake/single/make.cmake.
 //
 // Boost Software License - Version 1.0 - August 17th, 2003
 //

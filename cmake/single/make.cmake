@@ -1,5 +1,5 @@
-# Makes all public headers one file, for vendoring and online compilers: `cmake -P cmake/single/make.cmake` writes fixpool.hpp beside
-# this script; with -DCHECK=ON it only says whether that file is current.
+# Makes the core's public headers, all but the opt-in ones, one file, for vendoring and online compilers: `cmake -P
+# cmake/single/make.cmake` writes fixpool.hpp beside this script; with -DCHECK=ON it only says whether that file is current.
 cmake_minimum_required(VERSION 3.21)
 get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 set(single "${CMAKE_CURRENT_LIST_DIR}/fixpool.hpp")
@@ -24,6 +24,9 @@ endfunction()
 append(fixpool/fixpool.hpp)
 file(GLOB others RELATIVE "${root}/include" "${root}/include/fixpool/*.hpp") # which that leaves out
 list(SORT others)
+foreach(opt_in IN ITEMS arenas growing_pool pool_allocator pool_resource static_pool)
+    list(REMOVE_ITEM others "fixpool/${opt_in}.hpp")
+endforeach()
 foreach(header IN LISTS others)
     append("${header}")
 endforeach()
@@ -33,7 +36,7 @@ string(STRIP "${license}" license)
 string(REPLACE "\n" "\n// " license "${license}")
 string(REPLACE "// \n" "//\n" license "${license}")
 get_property(code GLOBAL PROPERTY code)
-set(text "// SPDX-License-Identifier: BSL-1.0\n// All of fixpool in one file, made from its headers by cmake/single/make.cmake.\n")
+set(text "// SPDX-License-Identifier: BSL-1.0\n// The core of fixpool in one file, made from its headers by cmake/single/make.cmake.\n")
 string(APPEND text "//\n// ${license}\n#pragma once\n${code}")
 if(NOT CHECK)
     file(WRITE "${single}" "${text}")
