@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSL-1.0
+// address_table: what is kept of pieces of memory, each found by its address.
+#pragma once
+
+#include <fixpool/layout.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory_resource>
+#include <new>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// A hash table of entries, each with a `tag` that is not 0 and tells it from all others. An entry is found in O(1), expected. Nothing is read but the table. Its
+/// memory comes from an upstream that each caller hands in, always the same one.
+// Invariant: size_ * 2 <= mask_ + 1, so that every search ends at an empty place.
+template <class Entry> class address_table {
+    static_assert(std::has_single_bit(sizeof(Entry)));
+
+public:
+    address_table() noexcept = default;
+    address_table(const address_table&) = delete;
+    address_table& operator=(const address_table&) = delete;
+
+    /// The entry of that tag, or nullptr.
+    [[nodiscard]] Entry* find(std::uintptr_t tag) const noexcept {
+        Entry* at = place_of(tag);
+        for (; at->tag != tag; at = next(at))
+            if (at->tag == 0) return nullptr;
+        return at;
+    }
+    /// The same, but nullptr also if the search would not end at once: for a caller that then calls `find`.
+    [[nodiscard]] Entry* find_at_once(std::uintptr_t tag) const noexcept {
+        Entry* const at = place_of(tag);
+        return at->tag == tag ? at : nullptr;
+    }
+
+    /// Makes room for one more entry. moved(from, to) is called for each entry that goes to another place: `to` is it.
+    /// Throws: what `upstream` throws, and then nothing has changed.
+    template <class Moved> void reserve(std::pmr::memory_resource& upstream, Moved&& moved) {
+        if (size_ * 2 > mask_) grow(upstream, moved);
+    }
+
+    /// Requires: there is room, and no entry of that tag.
+    Entry& insert(const Entry& entry) noexcept {
+        Entry* at = place_of(entry.tag);
+        while (at->tag != 0) at = next(at);
+        ++size_;
+        return *at = entry;
+    }
+
+    /// Takes an entry out. Others move, as above, so that no search ends too early.
+    template <class Moved> void erase(Entry& entry, Moved&& moved) noexcept {
+        Entry* hole = &entry;
+        for (Entry* at = next(hole); at->tag != 0; at = next(at)) {
+            if (steps(place_of(at->tag), at) < steps(hole, at)) continue;  // its search starts behind it
+            *hole = *at;
+            moved(at, *hole);
+            hole = at;
+        }
+        *hole = Entry();
+        --size_;
+    }
+
+    /// fn(entry) of each entry. fn may erase it, but nothing else: another one may then be visited twice.
+    template <class Fn> void for_each(Fn&& fn) const {
+        for (std::size_t i = 0; i <= mask_;) {
+            const std::uintptr_t tag = places_[i].tag;
+            if (tag != 0) fn(places_[i]);
+            i += places_[i].tag == tag;  // not if another one was moved here
+        }
+    }
+
+    /// Takes all entries out, and gives the table's memory back.
+    void clear(std::pmr::memory_resource& upstream) noexcept {
+        if (places_ != own_) upstream.deallocate(places_, bytes(), alignof(Entry));
+        for (Entry& place : own_) place = Entry();
+        use(own_, own_places);
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] std::size_t bytes() const noexcept { return places_ == own_ ? 0 : (mask_ + 1) * sizeof(Entry); }
+
+private:
+    static constexpr std::size_t own_places = 4;
+    static constexpr int bits = sizeof(std::uintptr_t) * 8;
+    static constexpr auto spread =  // 2^bits / the golden ratio: neighbours are far apart (Knuth)
+        static_cast<std::uintptr_t>(std::uint64_t{0x9e37'79b9'7f4a'7c15} >> (64 - bits));
+
+    /// Where the search for a tag begins. The upper half of a product depends on all of the tag's bits.
+    [[nodiscard]] FIXPOOL_WRAPS Entry* place_of(std::uintptr_t tag) const noexcept {
+        const std::uintptr_t offset = (tag * spread >> bits / 2) & offset_mask_;
+        return reinterpret_cast<Entry*>(reinterpret_cast<std::byte*>(places_) + offset);
+    }
+    [[nodiscard]] Entry* next(Entry* at) const noexcept { return at == places_ + mask_ ? places_ : at + 1; }
+    /// How many places a search that begins at `from` looks at before `at`.
+    [[nodiscard]] FIXPOOL_WRAPS std::size_t steps(const Entry* from, const Entry* at) const noexcept {
+        return static_cast<std::size_t>(at - from) & mask_;
+    }
+    void use(Entry* places, std::size_t count) noexcept {
+        places_ = places;
+        mask_ = count - 1;
+        offset_mask_ = mask_ * sizeof(Entry);
+        size_ = 0;
+    }
+
+    template <class Moved> FIXPOOL_COLD void grow(std::pmr::memory_resource& upstream, Moved& moved) {
+        const std::size_t count = (mask_ + 1) * 4, old_bytes = bytes();
+        void* const memory = upstream.allocate(count * sizeof(Entry), alignof(Entry));
+        Entry *const old = places_, *const old_end = places_ + mask_ + 1;
+        auto* const grown = static_cast<Entry*>(memory);
+        for (std::size_t i = 0; i < count; ++i) ::new (static_cast<void*>(grown + i)) Entry();
+        use(grown, count);
+        for (Entry* entry = old; entry != old_end; ++entry)
+            if (entry->tag != 0) moved(entry, insert(*entry));
+        if (old != own_) upstream.deallocate(old, old_bytes, alignof(Entry));
+    }
+
+    Entry own_[own_places] = {};  // for the first entries
+    Entry* places_ = own_;
+    std::size_t mask_ = own_places - 1;
+    std::uintptr_t offset_mask_ = mask_ * sizeof(Entry);  // of a place, in bytes: sizeof(Entry) is a power of two
+    std::size_t size_ = 0;                                // entries
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail

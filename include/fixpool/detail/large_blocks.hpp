@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+// large_blocks: what a resource passes on to its upstream one by one.
+#pragma once
+
+#include <fixpool/detail/address_table.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory_resource>
+#include <new>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// A large block, by its address.
+struct large_block {
+    std::uintptr_t tag = 0;     // its address; 0: no block
+    std::size_t size = 0;       // bytes
+    std::size_t alignment = 0;  // bytes
+    std::size_t unused = 0;     // a table's entry has a power of two of bytes
+};
+
+/// The large blocks of one resource that are in use. Each operation takes O(1), expected, and what upstream takes.
+class large_blocks {
+public:
+    /// Throws: what upstream throws, and then nothing is lost; std::bad_alloc for more than PTRDIFF_MAX bytes, of which
+    /// libstdc++ 12 makes a small block.
+    [[nodiscard]] void* allocate(std::pmr::memory_resource& upstream, std::size_t bytes, std::size_t alignment) {
+        if (bytes > max_bytes) raise_made<std::bad_alloc>();
+        table_.reserve(upstream, [](const large_block*, large_block&) noexcept {});
+        void* const memory = upstream.allocate(bytes, alignment);
+        if (memory == nullptr) raise_made<std::bad_alloc>();
+        table_.insert({reinterpret_cast<std::uintptr_t>(memory), bytes, alignment});
+        return memory;
+    }
+
+    /// False: no such block is in use, or it has another size or alignment.
+    [[nodiscard]] bool deallocate(std::pmr::memory_resource& upstream, void* memory, std::size_t bytes,
+                                  std::size_t alignment) noexcept {
+        large_block* const block = find(memory);
+        if (block == nullptr || block->size != bytes || block->alignment != alignment) return false;
+        table_.erase(*block, [](const large_block*, large_block&) noexcept {});
+        upstream.deallocate(memory, bytes, alignment);
+        return true;
+    }
+
+    /// The size of the block at that address, in bytes; 0: there is none.
+    [[nodiscard]] std::size_t size_of(const void* memory) const noexcept {
+        const large_block* const block = find(memory);
+        return block == nullptr ? 0 : block->size;
+    }
+
+    /// Gives all blocks back.
+    void release(std::pmr::memory_resource& upstream) noexcept {
+        table_.for_each([&upstream](large_block& block) {
+            upstream.deallocate(reinterpret_cast<void*>(block.tag), block.size, block.alignment);
+        });
+        table_.clear(upstream);
+    }
+
+private:
+    [[nodiscard]] large_block* find(const void* memory) const noexcept {
+        return memory == nullptr ? nullptr : table_.find(reinterpret_cast<std::uintptr_t>(memory));
+    }
+
+    address_table<large_block> table_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail

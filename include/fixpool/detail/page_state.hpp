@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSL-1.0
+// page_state: what is kept of a page, which holds blocks of one size class; and of a size class.
+#pragma once
+
+#include <fixpool/layout.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// A page is a piece of memory that is aligned to its size, a power of two. Block i starts at i * stride. A link of each
+/// block is kept outside the page, where no overflow reaches it: the next free block, or why the block is not free.
+// Invariant: a block below `carved` is on the way from `head` through the links to `none`, or its link says why not.
+struct page_state {
+    static constexpr std::uint16_t number = 0x1fff;      // the part of a link that is a block's number
+    static constexpr std::uint16_t none = 0x2000;        // instead of a number: no block
+    static constexpr std::uint16_t fresh = 0x4000;       // beside a number: the link's block was never handed out
+    static constexpr std::uint16_t live = 0x8000;        // instead of a number, here and below: not free
+    static constexpr std::uint16_t given_up = 0x8001;    // live, and no handle owns it
+    static constexpr std::uint16_t unfinished = 0x8002;  // its object is being constructed or destroyed
+    static constexpr std::uint16_t distant = 0x8000;     // in `countdown`: it does not reach 0
+    static constexpr std::size_t most_blocks = number + std::size_t{1};
+    static constexpr std::uintptr_t class_bits = 0xfff;
+
+    std::uintptr_t tag = 0;  // the page's address + the number of its size class
+    std::uint16_t* links =
+        nullptr;  // of its blocks; in front of them the tag of the next page in the queue, behind the last that of the first
+    std::uint16_t head = none;  // the free block that is handed out next
+    std::uint16_t countdown =
+        0;                     // blocks that are not free, or 1 in a filled page; whoever brings it to 0 has more to do
+    std::uint16_t carved = 0;  // blocks that have been in the free list since the page was empty
+    std::uint16_t linked = 0;  // blocks that have been in the free list ever: their links were written
+    std::uint16_t capacity = 0;   // blocks
+    bool is_filled = false;       // no block is free, and the page is neither current nor in the queue
+    unsigned char size_bits = 0;  // the page's size is 1 << size_bits
+
+    [[nodiscard]] std::byte* address() const noexcept {
+        return reinterpret_cast<std::byte*>(tag & ~class_bits);  // an address that upstream returned
+    }
+    [[nodiscard]] unsigned size_class() const noexcept { return static_cast<unsigned>(tag & class_bits); }
+    [[nodiscard]] std::size_t size() const noexcept { return std::size_t{1} << size_bits; }  // bytes
+    [[nodiscard]] bool has_free() const noexcept { return (head & none) == 0; }
+    /// Blocks that are not free.
+    [[nodiscard]] std::size_t out() const noexcept { return is_filled ? capacity : countdown & (distant - 1); }
+};
+
+/// The blocks of a size class.
+struct block_shape {
+    std::uint32_t stride = 8;   // bytes, a multiple of 8: odd << shift
+    std::uint32_t inverse = 1;  // odd * inverse == 1 modulo 2^32
+    unsigned shift = 3;
+    std::uint32_t unused = 0;  // a power of two is the faster size
+
+    constexpr block_shape() noexcept = default;
+    explicit constexpr block_shape(std::size_t bytes) noexcept
+        : stride(static_cast<std::uint32_t>(bytes)),
+          inverse(static_cast<std::uint32_t>(inverse_of_odd(bytes >> std::countr_zero(bytes)))),
+          shift(static_cast<unsigned>(std::countr_zero(bytes))) {}
+
+    /// The number of the block that starts `offset` bytes behind the page's start; for any other offset a number that
+    /// is larger than that of any block. See free_list.
+    [[nodiscard]] FIXPOOL_WRAPS std::uint32_t number_of(std::uint32_t offset) const noexcept {
+        const std::uint32_t product = offset * inverse;
+        return product >> shift | product << (-shift & 31);
+    }
+};
+
+[[nodiscard]] constexpr std::size_t smaller(std::size_t a, std::size_t b) noexcept { return a < b ? a : b; }
+
+/// How the pages of a size class grow.
+struct page_growth {
+    std::size_t first_bytes;  // of the first page: a power of two, at least 4096, below 2^31, room for a block
+    std::size_t bytes;        // of each other page: the same, and not less
+    std::size_t most_blocks;  // in a page, at most page_state::most_blocks
+};
+
+/// Pages of 64 KiB, or of four blocks if those are more, and a first one of 4 KiB or four blocks; of less where a page is
+/// to have `most_blocks`, at most.
+[[nodiscard]] constexpr page_growth growth_of(std::size_t stride, std::size_t most_blocks) noexcept {
+    const std::size_t four = std::bit_ceil(4 * stride), needed = std::bit_ceil(smaller(most_blocks, 65536) * stride);
+    const std::size_t least = std::size_t{4} << 10, whole = four < least << 4 ? least << 4 : four;
+    const std::size_t bytes = needed < least ? least : smaller(needed, whole);
+    return {smaller(four < least ? least : four, bytes), bytes, most_blocks};
+}
+
+/// The pages of a size class. Blocks are handed out from the current page, as long as it has any. Then the page that
+/// has been in the queue for longest is current: those wait there that have free blocks.
+struct page_queue {
+    page_state* current;           // never nullptr
+    std::uintptr_t last = 0;       // the tag of the page that came last, which knows the first; 0: none waits
+    std::uintptr_t page_mask = 0;  // the bits of an address that are its page's, which has the size of new pages
+    std::size_t refused = 0;       // allocations that found no memory
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSL-1.0
+// paged_blocks: the mechanism of pools that grow: blocks in pages from a memory resource.
+#pragma once
+
+#include <fixpool/checking.hpp>
+#include <fixpool/detail/address_table.hpp>
+#include <fixpool/detail/page_state.hpp>
+#include <fixpool/stats.hpp>
+#include <fixpool/violation.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory_resource>
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// Why an address cannot be released.
+struct page_misuse {
+    violation_kind kind = violation_kind::foreign_pointer;
+    std::size_t index = violation::npos;  // of the block in its page
+    std::size_t page_blocks = 0;          // blocks of that page; of all pages if the pointer is foreign
+    std::size_t page_out = 0;             // those of them that are in use
+    std::size_t stride = 0;               // bytes of its blocks; 0: no page
+};
+
+/// Blocks of `Classes` size classes, in pages that come from an upstream resource. The page of an address is found by a
+/// mask and a hash table: a pointer that is wrong is never read. The pages of a class have one size, but for its first
+/// page, which is small: few blocks take little memory.
+///
+/// In a page, the block that was released last is handed out first. When a page is empty after more than 64 of its
+/// blocks were in use, it hands them out in order of addresses again.
+// Invariant of each page: countdown == blocks that are not free, + `distant` until more than 64 blocks were carved
+template <checking C, std::size_t Classes> class paged_blocks {
+public:
+    static constexpr bool is_checked = C != checking::unchecked;
+
+    explicit paged_blocks(std::pmr::memory_resource* upstream) noexcept : upstream_(upstream) {
+        for (page_queue& pages : classes_) pages.current = &nothing_;
+    }
+    paged_blocks(const paged_blocks&) = delete;
+    paged_blocks& operator=(const paged_blocks&) = delete;
+    ~paged_blocks() { release_pages(); }
+
+    [[nodiscard]] std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
+    [[nodiscard]] const address_table<page_state>& pages() const noexcept { return table_; }
+
+    [[nodiscard]] page_state& current(std::size_t size_class) const noexcept { return *classes_[size_class].current; }
+
+    /// Takes a block of a page, which is then `live`. Requires: the page has a free block.
+    [[nodiscard]] static void* take(page_state& page, const block_shape& shape,
+                                    [[maybe_unused]] std::size_t bytes) noexcept {
+        const std::size_t number = page.head & page_state::number;
+        page.head = page.links[number];
+        page.links[number] = page_state::live;
+        ++page.countdown;
+        std::byte* const block = page.address() + number * shape.stride;
+        detail::unpoison(block, bytes);
+        return block;
+    }
+
+    /// Releases the block at `address`, if it is a live one of the class and is found at once. Else returns false: then
+    /// `release_searched` says more.
+    [[nodiscard]] bool release(std::size_t size_class, const block_shape& shape, void* address) noexcept {
+        if constexpr (!is_checked)
+            if (address == nullptr) return true;
+        const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address), mask = classes_[size_class].page_mask;
+        page_state* const page = table_.find_at_once((at & mask) + size_class);
+        return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
+    }
+    /// The same in any page of the class; `first_bytes` is the size of the first one. False: no live block is there.
+    [[nodiscard]] bool release_searched(std::size_t size_class, const block_shape& shape, void* address,
+                                        std::size_t first_bytes) noexcept {
+        const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address),
+                             first_mask = ~std::uintptr_t{first_bytes - 1};
+        for (const std::uintptr_t mask : {classes_[size_class].page_mask, first_mask}) {
+            page_state* const page = table_.find((at & mask) + size_class);
+            if (page != nullptr)
+                return release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
+        }
+        return false;
+    }
+
+    /// Makes a page current that has a free block, a new one if no other has.
+    /// Throws: what upstream throws. Nothing is lost then.
+    [[nodiscard]] page_state& refill(std::size_t size_class, const block_shape& shape, page_growth growth) {
+        page_queue& pages = classes_[size_class];
+        page_state& full = *pages.current;
+        if (full.carved < full.capacity) return carve(full);
+        if (&full != &nothing_) {
+            full.is_filled = true;
+            full.countdown = 1;
+            pages.current = &nothing_;
+        }
+        if (pages.last == 0) return *(pages.current = &open(size_class, shape, growth));
+        page_state& last = *table_.find(pages.last);
+        page_state& first = *table_.find(next_of(last));
+        if (&first == &last) pages.last = 0;
+        else next_of(last) = next_of(first);
+        return *(pages.current = &first);
+    }
+
+    /// What is wrong with releasing `address`. `shapes` is that of each class. Complexity: O(pages).
+    [[nodiscard]] page_misuse misuse_of(const void* address, const block_shape* shapes) const noexcept {
+        page_misuse found;
+        table_.for_each([&](const page_state& page) {
+            const std::size_t offset = offset_in(page, address), stride = shapes[page.size_class()].stride;
+            if (offset >= page.capacity * stride) {
+                if (found.stride != 0) return;
+                found.page_blocks += page.capacity;
+                found.page_out += page.out();
+                return;
+            }
+            const std::size_t number = offset / stride;
+            found = {violation_kind::misaligned_pointer, number, page.capacity, page.out(), stride};
+            if (number * stride != offset) return;
+            const std::uint16_t link = number < page.linked ? page.links[number] : page_state::fresh;
+            if (link == page_state::live) found.kind = violation_kind::size_mismatch;
+            else if (link >= page_state::fresh) found.kind = violation_kind::not_allocated;
+            else found.kind = violation_kind::double_free;
+        });
+        return found;
+    }
+
+    /// Adds each page to the counters of its class. Complexity: O(pages).
+    void count(pool_stats* all, const block_shape* shapes) const noexcept {
+        for (std::size_t i = 0; i < Classes; ++i) all[i].refused = classes_[i].refused;
+        table_.for_each([&](const page_state& page) {
+            pool_stats& stats = all[page.size_class()];
+            stats.total_blocks += page.capacity;
+            stats.in_use += page.out();
+            stats.peak_in_use += handed_out(page);
+            stats.block_size = stats.stride = shapes[page.size_class()].stride;
+            const std::size_t kept = page.size() - page.capacity * stats.stride + links_bytes(page) + sizeof page;
+            stats.metadata_bytes += kept;
+            stats.arena_bytes += page.capacity * stats.stride + kept;
+        });
+    }
+
+    /// Gives all pages back, whoever holds their blocks.
+    void release_pages() noexcept {
+        table_.for_each([this](page_state& page) { give_back(page); });
+        table_.clear(*upstream_);
+        for (page_queue& pages : classes_) pages = page_queue{.current = &nothing_};
+    }
+
+    /// Gives the pages back of which all blocks are free. Complexity: O(pages).
+    void shrink() noexcept {
+        table_.for_each([this](page_state& page) {
+            if (page.out() != 0) return;
+            page_queue& pages = classes_[page.size_class()];
+            if (pages.current == &page) pages.current = &nothing_;
+            give_back(page);
+            table_.erase(page, has_moved());
+        });
+        for (page_queue& pages : classes_) pages.last = 0;
+        table_.for_each([this](page_state& page) {
+            page_queue& pages = classes_[page.size_class()];
+            if (!page.is_filled && pages.current != &page) enqueue(page, pages);
+        });
+    }
+
+private:
+    static constexpr std::size_t batch = 32;          // blocks that are carved at a time: a cache line of links
+    static constexpr std::size_t least_ordered = 64;  // blocks; a page of which more were carved starts anew
+
+    [[nodiscard]] bool release_in(page_state& page, std::size_t size_class, const block_shape& shape,
+                                  [[maybe_unused]] void* address, std::uint32_t offset) noexcept {
+        const std::uint32_t number = shape.number_of(offset);
+        if constexpr (is_checked)
+            if (number >= page.linked || page.links[number] != page_state::live) [[unlikely]]
+                return false;
+        detail::poison(address, shape.stride);
+        page.links[number] = page.head;
+        page.head = static_cast<std::uint16_t>(number);
+        if (--page.countdown == 0) [[unlikely]]
+            has_counted_down(page, size_class);
+        return true;
+    }
+    [[nodiscard]] static std::uintptr_t& next_of(page_state& page) noexcept {
+        return *reinterpret_cast<std::uintptr_t*>(reinterpret_cast<std::byte*>(page.links) - sizeof(std::uintptr_t));
+    }
+    /// From the page's first byte; an address before it wraps to more than any page has.
+    [[nodiscard]] FIXPOOL_WRAPS static std::size_t offset_in(const page_state& page, const void* address) noexcept {
+        return reinterpret_cast<std::uintptr_t>(address) - (page.tag & ~page_state::class_bits);
+    }
+    /// Blocks that were ever handed out: all but the fresh ones, which were carved last and are in use last.
+    [[nodiscard]] static std::size_t handed_out(const page_state& page) noexcept {
+        std::size_t count = page.linked;
+        while (count != 0 && (page.links[count - 1] & (page_state::live | page_state::fresh)) == page_state::fresh)
+            --count;
+        return count;
+    }
+    [[nodiscard]] static std::size_t links_bytes(const page_state& page) noexcept {
+        return sizeof(std::uintptr_t) + page.capacity * sizeof(std::uint16_t);
+    }
+    [[nodiscard]] auto has_moved() noexcept {
+        return [this](const page_state* from, page_state& to) {
+            page_queue& pages = classes_[to.size_class()];
+            if (pages.current == from) pages.current = &to;
+        };
+    }
+
+    void enqueue(page_state& page, page_queue& pages) noexcept {
+        next_of(page) = page.tag;
+        if (pages.last != 0) std::swap(next_of(page), next_of(*table_.find(pages.last)));
+        pages.last = page.tag;
+    }
+
+    /// Puts the next blocks of a page into its free list, in order of addresses. Requires: none of it is free.
+    page_state& carve(page_state& page) noexcept {
+        const std::size_t from = page.carved, rest = page.capacity - from, to = from + (rest < batch ? rest : batch);
+        if (from >= least_ordered) page.countdown = static_cast<std::uint16_t>(from);
+        for (std::size_t i = from; i < to; ++i)
+            page.links[i] = static_cast<std::uint16_t>((i + 1) | (i < page.linked ? 0 : page_state::fresh));
+        page.links[to - 1] = static_cast<std::uint16_t>(page_state::none | (page.links[to - 1] & page_state::fresh));
+        page.head = static_cast<std::uint16_t>(from);
+        page.carved = static_cast<std::uint16_t>(to);
+        if (page.linked < to) page.linked = static_cast<std::uint16_t>(to);
+        return page;
+    }
+
+    /// A filled page has a free block now, or all blocks of the page are free.
+    FIXPOOL_COLD void has_counted_down(page_state& page, std::size_t size_class) noexcept {
+        if (page.is_filled) {
+            page.is_filled = false;
+            page.countdown = static_cast<std::uint16_t>((page.capacity - 1U) |
+                                                        (page.capacity <= least_ordered ? page_state::distant : 0U));
+            enqueue(page, classes_[size_class]);
+        } else {
+            page.countdown = page_state::distant;
+            page.carved = 0;
+            carve(page);
+        }
+    }
+
+    FIXPOOL_COLD page_state& open(std::size_t size_class, const block_shape& shape, page_growth growth) {
+        page_queue& pages = classes_[size_class];
+        ++pages.refused;  // until there is a page
+        table_.reserve(*upstream_, has_moved());
+        const std::size_t bytes = pages.page_mask == 0 ? growth.first_bytes : growth.bytes;
+        const std::size_t fitting = bytes / shape.stride;
+        page_state page;
+        page.capacity = static_cast<std::uint16_t>(fitting < growth.most_blocks ? fitting : growth.most_blocks);
+        page.countdown = page_state::distant;
+        page.size_bits = static_cast<unsigned char>(std::countr_zero(bytes));
+        struct lease {  // gives the links back if there is no page
+            std::pmr::memory_resource* upstream;
+            std::size_t size;
+            void* memory = upstream->allocate(size, alignof(std::uintptr_t));
+            ~lease() {
+                if (memory != nullptr) upstream->deallocate(memory, size, alignof(std::uintptr_t));
+            }
+        } links{upstream_, links_bytes(page)};
+        page.tag = page_from_upstream(bytes) + size_class;
+        page.links = reinterpret_cast<std::uint16_t*>(static_cast<std::byte*>(std::exchange(links.memory, nullptr)) +
+                                                      sizeof(std::uintptr_t));
+        detail::fence(page.address(), bytes);
+        --pages.refused;
+        pages.page_mask = ~std::uintptr_t{bytes - 1};
+        return carve(table_.insert(page));
+    }
+
+    [[nodiscard]] std::uintptr_t page_from_upstream(std::size_t bytes) {
+        void* const memory = upstream_->allocate(bytes, bytes);
+        if (memory == nullptr) raise_made<std::bad_alloc>();
+        if (padding_of(memory, bytes) != 0) {
+            upstream_->deallocate(memory, bytes, bytes);
+            raise<std::length_error>("fixpool: the upstream resource returned memory that is not aligned as asked");
+        }
+        return reinterpret_cast<std::uintptr_t>(memory);
+    }
+
+    void give_back(page_state& page) noexcept {
+        detail::unfence(page.address(), page.size());
+        upstream_->deallocate(page.address(), page.size(), page.size());
+        upstream_->deallocate(&next_of(page), links_bytes(page), alignof(std::uintptr_t));
+    }
+
+    std::pmr::memory_resource* upstream_;
+    page_state nothing_;  // has no free block
+    page_queue classes_[Classes];
+    address_table<page_state> table_;
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail

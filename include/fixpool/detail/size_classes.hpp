@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSL-1.0
+// size_classes: which sizes share blocks, and how large these are.
+#pragma once
+
+#include <fixpool/detail/page_state.hpp>
+
+#include <array>
+#include <bit>
+#include <cstddef>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+// The size classes of a resource: blocks of 8, 16, 24, 32 bytes, then of multiples of 16 to 128, then four sizes to each
+// doubling. If a size is a multiple of a power of two, so is the size of its class. So an alignment is met by asking for
+// a multiple of it.
+FIXPOOL_HIDDEN inline constexpr std::size_t class_count = 38;
+FIXPOOL_HIDDEN inline constexpr std::size_t largest_class = 16384;  // bytes
+
+/// The size of the blocks of a class, in bytes.
+[[nodiscard]] constexpr std::size_t size_of_class(std::size_t number) noexcept {
+    if (number < 4) return 8 * (number + 1);
+    if (number < 10) return 16 * (number - 1);
+    const std::size_t doubling = (number - 10) / 4, quarter = (number - 10) % 4 + 1;
+    return (4 + quarter) * (std::size_t{32} << doubling);
+}
+
+/// The blocks of each class.
+FIXPOOL_HIDDEN inline constexpr auto class_shapes = [] {
+    std::array<block_shape, class_count> shapes{};
+    for (std::size_t i = 0; i < class_count; ++i) shapes[i] = block_shape(size_of_class(i));
+    return shapes;
+}();
+
+/// The largest size whose class is looked up, in bytes.
+FIXPOOL_HIDDEN inline constexpr std::size_t largest_small = 1024;
+
+/// The classes of multiples of 8 up to largest_small. Of 0 it is one that is aligned to 16.
+FIXPOOL_HIDDEN inline constexpr auto small_classes = [] {
+    std::array<unsigned char, largest_small / 8 + 1> numbers{1};
+    for (std::size_t i = 1, number = 0; i < numbers.size(); ++i) {
+        if (size_of_class(number) < 8 * i) ++number;
+        numbers[i] = static_cast<unsigned char>(number);
+    }
+    return numbers;
+}();
+
+/// The class for blocks of `bytes`. Requires: 0 < bytes <= largest_class.
+[[nodiscard]] constexpr std::size_t class_of(std::size_t bytes) noexcept {
+    if (bytes <= largest_small) return small_classes[(bytes + 7) / 8];
+    const auto width = static_cast<std::size_t>(std::bit_width(bytes - 1));  // 11 up to 2048
+    return 4 * (width - 6) + ((bytes - 1) >> (width - 3)) - 2;
+}
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
