@@ -77,18 +77,16 @@
 
 // FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a
 // library.
-// FIXPOOL_APART keeps out of it what is not rare. FIXPOOL_CALLED is a function that a FIXPOOL_CALLER in it names the caller of.
+// FIXPOOL_APART is a function of its own, which a FIXPOOL_CALLER in it names the caller of.
 #if defined(_MSC_VER)
 extern "C" void* _ReturnAddress();
 #pragma intrinsic(_ReturnAddress)
 #define FIXPOOL_COLD __declspec(noinline)
-#define FIXPOOL_CALLED __declspec(noinline)
 #define FIXPOOL_APART __declspec(noinline)
 #define FIXPOOL_CALLER() _ReturnAddress()
 #define FIXPOOL_TRAP_NOW() __fastfail(7)  // FAST_FAIL_FATAL_APP_EXIT
 #else
 #define FIXPOOL_COLD [[gnu::noinline, gnu::cold]]
-#define FIXPOOL_CALLED [[gnu::noinline]]
 #define FIXPOOL_APART [[gnu::noinline]]
 #define FIXPOOL_CALLER() __builtin_extract_return_addr(__builtin_return_address(0))
 #define FIXPOOL_TRAP_NOW() __builtin_trap()
@@ -3693,7 +3691,7 @@ public:
         if (!pool_.list_.take(taken)) pool_.raise_exhausted();
         return made_in(taken, std::forward<Args>(args)...);
     }
-    template <class... Args> [[nodiscard]] FIXPOOL_CALLED block<T, C> allocate(Args&&... args) requires sites {
+    template <class... Args> [[nodiscard]] FIXPOOL_APART block<T, C> allocate(Args&&... args) requires sites {
         return allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
@@ -3703,7 +3701,7 @@ public:
         if (!pool_.list_.take(taken)) return {};
         return made_in(taken, std::forward<Args>(args)...);
     }
-    template <class... Args> [[nodiscard]] FIXPOOL_CALLED block<T, C> try_allocate(Args&&... args) requires sites {
+    template <class... Args> [[nodiscard]] FIXPOOL_APART block<T, C> try_allocate(Args&&... args) requires sites {
         return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
@@ -3715,10 +3713,10 @@ public:
     template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() requires(!sites) {
         return try_allocate(overwrite());
     }
-    template <class...> [[nodiscard]] FIXPOOL_CALLED block<T, C> allocate_for_overwrite() requires sites {
+    template <class...> [[nodiscard]] FIXPOOL_APART block<T, C> allocate_for_overwrite() requires sites {
         return allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
     }
-    template <class...> [[nodiscard]] FIXPOOL_CALLED block<T, C> try_allocate_for_overwrite() requires sites {
+    template <class...> [[nodiscard]] FIXPOOL_APART block<T, C> try_allocate_for_overwrite() requires sites {
         return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
     }
 
@@ -3818,7 +3816,7 @@ private:
     void give_back(T* object) noexcept requires(!sites) {
         destroy_in(pool_.list_.template claim<stride()>(object), object);
     }
-    template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires sites {
+    template <class...> FIXPOOL_APART void give_back(T* object) noexcept requires sites {
         destroy_in(pool_.list_.template claim<stride()>(object, free_list::called_before(FIXPOOL_CALLER())), object);
     }
 
@@ -3916,7 +3914,7 @@ public:
         destroy_in(blocks_.numbers().template entry_of<stride>(object), object);
     }
     /// Debug level checks that the handle owns the object.
-    template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires keeps_sites<C> {
+    template <class...> FIXPOOL_APART void give_back(T* object) noexcept requires keeps_sites<C> {
         const site where = list_for<C>::type::called_before(FIXPOOL_CALLER());
         const entry block = blocks_.claim(object, block_state::live, where);
         if (block == state::none) return blocks_.report(blocks_.template misuse_of<false>(object));
@@ -4007,7 +4005,7 @@ public:
         return objects_->template allocate<true>(std::forward<Args>(args)...);
     }
     template <class... Args>
-    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> allocate(Args&&... args) const requires keeps_sites<C> {
+    [[nodiscard]] FIXPOOL_APART shared_block<T, C> allocate(Args&&... args) const requires keeps_sites<C> {
         return allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
@@ -4017,7 +4015,7 @@ public:
         return objects_->template allocate<false>(std::forward<Args>(args)...);
     }
     template <class... Args>
-    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> try_allocate(Args&&... args) const requires keeps_sites<C> {
+    [[nodiscard]] FIXPOOL_APART shared_block<T, C> try_allocate(Args&&... args) const requires keeps_sites<C> {
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
@@ -4029,11 +4027,11 @@ public:
         return try_allocate(detail::for_overwrite());
     }
     template <class...>
-    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> allocate_for_overwrite() const requires keeps_sites<C> {
+    [[nodiscard]] FIXPOOL_APART shared_block<T, C> allocate_for_overwrite() const requires keeps_sites<C> {
         return allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
     }
     template <class...>
-    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> try_allocate_for_overwrite() const requires keeps_sites<C> {
+    [[nodiscard]] FIXPOOL_APART shared_block<T, C> try_allocate_for_overwrite() const requires keeps_sites<C> {
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
     }
 

@@ -75,7 +75,7 @@ public:
         destroy_in(blocks_.numbers().template entry_of<stride>(object), object);
     }
     /// Debug level checks that the handle owns the object.
-    template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires keeps_sites<C> {
+    template <class...> FIXPOOL_APART void give_back(T* object) noexcept requires keeps_sites<C> {
         const site where = list_for<C>::type::called_before(FIXPOOL_CALLER());
         const entry block = blocks_.claim(object, block_state::live, where);
         if (block == state::none) return blocks_.report(blocks_.template misuse_of<false>(object));
@@ -166,7 +166,7 @@ public:
         return objects_->template allocate<true>(std::forward<Args>(args)...);
     }
     template <class... Args>
-    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> allocate(Args&&... args) const requires keeps_sites<C> {
+    [[nodiscard]] FIXPOOL_APART shared_block<T, C> allocate(Args&&... args) const requires keeps_sites<C> {
         return allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
@@ -176,7 +176,7 @@ public:
         return objects_->template allocate<false>(std::forward<Args>(args)...);
     }
     template <class... Args>
-    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> try_allocate(Args&&... args) const requires keeps_sites<C> {
+    [[nodiscard]] FIXPOOL_APART shared_block<T, C> try_allocate(Args&&... args) const requires keeps_sites<C> {
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
@@ -188,11 +188,11 @@ public:
         return try_allocate(detail::for_overwrite());
     }
     template <class...>
-    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> allocate_for_overwrite() const requires keeps_sites<C> {
+    [[nodiscard]] FIXPOOL_APART shared_block<T, C> allocate_for_overwrite() const requires keeps_sites<C> {
         return allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
     }
     template <class...>
-    [[nodiscard]] FIXPOOL_CALLED shared_block<T, C> try_allocate_for_overwrite() const requires keeps_sites<C> {
+    [[nodiscard]] FIXPOOL_APART shared_block<T, C> try_allocate_for_overwrite() const requires keeps_sites<C> {
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
     }
 

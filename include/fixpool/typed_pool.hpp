@@ -69,7 +69,7 @@ public:
         if (!pool_.list_.take(taken)) pool_.raise_exhausted();
         return made_in(taken, std::forward<Args>(args)...);
     }
-    template <class... Args> [[nodiscard]] FIXPOOL_CALLED block<T, C> allocate(Args&&... args) requires sites {
+    template <class... Args> [[nodiscard]] FIXPOOL_APART block<T, C> allocate(Args&&... args) requires sites {
         return allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
@@ -79,7 +79,7 @@ public:
         if (!pool_.list_.take(taken)) return {};
         return made_in(taken, std::forward<Args>(args)...);
     }
-    template <class... Args> [[nodiscard]] FIXPOOL_CALLED block<T, C> try_allocate(Args&&... args) requires sites {
+    template <class... Args> [[nodiscard]] FIXPOOL_APART block<T, C> try_allocate(Args&&... args) requires sites {
         return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
@@ -91,10 +91,10 @@ public:
     template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() requires(!sites) {
         return try_allocate(overwrite());
     }
-    template <class...> [[nodiscard]] FIXPOOL_CALLED block<T, C> allocate_for_overwrite() requires sites {
+    template <class...> [[nodiscard]] FIXPOOL_APART block<T, C> allocate_for_overwrite() requires sites {
         return allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
     }
-    template <class...> [[nodiscard]] FIXPOOL_CALLED block<T, C> try_allocate_for_overwrite() requires sites {
+    template <class...> [[nodiscard]] FIXPOOL_APART block<T, C> try_allocate_for_overwrite() requires sites {
         return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
     }
 
@@ -194,7 +194,7 @@ private:
     void give_back(T* object) noexcept requires(!sites) {
         destroy_in(pool_.list_.template claim<stride()>(object), object);
     }
-    template <class...> FIXPOOL_CALLED void give_back(T* object) noexcept requires sites {
+    template <class...> FIXPOOL_APART void give_back(T* object) noexcept requires sites {
         destroy_in(pool_.list_.template claim<stride()>(object, free_list::called_before(FIXPOOL_CALLER())), object);
     }
 

@@ -45,18 +45,16 @@
 
 // FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a
 // library.
-// FIXPOOL_APART keeps out of it what is not rare. FIXPOOL_CALLED is a function that a FIXPOOL_CALLER in it names the caller of.
+// FIXPOOL_APART is a function of its own, which a FIXPOOL_CALLER in it names the caller of.
 #if defined(_MSC_VER)
 extern "C" void* _ReturnAddress();
 #pragma intrinsic(_ReturnAddress)
 #define FIXPOOL_COLD __declspec(noinline)
-#define FIXPOOL_CALLED __declspec(noinline)
 #define FIXPOOL_APART __declspec(noinline)
 #define FIXPOOL_CALLER() _ReturnAddress()
 #define FIXPOOL_TRAP_NOW() __fastfail(7)  // FAST_FAIL_FATAL_APP_EXIT
 #else
 #define FIXPOOL_COLD [[gnu::noinline, gnu::cold]]
-#define FIXPOOL_CALLED [[gnu::noinline]]
 #define FIXPOOL_APART [[gnu::noinline]]
 #define FIXPOOL_CALLER() __builtin_extract_return_addr(__builtin_return_address(0))
 #define FIXPOOL_TRAP_NOW() __builtin_trap()
