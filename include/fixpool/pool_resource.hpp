@@ -15,6 +15,9 @@
 namespace fixpool::inline FIXPOOL_ABI {
 
 template <checking C> class basic_memory_pool;
+namespace detail {
+template <class T, checking C> struct object_memory;
+}
 
 /// What a user can choose for a resource beside the standard's options. See pool_options.
 struct FIXPOOL_HIDDEN_FUNCTIONS resource_options {
@@ -80,7 +83,18 @@ public:
     }
 
 private:
+    template <class T, checking D> friend struct detail::object_memory;
     using shape = detail::block_shape;
+
+    /// As `allocate` and `deallocate`, without a virtual call: of small sizes the class is a constant.
+    template <std::size_t Size, std::size_t Alignment> [[nodiscard]] void* allocate_one() {
+        if (!is_small(Size, Alignment)) [[unlikely]] return allocate_any(Size, Alignment);
+        return take(small_class(Size, Alignment), Size);
+    }
+    template <std::size_t Size, std::size_t Alignment> void deallocate_one(void* block) noexcept {
+        if (!is_small(Size, Alignment)) [[unlikely]] return deallocate_any(block, Size, Alignment);
+        put(small_class(Size, Alignment), block, Size);
+    }
 
     [[nodiscard]] static std::pmr::pool_options chosen(std::pmr::pool_options asked) noexcept {
         const std::size_t blocks = asked.max_blocks_per_chunk, largest = asked.largest_required_pool_block;
