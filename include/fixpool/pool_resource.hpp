@@ -88,11 +88,13 @@ private:
 
     /// As `allocate` and `deallocate`, without a virtual call: of small sizes the class is a constant.
     template <std::size_t Size, std::size_t Alignment> [[nodiscard]] void* allocate_one() {
-        if (!is_small(Size, Alignment)) [[unlikely]] return allocate_any(Size, Alignment);
+        if (!is_small(Size, Alignment)) [[unlikely]]
+            return allocate_any(Size, Alignment);
         return take(small_class(Size, Alignment), Size);
     }
     template <std::size_t Size, std::size_t Alignment> void deallocate_one(void* block) noexcept {
-        if (!is_small(Size, Alignment)) [[unlikely]] return deallocate_any(block, Size, Alignment);
+        if (!is_small(Size, Alignment)) [[unlikely]]
+            return deallocate_any(block, Size, Alignment);
         put(small_class(Size, Alignment), block, Size);
     }
 
@@ -141,7 +143,7 @@ private:
 
     [[nodiscard]] void* take(std::size_t size_class, std::size_t bytes) {
         detail::page_state& page = blocks_.current(size_class);
-        if (!page.has_free()) [[unlikely]]
+        if (!page.has_head()) [[unlikely]]
             return refill_and_take(size_class, bytes);
         return blocks_.take(page, detail::class_shapes[size_class], bytes);
     }

@@ -14,7 +14,7 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 
 /// A hash table of entries, each with a `tag` that is not 0 and tells it from all others. An entry is found in O(1), expected. Nothing is read but the table. Its
 /// memory comes from an upstream that each caller hands in, always the same one.
-// Invariant: size_ * 2 <= mask_ + 1, so that every search ends at an empty place.
+// Invariant: size_ <= most_, at most an eighth of the places, but of the first few: nearly each search ends at once.
 template <class Entry> class address_table {
     static_assert(std::has_single_bit(sizeof(Entry)));
 
@@ -39,7 +39,7 @@ public:
     /// Makes room for one more entry. moved(from, to) is called for each entry that goes to another place: `to` is it.
     /// Throws: what `upstream` throws, and then nothing has changed.
     template <class Moved> void reserve(std::pmr::memory_resource& upstream, Moved&& moved) {
-        if (size_ * 2 > mask_) grow(upstream, moved);
+        if (size_ == most_) grow(upstream, moved);
     }
 
     /// Requires: there is room, and no entry of that tag.
@@ -103,10 +103,11 @@ private:
         mask_ = count - 1;
         offset_mask_ = mask_ * sizeof(Entry);
         size_ = 0;
+        most_ = places == own_ ? count / 2 : count / 8;
     }
 
     template <class Moved> FIXPOOL_COLD void grow(std::pmr::memory_resource& upstream, Moved& moved) {
-        const std::size_t count = (mask_ + 1) * 4, old_bytes = bytes();
+        const std::size_t count = size_ * 16, old_bytes = bytes();
         void* const memory = upstream.allocate(count * sizeof(Entry), alignof(Entry));
         Entry *const old = places_, *const old_end = places_ + mask_ + 1;
         auto* const grown = static_cast<Entry*>(memory);
@@ -122,6 +123,7 @@ private:
     std::size_t mask_ = own_places - 1;
     std::uintptr_t offset_mask_ = mask_ * sizeof(Entry);  // of a place, in bytes: sizeof(Entry) is a power of two
     std::size_t size_ = 0;                                // entries
+    std::size_t most_ = own_places / 2;                   // entries until the table grows
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -7,15 +7,18 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
 /// A page is a piece of memory that is aligned to its size, a power of two. Block i starts at i * stride. A link of each
-/// block is kept outside the page, where no overflow reaches it: the next free block, or why the block is not free.
-// Invariant: a block below `carved` is on the way from `head` through the links to `none`, or its link says why not.
+/// block is kept outside the page, where no overflow reaches it: the next block of its list, or why the block is in none.
+/// Blocks are taken from one list and come back to another, as in mimalloc: so neither waits for what the other one has
+/// just stored.
+// Invariant: a block below `carved` is in the list from `head` or in that from `returned`, or its link says why not.
 struct page_state {
     static constexpr std::uint16_t number = 0x1fff;      // the part of a link that is a block's number
-    static constexpr std::uint16_t none = 0x2000;        // instead of a number: no block
+    static constexpr std::uint16_t none = 0x2000;        // instead of a number: no block, the end of a list
     static constexpr std::uint16_t fresh = 0x4000;       // beside a number: the link's block was never handed out
     static constexpr std::uint16_t live = 0x8000;        // instead of a number, here and below: not free
     static constexpr std::uint16_t given_up = 0x8001;    // live, and no handle owns it
@@ -27,7 +30,8 @@ struct page_state {
     std::uintptr_t tag = 0;  // the page's address + the number of its size class
     std::uint16_t* links =
         nullptr;  // of its blocks; in front of them the tag of the next page in the queue, behind the last that of the first
-    std::uint16_t head = none;  // the free block that is handed out next
+    std::uint16_t head = none;      // the free block that is handed out next; none: see `returned`
+    std::uint16_t returned = none;  // the block that was released last: handed out when the others are out
     std::uint16_t countdown =
         0;                     // blocks that are not free, or 1 in a filled page; whoever brings it to 0 has more to do
     std::uint16_t carved = 0;  // blocks that have been in the free list since the page was empty
@@ -41,7 +45,12 @@ struct page_state {
     }
     [[nodiscard]] unsigned size_class() const noexcept { return static_cast<unsigned>(tag & class_bits); }
     [[nodiscard]] std::size_t size() const noexcept { return std::size_t{1} << size_bits; }  // bytes
-    [[nodiscard]] bool has_free() const noexcept { return (head & none) == 0; }
+    [[nodiscard]] bool has_head() const noexcept { return (head & none) == 0; }
+    /// Makes the blocks that were released the ones that are handed out. Requires: has_head() is false.
+    [[nodiscard]] bool take_returned() noexcept {
+        head = std::exchange(returned, none);
+        return has_head();
+    }
     /// Blocks that are not free.
     [[nodiscard]] std::size_t out() const noexcept { return is_filled ? capacity : countdown & (distant - 1); }
 };

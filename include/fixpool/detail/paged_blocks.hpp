@@ -31,8 +31,8 @@ struct page_misuse {
 /// mask and a hash table: a pointer that is wrong is never read. The pages of a class have one size, but for its first
 /// page, which is small: few blocks take little memory.
 ///
-/// In a page, the block that was released last is handed out first. When a page is empty after more than 64 of its
-/// blocks were in use, it hands them out in order of addresses again.
+/// A page hands out all that was free in it before it hands out what has been released meanwhile. When it is empty after
+/// more than 64 of its blocks were in use, it hands them out in order of addresses again.
 // Invariant of each page: countdown == blocks that are not free, + `distant` until more than 64 blocks were carved
 template <checking C, std::size_t Classes> class paged_blocks {
 public:
@@ -89,7 +89,8 @@ public:
     [[nodiscard]] page_state& refill(std::size_t size_class, const block_shape& shape, page_growth growth) {
         page_queue& pages = classes_[size_class];
         page_state& full = *pages.current;
-        if (full.carved < full.capacity) return carve(full);
+        if (full.take_returned()) return full;
+        if (full.carved < full.capacity) return carve(full, shape.stride);
         if (&full != &nothing_) {
             full.is_filled = true;
             full.countdown = 1;
@@ -100,6 +101,7 @@ public:
         page_state& first = *table_.find(next_of(last));
         if (&first == &last) pages.last = 0;
         else next_of(last) = next_of(first);
+        static_cast<void>(first.has_head() || first.take_returned());
         return *(pages.current = &first);
     }
 
@@ -164,7 +166,8 @@ public:
     }
 
 private:
-    static constexpr std::size_t batch = 32;          // blocks that are carved at a time: a cache line of links
+    // Blocks that are carved at a time: as many links as a cache line has, or fewer, for they are all used in turn.
+    static constexpr std::size_t most_batch = 32, least_batch = 4, batch_bytes = std::size_t{4} << 10;
     static constexpr std::size_t least_ordered = 64;  // blocks; a page of which more were carved starts anew
 
     [[nodiscard]] bool release_in(page_state& page, std::size_t size_class, const block_shape& shape,
@@ -174,10 +177,10 @@ private:
             if (number >= page.linked || page.links[number] != page_state::live) [[unlikely]]
                 return false;
         detail::poison(address, shape.stride);
-        page.links[number] = page.head;
-        page.head = static_cast<std::uint16_t>(number);
+        page.links[number] = page.returned;
+        page.returned = static_cast<std::uint16_t>(number);
         if (--page.countdown == 0) [[unlikely]]
-            has_counted_down(page, size_class);
+            has_counted_down(page, size_class, shape);
         return true;
     }
     [[nodiscard]] static std::uintptr_t& next_of(page_state& page) noexcept {
@@ -211,8 +214,10 @@ private:
     }
 
     /// Puts the next blocks of a page into its free list, in order of addresses. Requires: none of it is free.
-    page_state& carve(page_state& page) noexcept {
-        const std::size_t from = page.carved, rest = page.capacity - from, to = from + (rest < batch ? rest : batch);
+    page_state& carve(page_state& page, std::size_t stride) noexcept {
+        const std::size_t batch =
+            stride > batch_bytes / least_batch ? least_batch : smaller(batch_bytes / stride, most_batch);
+        const std::size_t from = page.carved, to = smaller(from + batch, page.capacity);
         if (from >= least_ordered) page.countdown = static_cast<std::uint16_t>(from);
         for (std::size_t i = from; i < to; ++i)
             page.links[i] = static_cast<std::uint16_t>((i + 1) | (i < page.linked ? 0 : page_state::fresh));
@@ -224,7 +229,7 @@ private:
     }
 
     /// A filled page has a free block now, or all blocks of the page are free.
-    FIXPOOL_COLD void has_counted_down(page_state& page, std::size_t size_class) noexcept {
+    FIXPOOL_COLD void has_counted_down(page_state& page, std::size_t size_class, const block_shape& shape) noexcept {
         if (page.is_filled) {
             page.is_filled = false;
             page.countdown = static_cast<std::uint16_t>((page.capacity - 1U) |
@@ -233,7 +238,8 @@ private:
         } else {
             page.countdown = page_state::distant;
             page.carved = 0;
-            carve(page);
+            page.returned = page_state::none;
+            carve(page, shape.stride);
         }
     }
 
@@ -261,7 +267,7 @@ private:
         detail::fence(page.address(), bytes);
         --pages.refused;
         pages.page_mask = ~std::uintptr_t{bytes - 1};
-        return carve(table_.insert(page));
+        return carve(table_.insert(page), shape.stride);
     }
 
     [[nodiscard]] std::uintptr_t page_from_upstream(std::size_t bytes) {
