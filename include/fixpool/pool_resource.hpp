@@ -147,9 +147,9 @@ private:
             return refill_and_take(size_class, bytes);
         return blocks_.take(page, detail::class_shapes[size_class], bytes);
     }
-    [[nodiscard]] FIXPOOL_COLD void* refill_and_take(std::size_t size_class, std::size_t bytes) {
+    [[nodiscard]] FIXPOOL_APART void* refill_and_take(std::size_t size_class, std::size_t bytes) {
         const shape& blocks = detail::class_shapes[size_class];
-        return blocks_.take(blocks_.refill(size_class, blocks, growth_of(size_class)), blocks, bytes);
+        return blocks_.take(blocks_.refill(size_class, blocks, sizes_.max_blocks_per_chunk), blocks, bytes);
     }
 
     void put(std::size_t size_class, void* block, std::size_t bytes) noexcept {

@@ -27,18 +27,17 @@ struct page_state {
     static constexpr std::size_t most_blocks = number + std::size_t{1};
     static constexpr std::uintptr_t class_bits = 0xfff;
 
-    std::uintptr_t tag = 0;  // the page's address + the number of its size class
-    std::uint16_t* links =
-        nullptr;  // of its blocks; in front of them the tag of the next page in the queue, behind the last that of the first
-    std::uint16_t head = none;      // the free block that is handed out next; none: see `returned`
-    std::uint16_t returned = none;  // the block that was released last: handed out when the others are out
-    std::uint16_t countdown =
-        0;                     // blocks that are not free, or 1 in a filled page; whoever brings it to 0 has more to do
-    std::uint16_t carved = 0;  // blocks that have been in the free list since the page was empty
-    std::uint16_t linked = 0;  // blocks that have been in the free list ever: their links were written
-    std::uint16_t capacity = 0;   // blocks
-    bool is_filled = false;       // no block is free, and the page is neither current nor in the queue
-    unsigned char size_bits = 0;  // the page's size is 1 << size_bits
+    std::uintptr_t tag = 0;          // the page's address + the number of its size class; 0: no page
+    std::uint16_t* links = nullptr;  // of its blocks; in front of them, where the next page in the queue is
+    std::uint16_t head = none;       // the free block that is handed out next; none: see `returned`
+    std::uint16_t returned = none;   // the block that was released last: handed out when those from `head` are out
+    std::uint16_t countdown = 0;     // blocks that are in use, or 1 in a filled page: at 0 there is something to do
+    std::uint16_t carved = 0;        // blocks that were free or in use since the page was empty
+    std::uint16_t linked = 0;        // blocks that ever were: whose link was written
+    std::uint16_t capacity = 0;      // blocks
+    std::uint16_t batch = 0;         // blocks that are carved at a time
+    bool is_filled = false;          // no block is free; the page is neither current nor in the queue
+    unsigned char size_bits = 0;     // the page's size is 1 << size_bits
 
     [[nodiscard]] std::byte* address() const noexcept {
         return reinterpret_cast<std::byte*>(tag & ~class_bits);  // an address that upstream returned

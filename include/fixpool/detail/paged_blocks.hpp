@@ -84,19 +84,19 @@ public:
         return false;
     }
 
-    /// Makes a page current that has a free block, a new one if no other has.
+    /// Makes a page current that has a free block; if no other has, a new one of at most `most_blocks`.
     /// Throws: what upstream throws. Nothing is lost then.
-    [[nodiscard]] page_state& refill(std::size_t size_class, const block_shape& shape, page_growth growth) {
+    [[nodiscard]] page_state& refill(std::size_t size_class, const block_shape& shape, std::size_t most_blocks) {
         page_queue& pages = classes_[size_class];
         page_state& full = *pages.current;
         if (full.take_returned()) return full;
-        if (full.carved < full.capacity) return carve(full, shape.stride);
+        if (full.carved < full.capacity) return carve(full);
         if (&full != &nothing_) {
             full.is_filled = true;
             full.countdown = 1;
             pages.current = &nothing_;
         }
-        if (pages.last == 0) return *(pages.current = &open(size_class, shape, growth));
+        if (pages.last == 0) return *(pages.current = &open(size_class, shape, growth_of(shape.stride, most_blocks)));
         page_state& last = *table_.find(pages.last);
         page_state& first = *table_.find(next_of(last));
         if (&first == &last) pages.last = 0;
@@ -166,8 +166,11 @@ public:
     }
 
 private:
-    // Blocks that are carved at a time: as many links as a cache line has, or fewer, for they are all used in turn.
-    static constexpr std::size_t most_batch = 32, least_batch = 4, batch_bytes = std::size_t{4} << 10;
+    /// Blocks that are carved at a time: as many as a cache line has links. Fewer if they are large, for all of them are
+    /// used in turn.
+    [[nodiscard]] static constexpr std::size_t batch_for(std::size_t stride) noexcept {
+        return stride >= 1024 ? 4 : smaller(4096 / stride, 32);
+    }
     static constexpr std::size_t least_ordered = 64;  // blocks; a page of which more were carved starts anew
 
     [[nodiscard]] bool release_in(page_state& page, std::size_t size_class, const block_shape& shape,
@@ -180,7 +183,7 @@ private:
         page.links[number] = page.returned;
         page.returned = static_cast<std::uint16_t>(number);
         if (--page.countdown == 0) [[unlikely]]
-            has_counted_down(page, size_class, shape);
+            has_counted_down(page, size_class);
         return true;
     }
     [[nodiscard]] static std::uintptr_t& next_of(page_state& page) noexcept {
@@ -214,14 +217,16 @@ private:
     }
 
     /// Puts the next blocks of a page into its free list, in order of addresses. Requires: none of it is free.
-    page_state& carve(page_state& page, std::size_t stride) noexcept {
-        const std::size_t batch =
-            stride > batch_bytes / least_batch ? least_batch : smaller(batch_bytes / stride, most_batch);
-        const std::size_t from = page.carved, to = smaller(from + batch, page.capacity);
+    // Batches end at the same blocks each time: all blocks of one have been handed out, or none.
+    static page_state& carve(page_state& page) noexcept {
+        const std::size_t from = page.carved, to = smaller(from + page.batch, page.capacity);
+        const unsigned mark = from < page.linked ? 0U : page_state::fresh;
         if (from >= least_ordered) page.countdown = static_cast<std::uint16_t>(from);
-        for (std::size_t i = from; i < to; ++i)
-            page.links[i] = static_cast<std::uint16_t>((i + 1) | (i < page.linked ? 0 : page_state::fresh));
-        page.links[to - 1] = static_cast<std::uint16_t>(page_state::none | (page.links[to - 1] & page_state::fresh));
+        std::size_t i = from;
+        for (; i + 8 <= to; i += 8)
+            for (unsigned k = 0; k < 8; ++k) page.links[i + k] = static_cast<std::uint16_t>((i + k + 1) | mark);
+        for (; i < to; ++i) page.links[i] = static_cast<std::uint16_t>((i + 1) | mark);
+        page.links[to - 1] = static_cast<std::uint16_t>(page_state::none | mark);
         page.head = static_cast<std::uint16_t>(from);
         page.carved = static_cast<std::uint16_t>(to);
         if (page.linked < to) page.linked = static_cast<std::uint16_t>(to);
@@ -229,7 +234,7 @@ private:
     }
 
     /// A filled page has a free block now, or all blocks of the page are free.
-    FIXPOOL_COLD void has_counted_down(page_state& page, std::size_t size_class, const block_shape& shape) noexcept {
+    FIXPOOL_COLD void has_counted_down(page_state& page, std::size_t size_class) noexcept {
         if (page.is_filled) {
             page.is_filled = false;
             page.countdown = static_cast<std::uint16_t>((page.capacity - 1U) |
@@ -239,7 +244,7 @@ private:
             page.countdown = page_state::distant;
             page.carved = 0;
             page.returned = page_state::none;
-            carve(page, shape.stride);
+            carve(page);
         }
     }
 
@@ -252,6 +257,7 @@ private:
         page_state page;
         page.capacity = static_cast<std::uint16_t>(fitting < growth.most_blocks ? fitting : growth.most_blocks);
         page.countdown = page_state::distant;
+        page.batch = static_cast<std::uint16_t>(batch_for(shape.stride));
         page.size_bits = static_cast<unsigned char>(std::countr_zero(bytes));
         struct lease {  // gives the links back if there is no page
             std::pmr::memory_resource* upstream;
@@ -267,7 +273,7 @@ private:
         detail::fence(page.address(), bytes);
         --pages.refused;
         pages.page_mask = ~std::uintptr_t{bytes - 1};
-        return carve(table_.insert(page), shape.stride);
+        return carve(table_.insert(page));
     }
 
     [[nodiscard]] std::uintptr_t page_from_upstream(std::size_t bytes) {
