@@ -63,6 +63,7 @@ inline std::vector<std::uint32_t> read_records(const std::filesystem::path& file
 /// Reads a trace and checks that a program can have made it.
 /// Throws: std::runtime_error that names the file, the record and what is wrong.
 inline trace load_trace(const std::filesystem::path& file) {
+    if (file.extension() == ".sizes") throw bad_trace(file, "is a trace of all sizes, which --resource plays");
     trace t;
     t.name = file.stem().string();
     t.records = read_records(file);
