@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Makes traces of a recording, one for each size class that is worth a pool, and prints what a pool would gain for each.
+// Makes traces of a recording: one for each size class that is worth a pool, and one of all sizes. Prints what a pool
+// would gain for each class.
 #include <fixpool/memory_pool.hpp>
 
 #include <algorithm>
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "../contest.hpp"
+#include "../program_trace.hpp"
 #include "../system_policy.hpp"
 #include "../trace.hpp"
 #include "recording.hpp"
@@ -34,23 +36,33 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t largest_block = 65536;  // of bigger ones the use costs more than the allocation
 
+/// Gives out the numbers of slots. What was given back last is taken first.
+class slot_numbers {
+public:
+    std::uint32_t take() {
+        if (free_.empty()) return used_++;
+        const std::uint32_t slot = free_.back();
+        free_.pop_back();
+        return slot;
+    }
+    void give_back(std::uint32_t slot) { free_.push_back(slot); }
+
+private:
+    std::vector<std::uint32_t> free_;
+    std::uint32_t used_ = 0;
+};
+
 /// What a program allocated of one size: the records of a trace, as trace.hpp has them.
 class size_class {
 public:
     std::uint32_t allocate(std::uint32_t thread) {
-        std::uint32_t slot = slots_;
-        if (free_slots_.empty()) {
-            ++slots_;
-        } else {
-            slot = free_slots_.back();
-            free_slots_.pop_back();
-        }
+        const std::uint32_t slot = slots_.take();
         ++allocations_;
         add(slot, thread);
         return slot;
     }
     void release(std::uint32_t slot, std::uint32_t thread) {
-        free_slots_.push_back(slot);
+        slots_.give_back(slot);
         add(slot | trace::release_bit, thread);
     }
     [[nodiscard]] std::size_t allocations() const { return allocations_; }
@@ -65,11 +77,34 @@ private:
     }
 
     std::vector<std::uint32_t> records_;
-    std::vector<std::uint32_t> free_slots_;  // what was given back last is taken first
-    std::uint32_t slots_ = 0;
+    slot_numbers slots_;
     std::size_t allocations_ = 0;
     std::set<std::uint32_t> threads_;
     std::uint32_t last_thread_ = 0;
+};
+
+/// All that a program allocated: the numbers of a trace of all sizes, as program_trace.hpp has them.
+class all_sizes {
+public:
+    std::uint32_t allocate(std::uint32_t size, std::uint32_t alignment_log2) {
+        const std::uint32_t slot = slots_.take();
+        if (slot >= program_trace::aligned_bit)
+            throw std::length_error("more blocks are live at once than a trace can have");
+        const bool is_aligned = alignment_log2 != 0;
+        numbers_.push_back(is_aligned ? slot | program_trace::aligned_bit : slot);
+        numbers_.push_back(size);
+        if (is_aligned) numbers_.push_back(std::uint32_t{1} << alignment_log2);
+        return slot;
+    }
+    void release(std::uint32_t slot) {
+        slots_.give_back(slot);
+        numbers_.push_back(slot | program_trace::release_bit);
+    }
+    [[nodiscard]] const std::vector<std::uint32_t>& numbers() const { return numbers_; }
+
+private:
+    std::vector<std::uint32_t> numbers_;
+    slot_numbers slots_;
 };
 
 /// What is in a recording.
@@ -79,6 +114,8 @@ struct recording {
     };
     std::string program;
     std::map<std::size_t, size_class> classes;  // by block size in bytes
+    all_sizes everything;
+    std::size_t threads = 0;
     std::size_t allocations = 0;
     std::size_t strange_releases = 0;  // of blocks that nobody was seen to allocate
     std::size_t lost_releases = 0;     // of blocks that were allocated once more
@@ -121,6 +158,7 @@ recording read_recording(const fs::path& file) {
     struct place {
         size_class* owner;
         std::uint32_t slot;
+        std::uint32_t slot_of_all;
     };
     std::ifstream in(file, std::ios::binary);
     if (!in || fs::is_directory(file)) throw bad_recording(file, "cannot be opened");
@@ -147,16 +185,17 @@ recording read_recording(const fs::path& file) {
                 continue;
             }
             r.unfinished += std::exchange(blanks, 0);
-            if (event.thread == 0 || event.thread > recorded_event::most_threads) {
-                throw bad_recording(file, "is corrupt: event " + std::to_string(index) + " is of thread " +
-                                              std::to_string(event.thread) + ", but threads are 1 to " +
-                                              std::to_string(recorded_event::most_threads));
-            }
+            if (event.thread == 0)
+                throw bad_recording(file, "is corrupt: event " + std::to_string(index) + " is of no thread");
+            if (event.alignment_log2 > recorded_event::most_alignment_log2)
+                throw bad_recording(file, "is corrupt: event " + std::to_string(index) + " is aligned to 2^" +
+                                              std::to_string(event.alignment_log2) + " bytes");
             threads.insert(event.thread);
 
             const auto found = live.find(event.address);
             if (found != live.end()) {
                 found->second.owner->release(found->second.slot, event.thread);
+                r.everything.release(found->second.slot_of_all);
                 live.erase(found);
                 r.lost_releases += event.size != 0;
             } else {
@@ -164,7 +203,9 @@ recording read_recording(const fs::path& file) {
             }
             if (event.size != 0) {
                 size_class& owner = r.classes[(std::size_t{event.size} + 7) / 8 * 8];
-                live.insert({event.address, {&owner, owner.allocate(event.thread)}});
+                live.insert(
+                    {event.address,
+                     {&owner, owner.allocate(event.thread), r.everything.allocate(event.size, event.alignment_log2)}});
                 ++r.allocations;
             }
         }
@@ -173,15 +214,16 @@ recording read_recording(const fs::path& file) {
         throw bad_recording(file, "is corrupt: " + std::to_string(r.unfinished) + " events are blank, more than its " +
                                       std::to_string(threads.size()) + " threads can have left unfinished");
     if (r.allocations == 0) throw bad_recording(file, "has no allocation");
+    r.threads = threads.size();
     return r;
 }
 
-/// Writes a class down as a trace.
-void save(const fs::path& file, const size_class& c) {
+/// Writes the numbers of a trace.
+void save(const fs::path& file, const std::vector<std::uint32_t>& numbers) {
     std::ofstream out(file, std::ios::binary);
-    for (const std::uint32_t record : c.records()) {
+    for (const std::uint32_t number : numbers) {
         std::array<char, 4> bytes;
-        for (std::size_t i = 0; i < 4; ++i) bytes[i] = static_cast<char>(record >> (8 * i) & 0xff);
+        for (std::size_t i = 0; i < 4; ++i) bytes[i] = static_cast<char>(number >> (8 * i) & 0xff);
         out.write(bytes.data(), bytes.size());
     }
     if (!out.flush()) throw bad_trace(file, "cannot be written");
@@ -222,10 +264,17 @@ struct line {
     double saved = 0;  // milliseconds a run of the program
 };
 
+/// Writes the trace of all sizes and returns its file.
+fs::path save_everything(recording& r, const fs::path& folder) {
+    fs::path file = folder / (r.program + ".sizes");
+    save(file, r.everything.numbers());
+    r.everything = {};
+    return file;
+}
+
 /// Writes the classes that are worth a pool, and drops all of them: what is measured later finds the heap as `replay` does.
 std::vector<line> save_classes(recording& r, const fs::path& folder, std::size_t at_least) {
     std::vector<line> lines;
-    fs::create_directories(folder);
     for (const auto& [size, c] : r.classes) {
         if (size > largest_block || c.allocations() < at_least) {
             ++(size > largest_block ? r.big : r.rare).classes;
@@ -235,7 +284,7 @@ std::vector<line> save_classes(recording& r, const fs::path& folder, std::size_t
         line& l = lines.emplace_back();
         l.file = folder / (r.program + '-' + std::to_string(size) + ".trace");
         l.threads = c.threads();
-        save(l.file, c);
+        save(l.file, c.records());
     }
     r.classes.clear();
     return lines;
@@ -299,6 +348,22 @@ void print_notes(const recording& r, std::size_t at_least) {
     note(r.cut_bytes, "bytes skipped: the recording is cut off there, inside an event.");
 }
 
+/// What to do with the files that were written.
+void print_next(const fs::path& replay, const std::vector<line>& lines, const fs::path& everything,
+                std::size_t threads) {
+    if (!lines.empty()) {
+        std::printf("\nThe traces are written. Now replay them:\n\n    %s", replay.string().c_str());
+        for (const line& l : lines) std::printf(" %s", l.file.string().c_str());
+        std::puts("");
+    }
+    std::printf(
+        "\nAll sizes are in one trace as well. To see what a pool_resource would gain:\n\n    %s --resource %s\n",
+        replay.string().c_str(), everything.string().c_str());
+    if (threads > 1)
+        std::printf("\n%s threads made these allocations. A pool_resource serves one thread at a time.\n",
+                    grouped(threads).c_str());
+}
+
 struct command_line {
     std::string recording;
     std::string folder = ".";
@@ -331,8 +396,9 @@ int main(int argc, char** argv) {
     if (!parse({argv + 1, argv + argc}, command)) {
         std::fputs(
             "usage: convert [--at-least N] [--once] RECORDING [FOLDER]\n"
-            "  Writes FOLDER/PROGRAM-SIZE.trace for each size of which the program allocated enough. FOLDER is . if "
-            "not said.\n"
+            "  Writes FOLDER/PROGRAM-SIZE.trace for each size of which the program allocated enough, and all of its "
+            "allocations\n"
+            "  to FOLDER/PROGRAM.sizes. FOLDER is . if not said.\n"
             "  --at-least N   sizes of which N or more blocks were allocated, 1000 if not said\n"
             "  --once         one round: a look, not a measurement\n",
             stderr);
@@ -341,16 +407,13 @@ int main(int argc, char** argv) {
     try {
         set_system_policy(false);
         recording r = read_recording(command.recording);
+        fs::create_directories(command.folder);
+        const fs::path everything = save_everything(r, command.folder);
         std::vector<line> lines = save_classes(r, command.folder, command.at_least);
         measure(lines, command.rounds);
         print_table(r, lines);
         print_notes(r, command.at_least);
-        if (!lines.empty()) {
-            std::printf("\nThe traces are written. Now replay them:\n\n    %s",
-                        fs::path(argv[0]).replace_filename("replay").string().c_str());
-            for (const line& l : lines) std::printf(" %s", l.file.string().c_str());
-            std::puts("");
-        }
+        print_next(fs::path(argv[0]).replace_filename("replay"), lines, everything, r.threads);
         if (std::fflush(stdout) != 0) throw std::runtime_error("standard output cannot be written");
     } catch (const std::exception& error) {
         std::fprintf(stderr, "convert: %s\n", error.what());

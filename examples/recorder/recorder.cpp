@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cerrno>
 #include <climits>
 #include <cstddef>
@@ -259,7 +260,7 @@ recording* start() {
 }
 
 /// Writes an event down. Of a block's events the counter gives the order: each happens while nobody else can have the block.
-void record(const void* block, std::uint32_t size) {
+void record(const void* block, std::uint32_t size, std::uint32_t alignment_log2) {
     recording* r = current.load(std::memory_order_acquire);
     const int stage = r != nullptr ? r->stage.load(std::memory_order_acquire) : recording::blank;
     if (stage == recording::blank) r = start();
@@ -267,7 +268,8 @@ void record(const void* block, std::uint32_t size) {
     if (r == nullptr) return;
 
     static constinit thread_local std::uint32_t thread = 0;
-    if (thread == 0) thread = threads.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (thread == 0)
+        thread = std::min(threads.fetch_add(1, std::memory_order_relaxed) + 1, recorded_event::most_threads);
 
     const std::size_t place = r->places.fetch_add(1, std::memory_order_relaxed);
     const std::size_t window = place / recording::events_a_window;
@@ -277,18 +279,27 @@ void record(const void* block, std::uint32_t size) {
     if (events == nullptr) return;
     recorded_event& event = events[place % recording::events_a_window];
     event.size = size;
-    event.thread = thread;
+    event.thread = thread & recorded_event::most_threads;
+    event.alignment_log2 = alignment_log2 & 0xffU;
     // The address last: an event that has one is whole.
     __atomic_store_n(&event.address, reinterpret_cast<std::uintptr_t>(block), __ATOMIC_RELEASE);
 }
 
-void record_release(const void* block) { record(block, 0); }
+void record_release(const void* block) { record(block, 0, 0); }
 
-/// Records `block`, if it is one, and returns it.
-void* recorded(void* block, std::size_t size) {
-    if (block != nullptr) record(block, static_cast<std::uint32_t>(std::clamp<std::size_t>(size, 1, UINT32_MAX)));
+/// Records `block`, if it is one, and returns it. `alignment`: what was asked for beyond what every block has.
+void* recorded(void* block, std::size_t size, std::size_t alignment = 0) {
+    if (block != nullptr) {
+        const std::uint32_t alignment_log2 = alignment <= alignof(std::max_align_t)
+                                                 ? 0
+                                                 : std::min(static_cast<std::uint32_t>(std::bit_width(alignment - 1)),
+                                                            recorded_event::most_alignment_log2);
+        record(block, static_cast<std::uint32_t>(std::clamp<std::size_t>(size, 1, UINT32_MAX)), alignment_log2);
+    }
     return block;
 }
+
+std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
 }  // namespace
 
@@ -336,28 +347,28 @@ void* reallocarray(void* ptr, std::size_t nmemb, std::size_t size) noexcept {
 int posix_memalign(void** memptr, std::size_t alignment, std::size_t size) noexcept {
     const functions* const next = next_functions();
     const int error = next != nullptr ? next->posix_memalign(memptr, alignment, size) : ENOMEM;
-    if (error == 0) recorded(*memptr, size);
+    if (error == 0) recorded(*memptr, size, alignment);
     return error;
 }
 
 void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
     const functions* const next = next_functions();
-    return next != nullptr ? recorded(next->aligned_alloc(alignment, size), size) : nullptr;
+    return next != nullptr ? recorded(next->aligned_alloc(alignment, size), size, alignment) : nullptr;
 }
 
 void* memalign(std::size_t alignment, std::size_t size) noexcept {
     const functions* const next = next_functions();
-    return next != nullptr ? recorded(next->memalign(alignment, size), size) : nullptr;
+    return next != nullptr ? recorded(next->memalign(alignment, size), size, alignment) : nullptr;
 }
 
 void* valloc(std::size_t size) noexcept {
     const functions* const next = next_functions();
-    return next != nullptr ? recorded(next->valloc(size), size) : nullptr;
+    return next != nullptr ? recorded(next->valloc(size), size, page_size()) : nullptr;
 }
 
 void* pvalloc(std::size_t size) noexcept {
     const functions* const next = next_functions();
-    return next != nullptr ? recorded(next->pvalloc(size), size) : nullptr;
+    return next != nullptr ? recorded(next->pvalloc(size), size, page_size()) : nullptr;
 }
 
 }  // extern "C"

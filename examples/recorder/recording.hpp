@@ -8,7 +8,7 @@
 /// Starts the file. Numbers are in the byte order of the machine that recorded.
 struct recording_header {
     static constexpr char expected_magic[8] = {'f', 'i', 'x', 'p', 'o', 'o', 'l', '\n'};
-    static constexpr std::uint32_t expected_version = 1;
+    static constexpr std::uint32_t expected_version = 2;
 
     char magic[8];
     std::uint32_t version;
@@ -20,10 +20,12 @@ struct recording_header {
 /// padded with zeros. A process that is killed may leave events between them that have no address yet.
 struct recorded_event {
     std::uint64_t address;
-    std::uint32_t size;    // bytes asked for, 1 where that was 0, at most 2^32 - 1; of a release 0
-    std::uint32_t thread;  // counts from 1
+    std::uint32_t size;                // bytes asked for, 1 where that was 0, at most 2^32 - 1; of a release 0
+    std::uint32_t thread : 24;         // counts from 1
+    std::uint32_t alignment_log2 : 8;  // of the alignment asked for, where that is above 16; else 0
 
-    static constexpr std::uint32_t most_threads = 1U << 24;
+    static constexpr std::uint32_t most_threads = (1U << 24) - 1;
+    static constexpr std::uint32_t most_alignment_log2 = 31;
 };
 
 /// The file grows by so many bytes at once.

@@ -62,6 +62,7 @@ void calls() {
     });
     three([] { return std::aligned_alloc(64, 2624); });
     three([] { return ::memalign(64, 2701); });
+    three([] { return ::memalign(16, 2711); });
     three([] { return ::valloc(2801); });
     three([] { return ::pvalloc(2901); });
     for (int i = 0; i < 3; ++i) ::operator delete(hidden(::operator new(3001)));
