@@ -3,11 +3,11 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <memory_resource>
@@ -24,7 +24,6 @@
 /// is released after the time was taken. Returns nanoseconds per operation of the program.
 // static, so that each contender's loop stands inline, and alike in every program.
 template <class Memory> static double play_once(const program_trace& t, Memory memory, std::vector<void*>& slots) {
-    using clock = std::chrono::steady_clock;
     std::size_t broken_stamps = 0;
     const auto play = [&](std::size_t from, std::size_t to) {
         for (std::size_t i = from; i < to; ++i) {
@@ -44,12 +43,12 @@ template <class Memory> static double play_once(const program_trace& t, Memory m
             }
         }
     };
-    const clock::time_point start = clock::now();
+    const std::clock_t start = std::clock();  // the processor's time: another program beside does not count
     play(0, t.recorded);
-    const std::chrono::duration<double, std::nano> taken = clock::now() - start;
+    const double taken = static_cast<double>(std::clock() - start) * 1e9 / CLOCKS_PER_SEC;
     play(t.recorded, t.events.size());
     if (broken_stamps != 0) throw std::runtime_error(t.name + ": a block changed while it was in use");
-    return taken.count() / static_cast<double>(t.recorded);
+    return taken / static_cast<double>(t.recorded);
 }
 
 /// operator new, as a program calls it: with an alignment only where that is a special one.
