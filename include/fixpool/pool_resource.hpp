@@ -54,7 +54,7 @@ public:
 
     basic_pool_resource(const basic_pool_resource&) = delete;
     basic_pool_resource& operator=(const basic_pool_resource&) = delete;
-    ~basic_pool_resource() override { release(); }
+    ~basic_pool_resource() override { large_.release(*upstream_resource()); }  // the pages go by themselves
 
     /// Gives all memory back to the upstream resource, whoever holds blocks in it. Complexity: O(pages + large blocks).
     void release() noexcept {

@@ -72,9 +72,12 @@ public:
         }
     }
 
-    /// Takes all entries out, and gives the table's memory back.
-    void clear(std::pmr::memory_resource& upstream) noexcept {
+    /// Gives the table's memory back. Ensures: only `clear` and the destructor may follow.
+    void give_back(std::pmr::memory_resource& upstream) noexcept {
         if (places_ != own_) upstream.deallocate(places_, bytes(), alignof(Entry));
+    }
+    /// Makes a table of no entries, whose memory is given back.
+    void clear() noexcept {
         for (Entry& place : own_) place = Entry();
         use(own_, own_places);
     }

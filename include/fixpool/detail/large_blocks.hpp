@@ -51,10 +51,12 @@ public:
 
     /// Gives all blocks back.
     void release(std::pmr::memory_resource& upstream) noexcept {
+        if (table_.size() == 0 && table_.bytes() == 0) return;
         table_.for_each([&upstream](large_block& block) {
             upstream.deallocate(reinterpret_cast<void*>(block.tag), block.size, block.alignment);
         });
-        table_.clear(upstream);
+        table_.give_back(upstream);
+        table_.clear();
     }
 
 private:

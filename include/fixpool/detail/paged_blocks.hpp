@@ -43,7 +43,7 @@ public:
     }
     paged_blocks(const paged_blocks&) = delete;
     paged_blocks& operator=(const paged_blocks&) = delete;
-    ~paged_blocks() { release_pages(); }
+    ~paged_blocks() { give_all_back(); }
 
     [[nodiscard]] std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
     [[nodiscard]] const address_table<page_state>& pages() const noexcept { return table_; }
@@ -144,8 +144,8 @@ public:
 
     /// Gives all pages back, whoever holds their blocks.
     void release_pages() noexcept {
-        table_.for_each([this](page_state& page) { give_back(page); });
-        table_.clear(*upstream_);
+        give_all_back();
+        table_.clear();
         for (page_queue& pages : classes_) pages = page_queue{.current = &nothing_};
     }
 
@@ -286,6 +286,10 @@ private:
         return reinterpret_cast<std::uintptr_t>(memory);
     }
 
+    void give_all_back() noexcept {
+        table_.for_each([this](page_state& page) { give_back(page); });
+        table_.give_back(*upstream_);
+    }
     void give_back(page_state& page) noexcept {
         detail::unfence(page.address(), page.size());
         upstream_->deallocate(page.address(), page.size(), page.size());
