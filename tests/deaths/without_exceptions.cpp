@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // Built with -fno-exceptions -fno-rtti: what would be thrown is printed, and the program aborts.
+#include <fixpool/arenas.hpp>
 #include <fixpool/fixpool.hpp>
 
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+
+#include "../support/child.hpp"
 
 int main(int argc, char** argv) {
     const char* const wish = argc == 2 ? argv[1] : "";
@@ -18,6 +21,10 @@ int main(int argc, char** argv) {
     if (std::strcmp(wish, "small_buffer") == 0) {
         alignas(8) static std::byte buffer[100];
         fixpool::memory_pool pool({64, 2}, fixpool::arena::borrow(buffer));
+    }
+    if (std::strcmp(wish, "cannot_lock") == 0) {
+        if (!child::refuse_to_lock(12)) std::puts("the system does not refuse");  // ENOMEM
+        fixpool::memory_pool pool({1000, 1000}, fixpool::mapped_arena({.lock = true}));
     }
     fixpool::typed_pool<int> numbers(1);
     const auto number = numbers.allocate(42);

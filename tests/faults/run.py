@@ -27,6 +27,7 @@ BUILD = ROOT / "build" / "faults"
 # A header's tests, before all others: the files where its faults show, and what is no file by itself (see Tree.nearest).
 NEAREST = {
     "arena": ["arena", "moves"],
+    "arenas": ["arenas"],
     "block": ["block", "typed_pool", "shared_pool"],
     "checking": ["memory_pool", "debug"],
     "detail/debug_bytes": ["debug", "address sanitizer: .*, debug"],
@@ -50,6 +51,7 @@ NEAREST = {
     "detail/list_batches": ["detail/shared_state", "order", "shared_memory_pool", "interleavings: quick", "address sanitizer: .*checked$"],
     "detail/magazine": ["detail/magazine", "interleavings: quick", "magazines", "shared_pool", "shared_memory_pool"],
     "detail/shared_state": ["detail/shared_state", "model", "interleavings: quick", "shared_pool", "shared_memory_pool", "order", "under_tsan", "audit", "address sanitizer: .*checked$"],
+    "detail/system_memory": ["arenas", "without exceptions: "],
     "detail/threads": ["detail/shared_state", "shared_pool", "magazines", "under_tsan"],
     "detail/text_line": ["violation", "memory_pool"],
     "exhausted": ["memory_pool", "debug"],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What programs write, for compilers with the warnings that programs turn on: none comes from a line of ours.
+#include <fixpool/arenas.hpp>
 #include <fixpool/fixpool.hpp>
 
 #include <utility>
@@ -35,6 +36,9 @@ template <fixpool::checking C> static int use() {
     static unsigned char lent[1000];
     const int size = 1000;
     const fixpool::basic_memory_pool<C> borrowed({24, 3}, fixpool::arena::borrow({lent, size}));
+    const fixpool::basic_memory_pool<C> mapped({24, 3}, fixpool::mapped_arena({.guard_pages = true}));
+    const fixpool::basic_memory_pool<C> from_resource({24, 3},
+                                                      fixpool::memory_resource_arena(std::pmr::new_delete_resource()));
     moved.deallocate(moved.allocate());
     return one->number() + two->number() + three->value + static_cast<int>(four->second) + (five ? 1 : 0);
 }
