@@ -52,7 +52,7 @@ public:
     mimalloc_allocator() = default;
     template <class U> mimalloc_allocator(const mimalloc_allocator<U>&) noexcept {}  // rebinds
     [[nodiscard]] T* allocate(std::size_t n) {
-        return static_cast<T*>(allocate_by_mimalloc(n * sizeof(T), alignof(T)));  // NOLINT(bugprone-sizeof-expression)
+        return static_cast<T*>(allocate_by_mimalloc(n * sizeof(T), alignof(T)));
     }
     void deallocate(T* block, std::size_t) noexcept { mimalloc_calls.deallocate(block); }
     friend bool operator==(mimalloc_allocator, mimalloc_allocator) { return true; }
