@@ -59,9 +59,9 @@ private:
         for (const auto place : places) of.splice(of.end(), of, place);
     }
 
-    key_sets keys_{100'000};
+    key_sets keys_{200'000};
 };
 
 }  // namespace
 
-workload list_workload() { return on_every_memory<list_play>("list", 8); }
+workload list_workload() { return on_every_memory<list_play>("list", 5); }

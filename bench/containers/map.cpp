@@ -49,9 +49,9 @@ public:
     }
 
 private:
-    key_sets keys_{100'000};
+    key_sets keys_{200'000};
 };
 
 }  // namespace
 
-workload map_workload() { return on_every_memory<map_play>("map", 5); }
+workload map_workload() { return on_every_memory<map_play>("map", 3); }

@@ -49,9 +49,9 @@ public:
     }
 
 private:
-    key_sets keys_{200'000};
+    key_sets keys_{400'000};
 };
 
 }  // namespace
 
-workload unordered_map_workload() { return on_every_memory<unordered_map_play>("unordered_map", 5); }
+workload unordered_map_workload() { return on_every_memory<unordered_map_play>("unordered_map", 3); }
