@@ -39,12 +39,15 @@ struct FIXPOOL_HIDDEN_FUNCTIONS resource_options {
 ///
 /// Complexity: O(1) but for what upstream does; a release O(1), expected: it looks into a hash table of pages.
 /// Thread safety: one thread at a time.
-template <checking C = checking::checked> class basic_pool_resource final : public std::pmr::memory_resource {
+template <checking C = checking::checked> class basic_pool_resource : public std::pmr::memory_resource {
 public:
-    /// `upstream` must outlive the resource. Each page is one allocation, and what is kept of it another one.
-    explicit basic_pool_resource(std::pmr::pool_options sizes = {},
-                                 std::pmr::memory_resource* upstream = std::pmr::get_default_resource(),
-                                 resource_options options = {}) noexcept
+    /// The standard's constructors. They allocate nothing. `upstream` must outlive the resource. Each page is one
+    /// allocation, and what is kept of it another one.
+    FIXPOOL_HIDDEN basic_pool_resource() noexcept : basic_pool_resource(std::pmr::pool_options()) {}
+    FIXPOOL_HIDDEN explicit basic_pool_resource(const std::pmr::pool_options& sizes) noexcept
+        : basic_pool_resource(sizes, std::pmr::get_default_resource()) {}
+    basic_pool_resource(const std::pmr::pool_options& sizes, std::pmr::memory_resource* upstream,
+                        resource_options options = {}) noexcept
         : blocks_(upstream),
           sizes_(chosen(sizes)),
           small_(detail::smaller(sizes_.largest_required_pool_block, detail::largest_small)),
@@ -80,6 +83,22 @@ public:
         blocks_.count(all, detail::class_shapes.data());
         for (const pool_stats& stats : all)
             if (stats.total_blocks != 0) fn(stats);
+    }
+
+protected:
+    /// What a class that derives may put its own code around. pool_allocator calls this class's own for single objects.
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        if (!is_small(bytes, alignment)) [[unlikely]]
+            return allocate_any(bytes, alignment);
+        return take(small_class(bytes, alignment), bytes);
+    }
+    void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
+        if (!is_small(bytes, alignment)) [[unlikely]]
+            return deallocate_any(block, bytes, alignment);
+        put(small_class(bytes, alignment), block, bytes);
+    }
+    [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+        return this == &other;
     }
 
 private:
@@ -125,20 +144,6 @@ private:
 
     [[nodiscard]] detail::page_growth growth_of(std::size_t size_class) const noexcept {
         return detail::growth_of(detail::class_shapes[size_class].stride, sizes_.max_blocks_per_chunk);
-    }
-
-    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-        if (!is_small(bytes, alignment)) [[unlikely]]
-            return allocate_any(bytes, alignment);
-        return take(small_class(bytes, alignment), bytes);
-    }
-    void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
-        if (!is_small(bytes, alignment)) [[unlikely]]
-            return deallocate_any(block, bytes, alignment);
-        put(small_class(bytes, alignment), block, bytes);
-    }
-    [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
-        return this == &other;
     }
 
     [[nodiscard]] void* take(std::size_t size_class, std::size_t bytes) {
