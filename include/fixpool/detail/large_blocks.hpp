@@ -22,10 +22,10 @@ struct large_block {
 /// The large blocks of one resource that are in use. Each operation takes O(1), expected, and what upstream takes.
 class large_blocks {
 public:
-    /// Throws: what upstream throws, and then nothing is lost; std::bad_alloc for more than PTRDIFF_MAX bytes, of which
-    /// libstdc++ 12 makes a small block.
+    /// Throws: what upstream throws, and then nothing is lost; std::bad_alloc if upstream returns nullptr.
     [[nodiscard]] void* allocate(std::pmr::memory_resource& upstream, std::size_t bytes, std::size_t alignment) {
-        if (bytes > max_bytes) raise_made<std::bad_alloc>();
+        if (bytes > max_bytes) [[unlikely]]
+            refuse(upstream);
         table_.reserve(upstream, [](const large_block*, large_block&) noexcept {});
         void* const memory = upstream.allocate(bytes, alignment);
         if (memory == nullptr) raise_made<std::bad_alloc>();
@@ -60,6 +60,17 @@ public:
     }
 
 private:
+    /// Lets upstream say that nobody has so much: the exception is the upstream's, as the standard has it. It is asked for
+    /// the largest size and alignment. Sizes below are rounded up by libstdc++ 12, and then are small.
+    [[noreturn]] FIXPOOL_COLD static void refuse(std::pmr::memory_resource& upstream) {
+        const volatile auto bytes = static_cast<std::size_t>(-1);  // volatile: compilers warn of such a request
+        const volatile std::size_t alignment = bytes / 2 + 1;
+        if (void* const memory = upstream.allocate(bytes, alignment); memory != nullptr) {
+            upstream.deallocate(memory, bytes, alignment);
+        }
+        raise_made<std::bad_alloc>();
+    }
+
     [[nodiscard]] large_block* find(const void* memory) const noexcept {
         return memory == nullptr ? nullptr : table_.find(reinterpret_cast<std::uintptr_t>(memory));
     }
