@@ -16,7 +16,8 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 /// Blocks are taken from one list and come back to another, as in mimalloc: so neither waits for what the other one has
 /// just stored.
 // Invariant: a block below `carved` is in the list from `head` or in that from `returned`, or its link says why not.
-struct page_state {
+// It has 32 bytes, by its alignment also with 32-bit addresses: a table's entry has a power of two of bytes.
+struct alignas(16) page_state {
     static constexpr std::uint16_t number = 0x1fff;      // the part of a link that is a block's number
     static constexpr std::uint16_t none = 0x2000;        // instead of a number: no block, the end of a list
     static constexpr std::uint16_t fresh = 0x4000;       // beside a number: the link's block was never handed out
