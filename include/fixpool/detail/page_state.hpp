@@ -48,7 +48,7 @@ struct alignas(16) page_state {
     [[nodiscard]] bool has_head() const noexcept { return (head & none) == 0; }
     /// Makes the blocks that were released the ones that are handed out. Requires: has_head() is false.
     [[nodiscard]] bool take_returned() noexcept {
-        head = std::exchange(returned, none);
+        head = std::exchange(returned, std::uint16_t{none});  // a copy: no symbol that pins a plug-in
         return has_head();
     }
     /// Blocks that are not free.
