@@ -217,7 +217,6 @@ private:
     }
 
     /// Puts the next blocks of a page into its free list, in order of addresses. Requires: none of it is free.
-    // Batches end at the same blocks each time: all blocks of one have been handed out, or none.
     static page_state& carve(page_state& page) noexcept {
         const std::size_t from = page.carved, to = smaller(from + page.batch, page.capacity);
         const unsigned mark = from < page.linked ? 0U : page_state::fresh;
@@ -226,7 +225,8 @@ private:
         for (; i + 8 <= to; i += 8)
             for (unsigned k = 0; k < 8; ++k) page.links[i + k] = static_cast<std::uint16_t>((i + k + 1) | mark);
         for (; i < to; ++i) page.links[i] = static_cast<std::uint16_t>((i + 1) | mark);
-        page.links[to - 1] = static_cast<std::uint16_t>(page_state::none | mark);
+        for (i = page.linked; i < to && mark == 0; ++i) page.links[i] |= page_state::fresh;
+        page.links[to - 1] = static_cast<std::uint16_t>(page_state::none | (page.links[to - 1] & page_state::fresh));
         page.head = static_cast<std::uint16_t>(from);
         page.carved = static_cast<std::uint16_t>(to);
         if (page.linked < to) page.linked = static_cast<std::uint16_t>(to);
@@ -242,6 +242,7 @@ private:
             enqueue(page, classes_[size_class]);
         } else {
             page.countdown = page_state::distant;
+            page.linked = static_cast<std::uint16_t>(handed_out(page));  // the rest is as if it never was free
             page.carved = 0;
             page.returned = page_state::none;
             carve(page);
