@@ -91,9 +91,11 @@ private:
     static constexpr auto spread =  // 2^bits / the golden ratio: neighbours are far apart (Knuth)
         static_cast<std::uintptr_t>(std::uint64_t{0x9e37'79b9'7f4a'7c15} >> (64 - bits));
 
-    /// Where the search for a tag begins. The upper half of a product depends on all of the tag's bits.
+    /// Where the search for a tag begins. The bits in the middle of a product depend on most of the tag's bits. Not the
+    /// upper half of 32 bits: a table may have more bytes than that half can count.
     [[nodiscard]] FIXPOOL_WRAPS Entry* place_of(std::uintptr_t tag) const noexcept {
-        const std::uintptr_t offset = (tag * spread >> bits / 2) & offset_mask_;
+        const std::uintptr_t offset =
+            static_cast<std::uintptr_t>(std::uint64_t{tag} * spread >> bits / 2) & offset_mask_;
         return reinterpret_cast<Entry*>(reinterpret_cast<std::byte*>(places_) + offset);
     }
     [[nodiscard]] Entry* next(Entry* at) const noexcept { return at == places_ + mask_ ? places_ : at + 1; }
