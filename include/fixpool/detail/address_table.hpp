@@ -12,6 +12,14 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
+/// As upstream.allocate. Some resources return nullptr where there is no memory: that is a std::bad_alloc, too.
+[[nodiscard]] inline void* memory_from(std::pmr::memory_resource& upstream, std::size_t bytes, std::size_t alignment) {
+    void* volatile memory = upstream.allocate(bytes, alignment);
+    void* const seen = memory;  // libstdc++ says that it is aligned and not nullptr: compilers would believe that
+    if (seen == nullptr) raise_made<std::bad_alloc>();
+    return seen;
+}
+
 /// A hash table of entries, each with a `tag` that is not 0 and tells it from all others. An entry is found in O(1), expected. Nothing is read but the table. Its
 /// memory comes from an upstream that each caller hands in, always the same one.
 // Invariant: size_ <= most_, at most an eighth of the places, but of the first few: nearly each search ends at once.
@@ -113,7 +121,7 @@ private:
 
     template <class Moved> FIXPOOL_COLD void grow(std::pmr::memory_resource& upstream, Moved& moved) {
         const std::size_t count = size_ * 16, old_bytes = bytes();
-        void* const memory = upstream.allocate(count * sizeof(Entry), alignof(Entry));
+        void* const memory = memory_from(upstream, count * sizeof(Entry), alignof(Entry));
         Entry *const old = places_, *const old_end = places_ + mask_ + 1;
         auto* const grown = static_cast<Entry*>(memory);
         for (std::size_t i = 0; i < count; ++i) ::new (static_cast<void*>(grown + i)) Entry();

@@ -27,8 +27,7 @@ public:
         if (bytes > max_bytes) [[unlikely]]
             refuse(upstream);
         table_.reserve(upstream, [](const large_block*, large_block&) noexcept {});
-        void* const memory = upstream.allocate(bytes, alignment);
-        if (memory == nullptr) raise_made<std::bad_alloc>();
+        void* const memory = memory_from(upstream, bytes, alignment);
         table_.insert({reinterpret_cast<std::uintptr_t>(memory), bytes, alignment});
         return memory;
     }

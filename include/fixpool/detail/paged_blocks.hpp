@@ -263,7 +263,7 @@ private:
         struct lease {  // gives the links back if there is no page
             std::pmr::memory_resource* upstream;
             std::size_t size;
-            void* memory = upstream->allocate(size, alignof(std::uintptr_t));
+            void* memory = memory_from(*upstream, size, alignof(std::uintptr_t));
             ~lease() {
                 if (memory != nullptr) upstream->deallocate(memory, size, alignof(std::uintptr_t));
             }
@@ -278,8 +278,7 @@ private:
     }
 
     [[nodiscard]] std::uintptr_t page_from_upstream(std::size_t bytes) {
-        void* const memory = upstream_->allocate(bytes, bytes);
-        if (memory == nullptr) raise_made<std::bad_alloc>();
+        void* const memory = memory_from(*upstream_, bytes, bytes);
         if (padding_of(memory, bytes) != 0) {
             upstream_->deallocate(memory, bytes, bytes);
             raise<std::length_error>("fixpool: the upstream resource returned memory that is not aligned as asked");
