@@ -62,8 +62,8 @@ public:
     }
 
     [[nodiscard]] basic_pool_resource<C>* resource() const noexcept { return resource_; }
-    [[nodiscard]] friend bool operator==(const pool_allocator& a, const pool_allocator& b) noexcept {
-        return a.resource_ == b.resource_;
+    template <class U> [[nodiscard]] bool operator==(const pool_allocator<U, C>& other) const noexcept {
+        return resource_ == other.resource();
     }
 
 private:
@@ -88,7 +88,7 @@ public:
     [[nodiscard]] T* allocate(std::size_t n) { return memory::allocate(Resource, n); }
     void deallocate(T* objects, std::size_t n) noexcept { memory::deallocate(Resource, objects, n); }
 
-    [[nodiscard]] friend bool operator==(const static_pool_allocator&, const static_pool_allocator&) noexcept {
+    template <class U> [[nodiscard]] bool operator==(const static_pool_allocator<U, Resource>&) const noexcept {
         return true;
     }
 };
