@@ -185,12 +185,16 @@ private:
             const detail::page_misuse found = blocks_.misuse_of(block, detail::class_shapes.data());
             violation v{found.kind,        this,           name(),          block,           found.index,
                         found.page_blocks, found.page_out, site::unknown(), site::unknown(), reporter_.context()};
-            const std::size_t taken =
-                found.kind == violation_kind::foreign_pointer ? large_.size_of(block) : found.stride;
-            if (taken != 0 && found.kind == violation_kind::foreign_pointer) v.kind = violation_kind::size_mismatch;
+            const detail::large_block* const large = found.stride == 0 ? large_.find(block) : nullptr;
+            if (large != nullptr) v.kind = violation_kind::size_mismatch;
             detail::text_line sizes;
-            if (v.kind == violation_kind::size_mismatch)
-                v.problem = sizes.add("it has ").add(taken).add(" bytes, and was released with ").add(bytes).c_str();
+            if (v.kind == violation_kind::size_mismatch) {
+                sizes.add("it has ").add(large != nullptr ? large->size : found.stride);
+                v.problem = sizes.add(" bytes, and was released with ").add(bytes).c_str();
+                const std::size_t fitting = detail::size_of_class(any_class(bytes, 1));
+                if (large != nullptr ? large->size == bytes : found.stride == fitting)
+                    sizes.add(" of another alignment");
+            }
             reporter_.report(v);
         }
     }

@@ -42,10 +42,9 @@ public:
         return true;
     }
 
-    /// The size of the block at that address, in bytes; 0: there is none.
-    [[nodiscard]] std::size_t size_of(const void* memory) const noexcept {
-        const large_block* const block = find(memory);
-        return block == nullptr ? 0 : block->size;
+    /// The block at that address, or nullptr.
+    [[nodiscard]] large_block* find(const void* memory) const noexcept {
+        return memory == nullptr ? nullptr : table_.find(reinterpret_cast<std::uintptr_t>(memory));
     }
 
     /// Gives all blocks back.
@@ -68,10 +67,6 @@ private:
             upstream.deallocate(memory, bytes, alignment);
         }
         raise_made<std::bad_alloc>();
-    }
-
-    [[nodiscard]] large_block* find(const void* memory) const noexcept {
-        return memory == nullptr ? nullptr : table_.find(reinterpret_cast<std::uintptr_t>(memory));
     }
 
     address_table<large_block> table_;
