@@ -55,6 +55,7 @@ public:
     explicit basic_pool_resource(std::pmr::memory_resource* upstream, resource_options options = {}) noexcept
         : basic_pool_resource(std::pmr::pool_options(), upstream, options) {}
 
+    basic_pool_resource(std::nullptr_t, resource_options = {}) = delete;  // nor `{}`, which would be nullptr
     basic_pool_resource(const basic_pool_resource&) = delete;
     basic_pool_resource& operator=(const basic_pool_resource&) = delete;
     ~basic_pool_resource() override { large_.release(*upstream_resource()); }  // the pages go by themselves
