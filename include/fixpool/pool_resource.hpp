@@ -233,7 +233,7 @@ private:
         return memory;
     }
     void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
-        if (from_upstream_ == 0 || pool_.contains(block)) return pool_.deallocate(block);
+        if (from_upstream_ == 0 || block == nullptr || pool_.contains(block)) return pool_.deallocate(block);
         --from_upstream_;
         upstream_->deallocate(block, bytes, alignment);
     }
