@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
-#include "support/upstream.hpp"
+#include "support/strict_upstream.hpp"
 #include "support/violations.hpp"
 
 using fixpool::checking;
@@ -155,7 +155,7 @@ TEMPLATE_TEST_CASE_SIG("each number of objects of each size is aligned, writable
         CHECK(play(static_cast<short*>(nullptr)));
         CHECK(play(static_cast<double*>(nullptr)));
         CHECK(play(static_cast<std::array<char, 3>*>(nullptr)));
-        CHECK(play(static_cast<std::array<long, 3>*>(nullptr)));
+        CHECK(play(static_cast<std::array<std::int64_t, 3>*>(nullptr)));
         CHECK(play(static_cast<std::array<char, 1024>*>(nullptr)));
         CHECK(play(static_cast<std::array<char, 1025>*>(nullptr)));
         CHECK(play(static_cast<std::array<char, 5000>*>(nullptr)));
@@ -181,14 +181,14 @@ TEST_CASE("an allocator and its resource serve each other's blocks", "[pool_allo
     };
     exchange(static_cast<char*>(nullptr));
     exchange(static_cast<std::array<char, 25>*>(nullptr));
-    exchange(static_cast<std::array<long, 3>*>(nullptr));
-    exchange(static_cast<std::array<long, 1000>*>(nullptr));
+    exchange(static_cast<std::array<std::int64_t, 3>*>(nullptr));
+    exchange(static_cast<std::array<std::int64_t, 1000>*>(nullptr));
     exchange(static_cast<aligned_to_64*>(nullptr));
     CHECK(in_use(resource) == 0);
     CHECK(violations.count() == 0);
     (void)pool_allocator<std::array<char, 24>>(&resource).allocate(1);
     CHECK(in_use(resource, 24) == 1);
-    (void)pool_allocator<std::array<long, 3>>(&resource).allocate(2);
+    (void)pool_allocator<std::array<std::int64_t, 3>>(&resource).allocate(2);
     CHECK(in_use(resource, 48) == 1);
     (void)pool_allocator<aligned_to_64>(&resource).allocate(1);
     CHECK(in_use(resource, 128) == 1);
@@ -197,9 +197,9 @@ TEST_CASE("an allocator and its resource serve each other's blocks", "[pool_allo
 TEST_CASE("misuse by an allocator is a violation, for one object and for many", "[pool_allocator]") {
     recorded_violations violations;
     pool_resource resource;
-    pool_allocator<long> allocator(&resource);
-    long* const one = allocator.allocate(1);
-    long* const many = allocator.allocate(3);
+    pool_allocator<std::int64_t> allocator(&resource);
+    std::int64_t* const one = allocator.allocate(1);
+    std::int64_t* const many = allocator.allocate(3);
     allocator.deallocate(one, 3);
     CHECK(violations.last().kind == violation_kind::size_mismatch);
     allocator.deallocate(many, 1);
@@ -212,7 +212,7 @@ TEST_CASE("misuse by an allocator is a violation, for one object and for many", 
     CHECK(violations.last().kind == violation_kind::double_free);
     allocator.deallocate(many, 3);
     CHECK(violations.last().kind == violation_kind::double_free);
-    long local = 0;
+    std::int64_t local = 0;
     allocator.deallocate(&local, 1);
     CHECK(violations.last().kind == violation_kind::foreign_pointer);
     CHECK(violations.last().pool == &resource);
@@ -223,10 +223,10 @@ TEST_CASE("misuse by an allocator is a violation, for one object and for many", 
 TEST_CASE("more objects than memory can hold are a bad_array_new_length", "[pool_allocator]") {
     strict_upstream upstream;
     pool_resource resource(&upstream);
-    pool_allocator<long> allocator(&resource);
-    on_static<long> of_static;
-    for (const std::size_t n :
-         {SIZE_MAX, SIZE_MAX / sizeof(long), SIZE_MAX / sizeof(long) + 2, SIZE_MAX / 2 / sizeof(long) + 1}) {
+    pool_allocator<std::int64_t> allocator(&resource);
+    on_static<std::int64_t> of_static;
+    for (const std::size_t n : {SIZE_MAX, SIZE_MAX / sizeof(std::int64_t), SIZE_MAX / sizeof(std::int64_t) + 2,
+                                SIZE_MAX / 2 / sizeof(std::int64_t) + 1}) {
         CHECK_THROWS_AS(allocator.allocate(n), std::bad_array_new_length);
         CHECK_THROWS_AS(of_static.allocate(n), std::bad_array_new_length);
     }
@@ -319,10 +319,10 @@ TEST_CASE("allocate_shared takes one block of a pool, and gives it back", "[pool
     recorded_violations violations;
     pool_resource resource;
     {
-        const auto object =
-            std::allocate_shared<std::array<long, 4>>(pool_allocator<char>(&resource), std::array<long, 4>{1, 2, 3, 4});
+        const auto object = std::allocate_shared<std::array<std::int64_t, 4>>(pool_allocator<char>(&resource),
+                                                                              std::array<std::int64_t, 4>{1, 2, 3, 4});
         CHECK(in_use(resource) == 1);
-        const std::weak_ptr<std::array<long, 4>> weak = object;
+        const std::weak_ptr<std::array<std::int64_t, 4>> weak = object;
         CHECK((*object)[3] == 4);
         const auto of_static = std::allocate_shared<int>(on_static<int>(), 5);
         CHECK(*of_static == 5);
@@ -391,7 +391,7 @@ TEST_CASE("containers that make their allocators themselves live on a static_poo
         json<on_static> root;
         for (int i = 0; i < 100; ++i) {
             json<on_static> element;
-            element["a name that is too long for the string's own bytes"].push_back({});
+            element["a name that is too std::int64_t for the string's own bytes"].push_back({});
             root["elements"].push_back(std::move(element));
         }
         CHECK(in_use(static_resource) > 400);

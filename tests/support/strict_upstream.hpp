@@ -76,6 +76,7 @@ private:
             if (how_ == failure::throws) throw std::bad_alloc();
             if (how_ == failure::returns_null) return nullptr;
         }
+        if (bytes > PTRDIFF_MAX / 2) throw std::bad_alloc();
         // Something else between two pieces, so that a neighbour's address is nobody's. All bytes are set: nobody may
         // rely on what they are.
         const bool is_crooked = fails;

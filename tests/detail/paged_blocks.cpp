@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSL-1.0
+// What tests of pool_resource do not reach.
+#include <fixpool/detail/paged_blocks.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory_resource>
+#include <set>
+#include <vector>
+
+#include "../support/catch.hpp"
+#include "../support/strict_upstream.hpp"
+
+using fixpool::checking;
+using fixpool::violation_kind;
+using fixpool::detail::block_shape;
+using fixpool::detail::page_misuse;
+using fixpool::detail::page_state;
+
+namespace {
+
+/// Pages that lie where they are told to, at multiples of a power of two that is larger than they are; nobody writes to them.
+class far_apart final : public std::pmr::memory_resource {
+public:
+    explicit far_apart(int bits) : bits_(bits) {}
+    [[nodiscard]] std::size_t pages() const { return pages_; }
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        if (alignment < 4096) return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+        ++pages_;
+        return reinterpret_cast<void*>(static_cast<std::uintptr_t>(++last_) << bits_);
+    }
+    void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+        if (alignment < 4096) return std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+        --pages_;
+    }
+    [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+
+    int bits_;
+    std::size_t last_ = 0, pages_ = 0;
+};
+
+/// Blocks of three classes.
+template <checking C> struct three_classes {
+    explicit three_classes(std::pmr::memory_resource* upstream) : blocks(upstream) {}
+    void* take(std::size_t number) {
+        page_state& page = blocks.current(number);
+        return blocks.take(page.has_head() ? page : blocks.refill(number, shapes[number], most_blocks[number]),
+                           shapes[number], shapes[number].stride);
+    }
+    bool put(std::size_t number, void* block) {
+        return blocks.release(number, shapes[number], block) ||
+               blocks.release_searched(number, shapes[number], block, first_bytes(number));
+    }
+    violation_kind kind_of(const void* block) { return blocks.misuse_of(block, shapes).kind; }
+
+    static constexpr block_shape shapes[] = {block_shape(64), block_shape(1000), block_shape(40000)};
+    static constexpr std::size_t most_blocks[] = {8192, 7, 2};
+    static constexpr std::size_t first_bytes(std::size_t number) {
+        return fixpool::detail::growth_of(shapes[number].stride, most_blocks[number]).first_bytes;
+    }
+    fixpool::detail::paged_blocks<C, 3> blocks;
+};
+
+}  // namespace
+
+// No memory is behind these addresses: what is read or written of a page would end the program, as would what a sanitizer
+// is told of it.
+TEST_CASE("no byte of a page is read or written, and pages that are far apart are told apart", "[paged_blocks]") {
+    if (fixpool::detail::fences || sizeof(void*) < 8) return;
+    for (const int bits : {18, 30, 37, 40, 50}) {
+        far_apart upstream(bits);
+        {
+            three_classes<checking::checked> all(&upstream);
+            std::map<void*, std::size_t> out;
+            for (std::size_t i = 0; i < 600; ++i) CHECK(out.emplace(all.take(i % 3), i % 3).second);
+            bool are_right = true;
+            for (const auto& [block, number] : out) {
+                for (std::size_t other = 0; other < 3; ++other) are_right &= other == number || !all.put(other, block);
+                are_right &= all.kind_of(block) == violation_kind::size_mismatch;
+            }
+            std::size_t nth = 0;
+            for (const auto& [block, number] : out) {
+                if (nth++ % 3 == 0) continue;
+                are_right &= all.put(number, block) && !all.put(number, block);
+                are_right &= all.kind_of(block) == violation_kind::double_free;
+            }
+            const std::size_t pages = upstream.pages();
+            all.blocks.shrink();
+            are_right &= upstream.pages() < pages;
+            nth = 0;
+            for (const auto& [block, number] : out)
+                if (nth++ % 3 == 0) are_right &= all.put(number, block);
+            all.blocks.shrink();
+            INFO("2^" << bits);
+            CHECK(are_right);
+            CHECK(upstream.pages() == 0);
+            CHECK(all.blocks.pages().size() == 0);
+        }
+        CHECK(upstream.pages() == 0);
+    }
+}
+
+TEST_CASE("blocks whose size is no class of a resource's, and of which two fill a page, are served", "[paged_blocks]") {
+    strict_upstream upstream;
+    {
+        three_classes<checking::checked> all(&upstream);
+        for (int turn = 0; turn < 3; ++turn) {
+            std::vector<void*> out;
+            for (int i = 0; i < 50; ++i) out.push_back(all.take(2));
+            CHECK(std::set<void*>(out.begin(), out.end()).size() == 50);
+            CHECK(all.blocks.pages().size() == 25);
+            for (void* const block : out) {
+                CHECK(upstream.owns(static_cast<std::byte*>(block) + 39999));
+                CHECK(all.put(2, block));
+            }
+            fixpool::pool_stats counts[3];
+            all.blocks.count(counts, all.shapes);
+            CHECK(counts[2].total_blocks == 50);
+            CHECK(counts[2].in_use == 0);
+            CHECK(counts[2].peak_in_use == 50);
+            CHECK(counts[0].total_blocks == 0);
+        }
+    }
+    CHECK(upstream.out() + upstream.wrong() == 0);
+}
+
+TEST_CASE("what is wrong with an address tells of its page, and of all pages if it is in none", "[paged_blocks]") {
+    strict_upstream upstream;
+    three_classes<checking::checked> all(&upstream);
+    for (int i = 0; i < 70; ++i) static_cast<void>(all.take(0));
+    auto* const block = static_cast<std::byte*>(all.take(1));
+    const page_misuse inside = all.blocks.misuse_of(block + 1, all.shapes);
+    CHECK(inside.kind == violation_kind::misaligned_pointer);
+    CHECK(inside.index == 0);
+    CHECK(inside.page_blocks == 4);
+    CHECK(inside.page_out == 1);
+    CHECK(inside.stride == 1000);
+    const page_misuse next = all.blocks.misuse_of(block + 3000, all.shapes);
+    CHECK(next.kind == violation_kind::not_allocated);
+    CHECK(next.index == 3);
+    const page_misuse behind = all.blocks.misuse_of(block + 4000, all.shapes);
+    CHECK(behind.kind == violation_kind::foreign_pointer);
+    CHECK(behind.index == fixpool::violation::npos);
+    CHECK(behind.page_blocks == 64 + 1024 + 4);
+    CHECK(behind.page_out == 71);
+    CHECK(behind.stride == 0);
+}
+
+TEST_CASE("links lie outside the pages: a write over whole blocks changes nothing that is known of them",
+          "[paged_blocks]") {
+    if (fixpool::detail::fences) return;  // AddressSanitizer reports it
+    strict_upstream upstream;
+    three_classes<checking::checked> all(&upstream);
+    std::vector<void*> out;
+    for (int i = 0; i < 200; ++i) out.push_back(all.take(0));
+    for (void* const block : out) CHECK(all.put(0, block));
+    for (void* const block : out) std::memset(block, 0x77, 64);
+    std::set<void*> again;
+    for (int i = 0; i < 64 + 1024; ++i) again.insert(all.take(0));
+    CHECK(again.size() == 64 + 1024);
+    for (void* const block : out) CHECK(again.contains(block));
+}
