@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Misuse with the default handler, one case a process: how it ends and what it says is checked from outside.
 #include <fixpool/fixpool.hpp>
+#include <fixpool/pool_resource.hpp>
 
 #include <array>
 #include <atomic>
@@ -8,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory_resource>
 #include <new>
 #include <optional>
 #include <string>
@@ -307,6 +309,33 @@ void shared_double_free() {
     pool.deallocate(block);
 }
 
+void resource_double_free() {
+    fixpool::pool_resource resource(std::pmr::get_default_resource(), {.name = "nodes"});
+    void* const block = resource.allocate(64);
+    resource.deallocate(block, 64);
+    resource.deallocate(block, 64);
+}
+
+void resource_size_mismatch() {
+    fixpool::pool_resource resource(std::pmr::get_default_resource(), {.name = "nodes"});
+    (void)resource.allocate(48);
+    resource.deallocate(resource.allocate(48), 100);
+}
+
+void resource_size_mismatch_of_large_block() {
+    fixpool::pool_resource resource;
+    resource.deallocate(resource.allocate(10000), 100);
+}
+
+void resource_with_live_blocks() {
+    {
+        fixpool::pool_resource resource;
+        (void)resource.allocate(64);
+        (void)resource.allocate(10000);
+    }
+    std::puts("no leak");
+}
+
 #if defined(__unix__)
 /// Both processes have the pool, each its own.
 void forked() {
@@ -368,6 +397,10 @@ constexpr test_case cases[] = {
     {"static_shared_leak", static_shared_leak},
     {"shared_double_free", shared_double_free},
     {"out_of_blocks", out_of_blocks},
+    {"resource_double_free", resource_double_free},
+    {"resource_size_mismatch", resource_size_mismatch},
+    {"resource_size_mismatch_of_large_block", resource_size_mismatch_of_large_block},
+    {"resource_with_live_blocks", resource_with_live_blocks},
 #if defined(__unix__)
     {"forked", forked},
 #endif
