@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 // Seeded bugs, one case a process: the sanitizer that this is built with must report them, and not report "none".
 #include <fixpool/fixpool.hpp>
+#include <fixpool/pool_allocator.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
+#include <memory_resource>
 #include <new>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -135,6 +138,71 @@ template <fixpool::checking C> void shared(const char* bug) {
     if (is("shared_uninitialised_after_reuse") && again[5] == 7) sink = sink + 1;
 }
 
+/// Blocks of a resource, and what lies around them in their page.
+template <fixpool::checking C> void of_resource(const char* bug) {
+    fixpool::basic_pool_resource<C> resource;
+    const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
+    const auto taken = [&resource] { return static_cast<unsigned char*>(resource.allocate(20, 8)); };  // of 24
+    unsigned char* blocks[170];                                                                        // all of a page
+    for (auto& block : blocks) block = taken();
+    if (is("resource_uninitialised_read") && blocks[3][19] == 7) sink = sink + 1;
+    for (auto* const block : blocks) std::memset(block, 1, 20);
+    if (is("resource_overflow_into_padding")) blocks[169][20] = 1;
+    if (is("resource_overflow_behind_last")) blocks[169][24] = 1;
+    if (is("resource_underflow")) blocks[0][-1] = 1;
+    resource.deallocate(blocks[5], 20, 8);
+    if (is("resource_write_after_free")) blocks[5][0] = 1;
+    if (is("resource_write_after_free_at_the_end")) blocks[5][19] = 1;
+    if (is("resource_read_after_free") && blocks[5][8] == 7) sink = sink + 1;
+    if (is("resource_overflow_into_free_block")) blocks[4][24] = 1;
+    auto* const again = taken();
+    if (is("resource_uninitialised_after_reuse") && again[5] == 7) sink = sink + 1;
+    auto* const fresh = taken();  // the first one of the next page
+    if (is("resource_write_into_fresh_block")) fresh[24] = 1;
+    resource.deallocate(again, 20, 8);
+    for (auto*& block : blocks)
+        if (block != again) resource.deallocate(block, 20, 8);
+    if (is("resource_use_after_starting_anew")) blocks[100][0] = 1;
+    if (is("resource_use_after_shrink")) {
+        resource.shrink();
+        blocks[100][0] = 1;
+    }
+    if (is("resource_use_after_release")) {
+        resource.release();
+        fresh[0] = 1;
+    }
+    fixpool::pool_allocator<char, C> allocator(&resource);
+    char* const one = allocator.allocate(1);
+    allocator.deallocate(one, 1);
+    if (is("resource_use_of_allocators_block")) *one = 1;
+    auto* const large = static_cast<unsigned char*>(resource.allocate(20000, 8));
+    resource.deallocate(large, 20000, 8);
+    if (is("resource_use_of_large_block")) large[19999] = 1;
+}
+
+/// Nothing to report: each byte of each size is used, and the memory that a resource lay in is its owner's again.
+template <fixpool::checking C> void none_of_resource() {
+    alignas(4096) static std::byte buffer[1 << 23];
+    {
+        std::pmr::monotonic_buffer_resource upstream(buffer, sizeof buffer, std::pmr::null_memory_resource());
+        fixpool::basic_pool_resource<C> resource(std::pmr::pool_options{}, &upstream);
+        fixpool::basic_pool_resource<C> inner(std::pmr::pool_options{.max_blocks_per_chunk = 5}, &resource);
+        for (int turn = 0; turn < 3; ++turn) {
+            void* blocks[600];
+            for (std::size_t i = 0; i < 600; ++i) blocks[i] = std::memset(resource.allocate(i, 1), turn, i);
+            for (std::size_t i = 0; i < 600; ++i) resource.deallocate(blocks[i], i, 1);
+            void* of_inner[100];
+            for (void*& block : of_inner) block = std::memset(inner.allocate(30), turn, 30);
+            for (void* const block : of_inner) inner.deallocate(block, 30);
+            std::vector<int, fixpool::pool_allocator<int, C>> numbers(&resource);
+            for (int i = 0; i < 1000; ++i) numbers.push_back(i);
+            if (turn == 1) inner.shrink();
+        }
+    }
+    std::memset(buffer, 1, sizeof buffer);
+    if (buffer[300] == std::byte{1}) sink = 1;
+}
+
 /// Threads whose blocks are neighbours, in the same eight bytes for some sizes. Nothing to report.
 void neighbours() {
     for (const std::size_t size : sizes{1, 4, 12, 13, 24}) {
@@ -242,6 +310,10 @@ int main(int argc, char** argv) {
     const bool is_checked = std::strcmp(argv[2], "checked") == 0;
     if (std::strncmp(bug, "shared_", 7) == 0)
         is_checked ? shared<fixpool::checking::checked>(bug) : shared<fixpool::checking::unchecked>(bug);
+    if (std::strncmp(bug, "resource_", 9) == 0 || std::strcmp(bug, "none") == 0)
+        is_checked ? of_resource<fixpool::checking::checked>(bug) : of_resource<fixpool::checking::unchecked>(bug);
+    if (std::strcmp(bug, "none") == 0)
+        is_checked ? none_of_resource<fixpool::checking::checked>() : none_of_resource<fixpool::checking::unchecked>();
     pools both;
     if (is_checked) {
         run(bug, both.checked);
