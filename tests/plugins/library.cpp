@@ -4,6 +4,9 @@
 
 #include "image.hpp"
 
+#include <fixpool/pool_allocator.hpp>
+
+#include <list>
 #include <type_traits>
 #include <vector>
 
@@ -19,6 +22,10 @@ template class fixpool::typed_pool<part>;
 template class fixpool::typed_pool<parcel, fixpool::checking::unchecked>;
 template class fixpool::shared_pool<part>;
 template class fixpool::shared_pool<parcel, fixpool::checking::unchecked>;
+template class fixpool::basic_pool_resource<fixpool::checking::checked>;
+template class fixpool::basic_pool_resource<fixpool::checking::unchecked>;
+template class fixpool::basic_block_resource<fixpool::checking::checked>;
+template class fixpool::pool_allocator<parcel>;
 
 namespace {
 
@@ -49,6 +56,11 @@ int fill_pools() {
     fixpool::memory_pool raw({sizeof(parcel), blocks}, fixpool::arena::borrow(lent));
     fixpool::typed_pool<parcel> typed(blocks);
     fixpool::shared_pool<parcel> shared(blocks);
+    fixpool::pool_resource resource;
+    const std::list<parcel, fixpool::pool_allocator<parcel>> list(100, parcel(), &resource);
+    std::size_t nodes = 0;
+    resource.for_each_pool([&nodes](const fixpool::pool_stats& s) { nodes += s.in_use; });
+    if (nodes != list.size()) return 0;
     return bytes_of(raw) + bytes_of(typed) + bytes_of(shared);
 }
 
