@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Every public template, instantiated as a whole at every level: no member is there that cannot be compiled.
 #include <fixpool/fixpool.hpp>
+#include <fixpool/pool_allocator.hpp>
 
 #include <string>
 
@@ -41,3 +42,16 @@ template class fixpool::detail::shared_state<checking::debug>;
 template class fixpool::basic_shared_memory_pool<checking::debug>;
 template struct std::hash<fixpool::block<std::string>>;
 template struct std::hash<fixpool::shared_block<std::string>>;
+template class fixpool::basic_pool_resource<checking::unchecked>;
+template class fixpool::basic_pool_resource<checking::checked>;
+template class fixpool::basic_block_resource<checking::unchecked>;
+template class fixpool::basic_block_resource<checking::checked>;
+template class fixpool::basic_block_resource<checking::debug>;
+template class fixpool::pool_allocator<std::string, checking::unchecked>;
+template class fixpool::pool_allocator<std::string, checking::checked>;
+namespace {
+fixpool::basic_pool_resource<checking::unchecked> unchecked_resource;
+fixpool::pool_resource checked_resource;
+}  // namespace
+template class fixpool::static_pool_allocator<std::string, unchecked_resource>;
+template class fixpool::static_pool_allocator<std::string, checked_resource>;
