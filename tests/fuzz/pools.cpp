@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A target of libFuzzer: the bytes choose a pool, of any kind, at any level, and then each operation; the model of
-// tests/support/model.hpp says what every answer has to be. `run` builds it.
+// A target of libFuzzer: the bytes choose a pool or a resource, of any kind, at any level, and then each operation; the
+// models of tests/support say what every answer has to be. `run` builds it.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../support/model.hpp"
+#include "../support/resource_model.hpp"
 
 using fixpool::checking;
 using model::objects;
@@ -72,12 +73,34 @@ template <checking C> void play_kind(std::size_t kind, model::setup setup, const
     play_objects(std::integral_constant<std::size_t, 3>());
 }
 
+/// A pool_resource on an upstream that fails.
+template <checking C> void play_resource(numbers_in_bytes numbers) {
+    const std::size_t most_blocks[] = {0, 1, 2, 3, 40, 64, 65, 100},
+                      largest[] = {0, 8, 24, 100, 1024, 5000, 16384, 50000};
+    model::resource_setup setup{};
+    setup.max_blocks = most_blocks[numbers.below(8)];
+    setup.largest = largest[numbers.below(8)];
+    setup.misuses = static_cast<unsigned>(numbers.below(4) * 100);
+    setup.failures = static_cast<unsigned>(numbers.below(4) * 100);
+    setup.aim = 1 + numbers.below(256);
+    setup.checks_often = numbers.below(2) != 0;
+    const model::fault found = model::resource_walk<C, numbers_in_bytes>(setup, numbers).run(~std::size_t{0});
+    if (found.what == nullptr) return;
+    std::fprintf(stderr, "not so: %s. A resource for %zu bytes, at most %zu blocks a page, step %zu\n", found.what,
+                 setup.largest, setup.max_blocks, found.step);
+    std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     if (size < 10) return 0;
     numbers_in_bytes numbers({bytes, size});
     const std::size_t kind = numbers.below(256);
+    if (kind >= 248) {
+        kind % 2 == 0 ? play_resource<checking::unchecked>(numbers) : play_resource<checking::checked>(numbers);
+        return 0;
+    }
     model::setup setup{};
     const std::size_t counts[] = {1, 2, 5, 20, 21, 40, 64, 70, 100, 1 + numbers.below(200)};
     setup.count = counts[numbers.below(10)];
