@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // Every member of the pools once, for clang's -fsanitize=integer: what wraps on purpose says so. An argument plants an overflow.
 #include <fixpool/fixpool.hpp>
+#include <fixpool/pool_allocator.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdio>
 #include <functional>
 #include <initializer_list>
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <utility>
@@ -81,6 +83,33 @@ template <fixpool::checking C> void use_objects() {
     }
 }
 
+template <fixpool::checking C> void use_resource(std::pmr::pool_options options) {
+    fixpool::basic_pool_resource<C> resource(options);
+    static std::array<void*, 3000> blocks;
+    for (const std::size_t size : {0U, 1U, 8U, 24U, 100U, 1000U, 1100U, 5000U, 16384U, 40000U}) {
+        for (const std::size_t alignment : {1U, 8U, 64U, 4096U}) {
+            const std::size_t count = size < 1000 ? blocks.size() : 70;
+            for (std::size_t i = 0; i < count; ++i) blocks[i] = resource.allocate(size, alignment);
+            if constexpr (C == fixpool::checking::checked) {
+                resource.deallocate(blocks[3], size + 300, alignment);
+                resource.deallocate(static_cast<std::byte*>(blocks[3]) - 1, size, alignment);
+                resource.deallocate(&resource, size, alignment);
+            }
+            for (std::size_t i = 0; i < count; ++i) resource.deallocate(blocks[i], size, alignment);
+            if constexpr (C == fixpool::checking::checked) resource.deallocate(blocks[3], size, alignment);
+            resource.shrink();
+        }
+    }
+    fixpool::pool_allocator<long, C> allocator(&resource);
+    for (const std::size_t count : {0U, 1U, 7U}) allocator.deallocate(allocator.allocate(count), count);
+    resource.for_each_pool([](const fixpool::pool_stats&) {});
+    resource.release();
+    fixpool::basic_memory_pool<C> pool({64, 1});
+    fixpool::basic_block_resource<C> block(pool, &resource);
+    for (int i = 0; i < 3; ++i) blocks[static_cast<std::size_t>(i)] = block.allocate(64, 8);
+    for (int i = 0; i < 3; ++i) block.deallocate(blocks[static_cast<std::size_t>(i)], 64, 8);
+}
+
 }  // namespace
 
 int main(int argc, char**) {
@@ -94,6 +123,10 @@ int main(int argc, char**) {
     }
     use_objects<fixpool::checking::checked>();
     use_objects<fixpool::checking::unchecked>();
+    for (const std::size_t most : {0U, 3U, 100U}) {
+        use_resource<fixpool::checking::checked>({.max_blocks_per_chunk = most, .largest_required_pool_block = 16384});
+        use_resource<fixpool::checking::unchecked>({.max_blocks_per_chunk = most, .largest_required_pool_block = 100});
+    }
     std::size_t zero = static_cast<std::size_t>(argc) - static_cast<std::size_t>(argc);
     if (argc > 1) std::printf("%zu\n", zero - 1);
     std::puts("done");
