@@ -34,7 +34,7 @@ struct FIXPOOL_HIDDEN_FUNCTIONS resource_options {
 /// Checked, a release is a violation, and then a no-op, if its pointer is not a block in use (double_free,
 /// not_allocated, misaligned_pointer, foreign_pointer), or if it has another size class, or another size of a large
 /// request, than the allocation (size_mismatch). Of a violation, `index` and `total_blocks` tell of the block's page.
-/// A large block that was released is foreign. nullptr is a no-op. 0 bytes are the smallest block of that alignment.
+/// A large block that was released is foreign. nullptr is a no-op. 0 bytes are a block, too.
 /// Live blocks at the end are no leak: their memory is gone, as the standard says.
 ///
 /// Complexity: O(1) but for what upstream does; a release O(1), expected: it looks into a hash table of pages.

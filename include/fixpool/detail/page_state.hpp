@@ -34,7 +34,7 @@ struct alignas(16) page_state {
     std::uint16_t returned = none;   // the block that was released last: handed out when those from `head` are out
     std::uint16_t countdown = 0;     // blocks that are in use, or 1 in a filled page: at 0 there is something to do
     std::uint16_t carved = 0;        // blocks that were free or in use since the page was empty
-    std::uint16_t linked = 0;        // blocks that ever were: whose link was written
+    std::uint16_t linked = 0;        // blocks whose links say what they are; none behind them was ever handed out
     std::uint16_t capacity = 0;      // blocks
     std::uint16_t batch = 0;         // blocks that are carved at a time
     bool is_filled = false;          // no block is free; the page is neither current nor in the queue

@@ -32,8 +32,9 @@ struct page_misuse {
 /// page, which is small: few blocks take little memory.
 ///
 /// A page hands out all that was free in it before it hands out what has been released meanwhile. When it is empty after
-/// more than 64 of its blocks were in use, it hands them out in order of addresses again.
-// Invariant of each page: countdown == blocks that are not free, + `distant` until more than 64 blocks were carved
+/// somewhat more than 64 of its blocks were in use, it hands them out in order of addresses again.
+// Invariant of each page: countdown == blocks that are not free, + `distant` until a batch behind block 63 was carved, or
+// all of more than 64 blocks were in use
 template <checking C, std::size_t Classes> class paged_blocks {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
