@@ -20,8 +20,8 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
     return seen;
 }
 
-/// A hash table of entries, each with a `tag` that is not 0 and tells it from all others. An entry is found in O(1), expected. Nothing is read but the table. Its
-/// memory comes from an upstream that each caller hands in, always the same one.
+/// A hash table of entries, each with a `tag` that is not 0 and tells it from all others. An entry is found in O(1),
+/// expected. Nothing is read but the table. Its memory comes from an upstream that each caller hands in, always the same.
 // Invariant: size_ <= most_, at most an eighth of the places, but of the first few: nearly each search ends at once.
 template <class Entry> class address_table {
     static_assert(std::has_single_bit(sizeof(Entry)));
