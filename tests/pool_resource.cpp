@@ -821,6 +821,45 @@ TEST_CASE("a resource on a resource: each keeps its own blocks", "[pool_resource
     CHECK(w.upstream.wrong() == 0);
 }
 
+TEST_CASE("audit of a resource says what was overwritten, and of which block", "[pool_resource]") {
+    struct : std::pmr::memory_resource {
+        std::vector<void*> others;  // than pages
+        void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+            void* const memory = std::pmr::new_delete_resource()->allocate(bytes, alignment);
+            if (alignment < 4096) others.push_back(memory);
+            return memory;
+        }
+        void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+            std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+        }
+        bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+    } upstream;
+    listener heard;
+    pool_resource resource(&upstream, heard.options("audited"));
+    CHECK(resource.audit());
+    const std::vector<void*> small = take(resource, 5, 24), large = take(resource, 5, 200);
+    REQUIRE(upstream.others.size() == 2);
+    auto* const links =
+        reinterpret_cast<std::uint16_t*>(static_cast<std::byte*>(upstream.others[1]) + 8);  // of 200, in blocks of 224
+    CHECK(resource.audit());
+    const std::uint16_t before = std::exchange(links[3], std::uint16_t{0x8003});
+    CHECK_FALSE(resource.audit());
+    const violation v = heard.only();
+    CHECK(v.kind == violation_kind::corrupted_pool);
+    CHECK(heard.name == "audited");
+    CHECK(heard.problem == "what is kept of the block was overwritten");
+    CHECK(v.address == links + 3);
+    CHECK(v.index == 3);
+    CHECK(v.total_blocks == 18);
+    CHECK(v.live_blocks == 5);
+    links[3] = before;
+    CHECK(resource.audit());
+    put(resource, small, 24);
+    put(resource, large, 200);
+    CHECK(resource.audit());
+    CHECK(heard.is_silent());
+}
+
 TEST_CASE("a resource equals itself alone", "[pool_resource]") {
     pool_resource first, second;
     CHECK(first == first);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <fixpool/detail/large_blocks.hpp>
+#include <fixpool/detail/page_audit.hpp>
 #include <fixpool/detail/paged_blocks.hpp>
 #include <fixpool/detail/size_classes.hpp>
 #include <fixpool/options.hpp>
@@ -68,6 +69,13 @@ public:
 
     /// Gives those pages back to the upstream resource of which no block is in use. Complexity: O(pages).
     void shrink() noexcept { blocks_.shrink(); }
+
+    /// Verifies that what is kept of the pages agrees. Reports the first thing that is wrong, as `corrupted_pool`, and
+    /// returns false. What it trusts is this object, and where the metadata are.
+    /// Complexity: O(pages, and the blocks in them), whatever was overwritten.
+    bool audit() const noexcept requires knows_live_blocks<C> {
+        return is_sound(detail::page_audit(blocks_, detail::class_shapes.data()).find(), reporter_, this);
+    }
 
     [[nodiscard]] std::pmr::memory_resource* upstream_resource() const noexcept { return blocks_.upstream(); }
 
@@ -155,7 +163,8 @@ private:
     }
     [[nodiscard]] FIXPOOL_APART void* refill_and_take(std::size_t size_class, std::size_t bytes) {
         const shape& blocks = detail::class_shapes[size_class];
-        return blocks_.take(blocks_.refill(size_class, blocks, sizes_.max_blocks_per_chunk), blocks, bytes);
+        const auto grows = [this, size_class] { return growth_of(size_class); };
+        return blocks_.take(blocks_.refill(size_class, blocks, grows), blocks, bytes);
     }
 
     void put(std::size_t size_class, void* block, std::size_t bytes) noexcept {

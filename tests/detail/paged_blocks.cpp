@@ -49,8 +49,11 @@ template <checking C> struct three_classes {
     explicit three_classes(std::pmr::memory_resource* upstream) : blocks(upstream) {}
     void* take(std::size_t number) {
         page_state& page = blocks.current(number);
-        return blocks.take(page.has_head() ? page : blocks.refill(number, shapes[number], most_blocks[number]),
-                           shapes[number], shapes[number].stride);
+        const auto grows = [this, number] {
+            return fixpool::detail::growth_of(shapes[number].stride, most_blocks[number]);
+        };
+        return blocks.take(page.has_head() ? page : blocks.refill(number, shapes[number], grows), shapes[number],
+                           shapes[number].stride);
     }
     bool put(std::size_t number, void* block) {
         return blocks.release(number, shapes[number], block) ||

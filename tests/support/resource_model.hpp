@@ -326,6 +326,7 @@ private:
             expected.erase(s.stride);
         });
         hold(expected.empty(), "each class that has pages is visited");
+        if constexpr (requires { resource_->audit(); }) hold(resource_->audit(), "a resource is sound");
         hold(upstream_.wrong() == 0, "memory is given back as it was taken, once");
     }
 

@@ -4,28 +4,21 @@
 
 #include <fixpool/checking.hpp>
 #include <fixpool/detail/address_table.hpp>
+#include <fixpool/detail/page_memory.hpp>
+#include <fixpool/detail/page_report.hpp>
 #include <fixpool/detail/page_state.hpp>
 #include <fixpool/stats.hpp>
-#include <fixpool/violation.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory_resource>
-#include <new>
-#include <stdexcept>
 #include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Why an address cannot be released.
-struct page_misuse {
-    violation_kind kind = violation_kind::foreign_pointer;
-    std::size_t index = violation::npos;  // of the block in its page
-    std::size_t page_blocks = 0;          // blocks of that page; of all pages if the pointer is foreign
-    std::size_t page_out = 0;             // those of them that are in use
-    std::size_t stride = 0;               // bytes of its blocks; 0: no page
-};
+template <checking C> class growing_blocks;
+template <checking C, std::size_t Classes> class page_audit;
 
 /// Blocks of `Classes` size classes, in pages that come from an upstream resource. The page of an address is found by a
 /// mask and a hash table: a pointer that is wrong is never read. The pages of a class have one size, but for its first
@@ -85,9 +78,10 @@ public:
         return false;
     }
 
-    /// Makes a page current that has a free block; if no other has, a new one of at most `most_blocks`.
+    /// Makes a page current that has a free block; if no other has, a new one, as the page_growth grows() says.
     /// Throws: what upstream throws. Nothing is lost then.
-    [[nodiscard]] page_state& refill(std::size_t size_class, const block_shape& shape, std::size_t most_blocks) {
+    template <class Grows>
+    [[nodiscard]] page_state& refill(std::size_t size_class, const block_shape& shape, const Grows& grows) {
         page_queue& pages = classes_[size_class];
         page_state& full = *pages.current;
         if (full.take_returned()) return full;
@@ -97,7 +91,7 @@ public:
             full.countdown = 1;
             pages.current = &nothing_;
         }
-        if (pages.last == 0) return *(pages.current = &open(size_class, shape, growth_of(shape.stride, most_blocks)));
+        if (pages.last == 0) return *(pages.current = &open(size_class, shape, grows()));
         page_state& last = *table_.find(pages.last);
         page_state& first = *table_.find(next_of(last));
         if (&first == &last) pages.last = 0;
@@ -167,6 +161,9 @@ public:
     }
 
 private:
+    friend class growing_blocks<C>;
+    friend class page_audit<C, Classes>;
+
     /// Blocks that are carved at a time: as many as a cache line has links. Fewer if they are large, for all of them are
     /// used in turn.
     [[nodiscard]] static constexpr std::size_t batch_for(std::size_t stride) noexcept {
@@ -269,22 +266,13 @@ private:
                 if (memory != nullptr) upstream->deallocate(memory, size, alignof(std::uintptr_t));
             }
         } links{upstream_, links_bytes(page)};
-        page.tag = page_from_upstream(bytes) + size_class;
+        page.tag = page_from(*upstream_, bytes) + size_class;
         page.links = reinterpret_cast<std::uint16_t*>(static_cast<std::byte*>(std::exchange(links.memory, nullptr)) +
                                                       sizeof(std::uintptr_t));
         detail::fence(page.address(), bytes);
         --pages.refused;
         pages.page_mask = ~std::uintptr_t{bytes - 1};
         return carve(table_.insert(page));
-    }
-
-    [[nodiscard]] std::uintptr_t page_from_upstream(std::size_t bytes) {
-        void* const memory = memory_from(*upstream_, bytes, bytes);
-        if (padding_of(memory, bytes) != 0) {
-            upstream_->deallocate(memory, bytes, bytes);
-            raise<std::length_error>("fixpool: the upstream resource returned memory that is not aligned as asked");
-        }
-        return reinterpret_cast<std::uintptr_t>(memory);
     }
 
     void give_all_back() noexcept {
