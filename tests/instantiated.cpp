@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Every public template, instantiated as a whole at every level: no member is there that cannot be compiled.
 #include <fixpool/fixpool.hpp>
+#include <fixpool/growing_pool.hpp>
 #include <fixpool/pool_allocator.hpp>
 
 #include <string>
@@ -40,6 +41,18 @@ template class fixpool::block<int, checking::debug, fixpool::detail::shared_obje
 template class fixpool::detail::shared_objects<std::string, checking::debug>;
 template class fixpool::detail::shared_state<checking::debug>;
 template class fixpool::basic_shared_memory_pool<checking::debug>;
+template class fixpool::basic_growing_pool<checking::unchecked>;
+template class fixpool::basic_growing_pool<checking::checked>;
+template class fixpool::growing_typed_pool<std::string, checking::unchecked>;
+template class fixpool::growing_typed_pool<std::string, checking::checked>;
+template class fixpool::growing_typed_pool<without_default>;
+template class fixpool::block<std::string, checking::unchecked,
+                              fixpool::growing_typed_pool<std::string, checking::unchecked>>;
+template class fixpool::block<std::string, checking::checked,
+                              fixpool::growing_typed_pool<std::string, checking::checked>>;
+template class fixpool::detail::growing_blocks<checking::unchecked>;
+template class fixpool::detail::growing_blocks<checking::checked>;
+template class fixpool::detail::page_audit<checking::checked, 1>;
 template struct std::hash<fixpool::block<std::string>>;
 template struct std::hash<fixpool::shared_block<std::string>>;
 template class fixpool::basic_pool_resource<checking::unchecked>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Misuse with the default handler, one case a process: how it ends and what it says is checked from outside.
 #include <fixpool/fixpool.hpp>
+#include <fixpool/growing_pool.hpp>
 #include <fixpool/pool_resource.hpp>
 
 #include <array>
@@ -81,6 +82,31 @@ void typed_pool_dies_first() {
     const auto second = pool->allocate(2);
     pool.reset();
     std::puts("never here");
+}
+
+void growing_typed_pool_dies_first() {
+    std::optional<fixpool::growing_typed_pool<number>> pool(std::in_place, fixpool::growth{.max_blocks = 4},
+                                                            std::pmr::get_default_resource(),
+                                                            fixpool::pool_options{.name = "growing numbers"});
+    const auto first = pool->allocate(1);
+    const auto second = pool->allocate(2);
+    pool.reset();
+    std::puts("never here");
+}
+
+void growing_pool_double_free() {
+    fixpool::growing_pool pool(64, {}, std::pmr::get_default_resource(), {.name = "growing"});
+    void* const block = pool.allocate();
+    pool.deallocate(block);
+    pool.deallocate(block);
+}
+
+void growing_pool_leak() {
+    {
+        fixpool::growing_pool pool(64, {}, std::pmr::get_default_resource(), {.name = "growing"});
+        for (int i = 0; i < 1030; ++i) (void)pool.allocate();
+    }
+    std::puts("still here");
 }
 
 void report_and_return(const violation& v) { std::printf("told of %s\n", fixpool::detail::describe(v).c_str()); }
@@ -377,6 +403,9 @@ constexpr test_case cases[] = {
     {"misaligned_pointer", misaligned_pointer},
     {"leak", leak},
     {"typed_pool_dies_first", typed_pool_dies_first},
+    {"growing_typed_pool_dies_first", growing_typed_pool_dies_first},
+    {"growing_pool_double_free", growing_pool_double_free},
+    {"growing_pool_leak", growing_pool_leak},
     {"typed_pool_dies_first_with_handler", typed_pool_dies_first_with_handler},
     {"handler_throws", handler_throws},
     {"adopt_of_released", adopt_of_released},

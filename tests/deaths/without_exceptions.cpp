@@ -2,6 +2,7 @@
 // Built with -fno-exceptions -fno-rtti: what would be thrown is printed, and the program aborts.
 #include <fixpool/arenas.hpp>
 #include <fixpool/fixpool.hpp>
+#include <fixpool/growing_pool.hpp>
 
 #include <cstddef>
 #include <cstdio>
@@ -16,6 +17,16 @@ int main(int argc, char** argv) {
         void* const block = pool.allocate();
         (void)pool.allocate();
         pool.deallocate(block);
+    }
+    if (std::strncmp(wish, "growing", 7) == 0) {
+        fixpool::growing_pool pool(64, {.max_blocks = 2}, std::pmr::get_default_resource(), {.name = "growing"});
+        void* const first = pool.allocate();
+        void* const second = pool.try_allocate();
+        if (second != nullptr && pool.try_allocate() == nullptr) std::puts("no third block");
+        std::fflush(stdout);
+        if (std::strcmp(wish, "growing_exhausted") == 0) (void)pool.allocate();
+        pool.deallocate(first);
+        pool.deallocate(second);
     }
     if (std::strcmp(wish, "bad_layout") == 0) fixpool::memory_pool pool({0, 1});
     if (std::strcmp(wish, "small_buffer") == 0) {

@@ -2,6 +2,7 @@
 // What programs write, for compilers with the warnings that programs turn on: none comes from a line of ours.
 #include <fixpool/arenas.hpp>
 #include <fixpool/fixpool.hpp>
+#include <fixpool/growing_pool.hpp>
 
 #include <utility>
 
@@ -40,6 +41,11 @@ template <fixpool::checking C> static int use() {
     const fixpool::basic_memory_pool<C> from_resource({24, 3},
                                                       fixpool::memory_resource_arena(std::pmr::new_delete_resource()));
     moved.deallocate(moved.allocate());
+    fixpool::basic_growing_pool<C> growing(24);
+    growing.deallocate(growing.allocate());
+    fixpool::growing_typed_pool<narrow, C> growing_narrows;
+    auto six = growing_narrows.try_allocate(large);
+    six = growing_narrows.adopt(six.release());
     return one->number() + two->number() + three->value + static_cast<int>(four->second) + (five ? 1 : 0);
 }
 

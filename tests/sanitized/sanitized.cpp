@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // Seeded bugs, one case a process: the sanitizer that this is built with must report them, and not report "none".
 #include <fixpool/fixpool.hpp>
+#include <fixpool/growing_pool.hpp>
 #include <fixpool/pool_allocator.hpp>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -203,6 +205,35 @@ template <fixpool::checking C> void none_of_resource() {
     if (buffer[300] == std::byte{1}) sink = 1;
 }
 
+/// A pool that grows: a block after its release or a reset, the next one, and what is behind the last block of a page.
+template <fixpool::checking C> void growing(const char* bug) {
+    fixpool::basic_growing_pool<C> pool(72, {.page_bytes = 4096});  // 56 in a page, and 64 bytes
+    const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
+    static unsigned char* blocks[200];
+    for (int turn = 0; turn < 2; ++turn) {
+        for (auto& block : blocks) {
+            block = static_cast<unsigned char*>(pool.allocate());
+            if (is("growing_uninitialised_after_reuse") && turn == 1 && block[5] == 7) sink = sink + 1;
+            std::memset(block, 1, 72);
+        }
+        if (is("growing_overflow")) blocks[199][72] = 1;  // in the first turn nobody has the next block
+        if (turn == 0)
+            for (auto* const block : blocks) pool.deallocate(block);
+    }
+    pool.deallocate(blocks[7]);
+    if (is("growing_write_after_free")) blocks[7][0] = 1;
+    if (is("growing_overflow_of_page"))
+        for (auto* const block : blocks)
+            if (reinterpret_cast<std::uintptr_t>(block) % 4096 == 55 * 72) block[72] = 1;
+    pool.reset();
+    if (is("growing_use_after_reset")) blocks[8][0] = 1;
+    fixpool::growing_typed_pool<int, C> numbers;
+    auto number = numbers.allocate(1);
+    const int* const object = number.get();
+    number.reset();
+    if (is("growing_use_after_block")) sink = *object;
+}
+
 /// Threads whose blocks are neighbours, in the same eight bytes for some sizes. Nothing to report.
 void neighbours() {
     for (const std::size_t size : sizes{1, 4, 12, 13, 24}) {
@@ -314,6 +345,8 @@ int main(int argc, char** argv) {
         is_checked ? of_resource<fixpool::checking::checked>(bug) : of_resource<fixpool::checking::unchecked>(bug);
     if (std::strcmp(bug, "none") == 0)
         is_checked ? none_of_resource<fixpool::checking::checked>() : none_of_resource<fixpool::checking::unchecked>();
+    if (std::strncmp(bug, "growing_", 8) == 0 || std::strcmp(bug, "none") == 0)
+        is_checked ? growing<fixpool::checking::checked>(bug) : growing<fixpool::checking::unchecked>(bug);
     pools both;
     if (is_checked) {
         run(bug, both.checked);

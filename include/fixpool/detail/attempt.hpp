@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSL-1.0
+// attempt: whether a function returns without an exception. The #if of opt-in pools.
+#pragma once
+
+#include <fixpool/detail/platform.hpp>
+
+// As for FIXPOOL_RAISE: where errors trap or print, nothing is caught.
+#if !FIXPOOL_TRAPS && (defined(__cpp_exceptions) || defined(_CPPUNWIND))
+#define FIXPOOL_TRY try
+#define FIXPOOL_CATCH catch (...)
+#else
+#define FIXPOOL_TRY if constexpr (true)
+#define FIXPOOL_CATCH else
+#endif
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// What `does` returns, or false if it throws.
+template <class Fn> [[nodiscard]] bool attempt(const Fn& does) noexcept {
+    FIXPOOL_TRY { return does(); }
+    FIXPOOL_CATCH { return false; }
+}
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
