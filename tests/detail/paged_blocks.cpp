@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <memory_resource>
+#include <random>
 #include <set>
 #include <vector>
 
@@ -26,13 +27,24 @@ namespace {
 class far_apart final : public std::pmr::memory_resource {
 public:
     explicit far_apart(int bits) : bits_(bits) {}
+
+    /// From now on, a search for a page of that class begins where all others do. It knows the tables' arithmetic.
+    void collide(std::size_t size_class) {
+        class_ = size_class;
+        collides_ = true;
+    }
     [[nodiscard]] std::size_t pages() const { return pages_; }
 
 private:
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
         if (alignment < 4096) return std::pmr::new_delete_resource()->allocate(bytes, alignment);
         ++pages_;
-        return reinterpret_cast<void*>(static_cast<std::uintptr_t>(++last_) << bits_);
+        const auto is_apart = [this] {
+            return (((last_ << bits_) + class_) * 0x9e37'79b9'7f4a'7c15 >> 32 & 0x3fe0) != 0;
+        };
+        do ++last_;
+        while (collides_ && is_apart());
+        return reinterpret_cast<void*>(static_cast<std::uintptr_t>(last_) << bits_);
     }
     void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
         if (alignment < 4096) return std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
@@ -41,7 +53,8 @@ private:
     [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 
     int bits_;
-    std::size_t last_ = 0, pages_ = 0;
+    std::size_t last_ = 0, pages_ = 0, class_ = 0;
+    bool collides_ = false;
 };
 
 /// Blocks of three classes.
@@ -96,8 +109,9 @@ TEST_CASE("no byte of a page is read or written, and pages that are far apart ar
             all.blocks.shrink();
             are_right &= upstream.pages() < pages;
             nth = 0;
-            for (const auto& [block, number] : out)
-                if (nth++ % 3 == 0) are_right &= all.put(number, block);
+            std::erase_if(out, [&nth](const auto&) { return nth++ % 3 != 0; });
+            for (std::size_t i = 0; i < 60; ++i) are_right &= out.emplace(all.take(i % 3), i % 3).second;
+            for (const auto& [block, number] : out) are_right &= all.put(number, block);
             all.blocks.shrink();
             INFO("2^" << bits);
             CHECK(are_right);
@@ -105,6 +119,36 @@ TEST_CASE("no byte of a page is read or written, and pages that are far apart ar
             CHECK(all.blocks.pages().size() == 0);
         }
         CHECK(upstream.pages() == 0);
+    }
+}
+
+TEST_CASE("pages whose searches begin at one place are told apart, also when some of them are given back",
+          "[paged_blocks]") {
+    if (fixpool::detail::fences || sizeof(void*) < 8) return;
+    for (unsigned seed = 0; seed < 20; ++seed) {
+        far_apart upstream(18);
+        three_classes<checking::checked> all(&upstream);
+        std::mt19937 random(seed);
+        std::map<void*, std::size_t> out;
+        bool are_right = true;
+        for (int turn = 0; turn < 20; ++turn) {
+            for (std::size_t i = random() % 40; i != 0; --i) {
+                const std::size_t number = random() % 3;
+                upstream.collide(number);
+                are_right &= out.emplace(all.take(number), number).second;
+            }
+            std::erase_if(out, [&](const auto& block) {
+                const bool goes = random() % 4 != 0;
+                if (goes) are_right &= all.put(block.second, block.first) && !all.put(block.second, block.first);
+                return goes;
+            });
+            all.blocks.shrink();
+            fixpool::pool_stats counts[3];
+            all.blocks.count(counts, all.shapes);
+            are_right &= counts[0].in_use + counts[1].in_use + counts[2].in_use == out.size();
+        }
+        INFO("seed " << seed);
+        CHECK(are_right);
     }
 }
 
