@@ -665,9 +665,11 @@ TEST_CASE("shrink gives back the pages that are empty, and no others", "[pool_re
         std::vector<void*> kept;
         std::size_t number = 0, given_back = 0;
         for (auto& [page, of_page] : pages) {
-            const bool stays = number++ % 3 == 0;
-            if (stays) kept.push_back(of_page.back()), of_page.pop_back();
-            given_back += !stays;
+            const std::size_t kind = number++ % 3;  // a page stays for one block, for all of them, or not at all
+            const auto first_kept = kind == 0 ? of_page.end() - 1 : kind == 1 ? of_page.begin() : of_page.end();
+            kept.insert(kept.end(), first_kept, of_page.end());
+            of_page.erase(first_kept, of_page.end());
+            given_back += kind == 2;
             put(w.resource, of_page, size);
         }
         const std::size_t out = w.upstream.out();
