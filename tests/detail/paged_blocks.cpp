@@ -23,7 +23,8 @@ using fixpool::detail::page_state;
 
 namespace {
 
-/// Pages that lie where they are told to, at multiples of a power of two that is larger than they are; nobody writes to them.
+/// Pages that lie where they are told to, at multiples of a power of two that is larger than they are; nobody writes
+/// to them.
 class far_apart final : public std::pmr::memory_resource {
 public:
     explicit far_apart(int bits) : bits_(bits) {}
@@ -84,8 +85,8 @@ template <checking C> struct three_classes {
 
 }  // namespace
 
-// No memory is behind these addresses: what is read or written of a page would end the program, as would what a sanitizer
-// is told of it.
+// No memory is behind these addresses: what is read or written of a page would end the program, as would what a
+// sanitizer is told of it.
 TEST_CASE("no byte of a page is read or written, and pages that are far apart are told apart", "[paged_blocks]") {
     if (fixpool::detail::fences || sizeof(void*) < 8) return;
     for (const int bits : {18, 30, 37, 40, 50}) {

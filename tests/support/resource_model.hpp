@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// resource_walk: a pool_resource beside a model that knows each page and each block that was ever handed out of it. What is
-// done next comes from numbers, as in model.hpp. Every answer has to be exact.
+// resource_walk: a pool_resource beside a model that knows each page and each block that was ever handed out of it.
+// What is done next comes from numbers, as in model.hpp. Every answer has to be exact.
 #pragma once
 
 #include <fixpool/pool_resource.hpp>
@@ -22,8 +22,8 @@
 
 namespace model {
 
-/// The size of the smallest blocks for so many bytes, as the contract says it: 8, 16, 24, 32, multiples of 16 to 128, then four
-/// sizes a doubling.
+/// The size of the smallest blocks for so many bytes, as the contract says it: 8, 16, 24, 32, multiples of 16 to 128,
+/// then four sizes a doubling.
 inline std::size_t block_size_for(std::size_t bytes) {
     std::size_t size = 8;
     for (std::size_t step = 8; size < bytes; size += step) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// strict_upstream: a memory resource for resources to be built on. It knows each piece that is out, demands it back with
-// the same size and alignment, and fails when it is told to.
+// strict_upstream: a memory resource for resources to be built on. It knows each piece that is out, demands it back
+// with the same size and alignment, and fails when it is told to.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
