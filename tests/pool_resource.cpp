@@ -644,6 +644,27 @@ TEST_CASE("a page of which few blocks were in use hands out what was released, a
     CHECK(seen.size() <= 64);
 }
 
+TEST_CASE("a page hands out what was free before what was released meanwhile, the last released first",
+          "[pool_resource]") {
+    watched w;
+    const std::vector<void*> blocks = take(w.resource, 10, 64);
+    put(w.resource, blocks, 64);
+    std::vector<void*> others = take(w.resource, 22, 64);  // the rest of a batch of 32
+    for (const void* const block : others) CHECK(std::find(blocks.begin(), blocks.end(), block) == blocks.end());
+    CHECK(take(w.resource, 10, 64) == std::vector<void*>(blocks.rbegin(), blocks.rend()));
+    CHECK(w.resource.allocate(64, 8) > others.back());
+}
+
+TEST_CASE("a page of at most 64 blocks does not start anew", "[pool_resource]") {
+    watched w;
+    const std::vector<void*> blocks = take(w.resource, 64, 64);  // of 4096 bytes
+    std::vector<void*> others = take(w.resource, 1024, 64);
+    CHECK(w.upstream.start_of(blocks.front()) == w.upstream.start_of(blocks.back()));
+    CHECK(w.upstream.start_of(blocks.front()) != w.upstream.start_of(others.front()));
+    put(w.resource, blocks, 64);
+    CHECK(take(w.resource, 64, 64) == std::vector<void*>(blocks.rbegin(), blocks.rend()));
+}
+
 TEST_CASE("pages that have free blocks again are used before a new one, the one that waits longest first",
           "[pool_resource]") {
     watched w(2);
