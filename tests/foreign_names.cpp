@@ -2,6 +2,7 @@
 // A namespace with greedy functions of every name that the library might call: none of them is ever found. They are deleted,
 // so that a call that finds one does not compile.
 #include <fixpool/fixpool.hpp>
+#include <fixpool/static_pool.hpp>
 
 #include <cstddef>
 #include <unordered_set>
@@ -119,4 +120,29 @@ TEMPLATE_TEST_CASE_SIG("no function of T's namespace is ever found", "[foreign_n
     const bool are_ordered = (one <=> other) != 0;
     CHECK(are_equal);
     CHECK(are_ordered);
+}
+
+TEMPLATE_TEST_CASE_SIG("no function of T's namespace is found by a static_pool", "[foreign_names]",
+                       ((fixpool::checking C), C), fixpool::checking::unchecked, fixpool::checking::checked) {
+    static constinit fixpool::static_pool<greedy::thing, 3, C> pool;
+    static constinit fixpool::static_pool<greedy::thing, 100000, C> large;
+    auto a = pool.allocate(1);
+    auto b = pool.try_allocate_at({}, 2);
+    const auto c = pool.try_allocate_for_overwrite();
+    a.swap(b);
+    b = std::move(a);
+    a = pool.adopt(b.release());
+    CHECK(a.get()->value + static_cast<int>(pool.in_use()) == 4);
+    CHECK(large.allocate(6).get()->value == 6);
+    if constexpr (C != fixpool::checking::unchecked) {
+        int visits = 0;
+        pool.for_each([&visits](greedy::thing&) { ++visits; });
+        std::as_const(pool).for_each([&visits](const greedy::thing&) { ++visits; });
+        CHECK(visits == 4);  // two objects, twice
+        CHECK(pool.object_at(pool.index_of(a.get()))->value == 2);
+        CHECK(pool.owns(a.get()));
+        pool.sort_free_blocks();
+        CHECK(pool.audit());
+    }
+    CHECK(pool.contains(a.get()));
 }

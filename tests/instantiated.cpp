@@ -3,6 +3,7 @@
 #include <fixpool/fixpool.hpp>
 #include <fixpool/growing_pool.hpp>
 #include <fixpool/pool_allocator.hpp>
+#include <fixpool/static_pool.hpp>
 
 #include <string>
 
@@ -53,6 +54,12 @@ template class fixpool::block<std::string, checking::checked,
 template class fixpool::detail::growing_blocks<checking::unchecked>;
 template class fixpool::detail::growing_blocks<checking::checked>;
 template class fixpool::detail::page_audit<checking::checked, 1>;
+template class fixpool::static_pool<std::string, 4, checking::unchecked>;
+template class fixpool::static_pool<std::string, 4, checking::checked>;
+template class fixpool::static_pool<std::string, 100000>;
+template class fixpool::static_pool<without_default, 4>;
+template class fixpool::block<std::string, checking::checked, fixpool::static_pool<std::string, 4>>;
+template class fixpool::detail::static_list<std::string, 4, checking::checked>;
 template struct std::hash<fixpool::block<std::string>>;
 template struct std::hash<fixpool::shared_block<std::string>>;
 template class fixpool::basic_pool_resource<checking::unchecked>;

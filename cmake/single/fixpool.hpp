@@ -1965,7 +1965,7 @@ namespace detail {
 /// no lock is needed to read it.
 class reporter {
 public:
-    explicit reporter(const pool_options& options) noexcept
+    constexpr explicit reporter(const pool_options& options) noexcept
         : handler_(options.on_violation), context_(options.context), image_(options.image) {
         for (unsigned i = 0; options.name != nullptr && i + 1 < sizeof name_ && options.name[i] != 0; ++i)
             name_[i] = options.name[i];
@@ -1977,13 +1977,13 @@ public:
 
     /// Calls the handler. Requires: no lock is held.
     void report(const violation& misuse) const noexcept {
-        or_default(handler_ != nullptr ? handler_ : image_->load())(misuse);
+        or_default(handler_ != nullptr ? handler_ : (image_ != nullptr ? image_ : &image_handler)->load())(misuse);
     }
 
 private:
     violation_handler handler_;       // nullptr: the image's
     void* context_;                   // the caller's
-    const handler_place* image_;      // of the image that built the pool
+    const handler_place* image_;      // of the image that built the pool; nullptr: of the one that reports
     char name_[traps ? 1 : 32] = {};  // a copy, cut; where reports are no text, none is kept
 };
 

@@ -75,6 +75,8 @@ NEAREST = {
     "release_status": ["memory_pool"],
     "shared_memory_pool": ["shared_memory_pool"],
     "shared_pool": ["shared_pool", "under_tsan", "typed_pool", "foreign_names", "debug"],
+    "detail/static_list": ["static_pool", "bss: ", "address sanitizer: static.*checked$"],
+    "static_pool": ["static_pool", "bss: ", "refused", "foreign_names"],
     "stats": ["stats"],
     "typed_pool": ["typed_pool", "order", "foreign_names", "debug", "refused", "death: "],
     "version": ["version"],
@@ -115,7 +117,7 @@ add_custom_target(nothing)
 # What has to be built for a test that a hint names.
 TARGETS = {"death": "deaths", "debug death": "debug_deaths", "without exceptions": "without_exceptions", "address sanitizer": "sanitized_address", "memcheck": "memchecked",
            "interleavings": "interleavings_shared_state"}
-PROCESSES = "^(death: |debug death: |sites: |without exceptions: |[a-z]+ sanitizer: )"
+PROCESSES = "^(death: |debug death: |sites: |bss: |without exceptions: |[a-z]+ sanitizer: )"
 REFUSED = "^(accepted: |refused: |headers: no warnings)"
 # What compares files, or copies of them, would notice any change at all; so would what counts lines. Patches may not fit any more.
 # And what takes long: a part of it is another test.

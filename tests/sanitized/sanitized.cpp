@@ -3,6 +3,7 @@
 #include <fixpool/fixpool.hpp>
 #include <fixpool/growing_pool.hpp>
 #include <fixpool/pool_allocator.hpp>
+#include <fixpool/static_pool.hpp>
 
 #include <cstdint>
 #include <cstdio>
@@ -103,6 +104,52 @@ void use_after_move_onto() {
     auto* const block = static_cast<unsigned char*>(pool.allocate());
     pool = fixpool::basic_memory_pool<fixpool::checking::unchecked>({64, 4});
     block[0] = 1;
+}
+
+struct packet {
+    unsigned char bytes[64];
+};
+template <fixpool::checking C> constinit fixpool::static_pool<packet, 4, C> packets;
+struct large_packet {
+    unsigned char bytes[4096];
+};
+template <fixpool::checking C> constinit fixpool::static_pool<large_packet, 64, C> many_packets;
+
+/// A pool that is a global. Blocks that were never in use are not watched.
+template <fixpool::checking C> void of_static_pool(const char* bug) {
+    const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
+    auto first = packets<C>.allocate_for_overwrite();
+    auto second = packets<C>.allocate_for_overwrite();
+    unsigned char* const bytes = second->bytes;
+    if (is("static_uninitialised_read") && bytes[5] == 7) sink = sink + 1;
+    std::memset(first->bytes, 1, 64);
+    std::memset(bytes, 1, 64);
+    if (is("static_underflow_into_free_block")) {
+        first.reset();
+        bytes[-1] = 1;
+    }
+    second.reset();
+    if (is("static_write_after_free")) bytes[0] = 1;
+    if (is("static_write_after_free_at_the_end")) bytes[63] = 1;
+    if (is("static_read_after_free") && bytes[8] == 7) sink = sink + 1;
+    if (is("static_overflow_into_free_block")) first->bytes[64] = 1;
+    second = packets<C>.allocate_for_overwrite();
+    if (is("static_uninitialised_after_reuse") && bytes[5] == 7) sink = sink + 1;
+    if (is("static_overflow_of_the_last")) {
+        (void)packets<C>.allocate().release();
+        packets<C>.allocate().release()->bytes[64] = 1;
+    }
+    fixpool::static_block<large_packet, 64, C> all[64];
+    for (auto& each : all) each = many_packets<C>.allocate();
+    unsigned char* const last = all[63]->bytes;
+    for (int i = 0; i < 64; ++i) all[i * 7 % 64].reset();  // in no order: carved anew
+    for (int i = 0; i < 3; ++i) all[i] = many_packets<C>.allocate();
+    if (is("static_use_after_carving_anew")) last[0] = 1;
+    fixpool::static_pool<packet, 4, C> local;  // what is on the stack is not watched, and can be used again
+    auto number = local.allocate();
+    unsigned char* const on_stack = number->bytes;
+    number.reset();
+    if (is("none")) on_stack[0] = 1;
 }
 
 /// A constructor that leaves its address behind and throws.
@@ -330,6 +377,9 @@ int main(int argc, char** argv) {
     const char* const bug = argv[1];
     if (std::strcmp(bug, "none") == 0) none();
     if (std::strcmp(bug, "none") == 0) neighbours();
+    if (std::strncmp(bug, "static_", 7) == 0 || std::strcmp(bug, "none") == 0)
+        std::strcmp(argv[2], "checked") == 0 ? of_static_pool<fixpool::checking::checked>(bug)
+                                             : of_static_pool<fixpool::checking::unchecked>(bug);
     if (std::strcmp(bug, "overflow_into_padding") == 0) overflow_into_padding();
     if (std::strcmp(bug, "use_after_block") == 0) use_after_block();
     if (std::strcmp(bug, "release_after_pool") == 0) release_after_pool();
