@@ -17,6 +17,8 @@ int main() {
 #include <cstddef>
 #include <exception>
 #include <fixpool/fixpool.hpp>
+#include <fixpool/static_pool.hpp>
+#include <memory>
 #include <new>
 #include <random>
 #include <string>
@@ -97,7 +99,7 @@ template <class Pool, class Handle> struct object_level {
     static constexpr bool is_bounded = true, is_asked = false;
     using slot = Handle;
 
-    explicit object_level(std::size_t blocks) : pool(blocks) {}
+    template <class... Blocks> explicit object_level(Blocks... blocks) : pool(blocks...) {}
     void allocate(slot& s) { ::new (static_cast<void*>(&s)) slot(pool.allocate()); }
     void try_allocate(slot& s) { ::new (static_cast<void*>(&s)) slot(pool.try_allocate()); }
     void release(slot& s) { s.reset(); }
@@ -114,6 +116,14 @@ template <checking C, std::size_t Size>
 struct typed_level : object_level<fixpool::typed_pool<object<Size>, C>, fixpool::block<object<Size>, C>> {
     static constexpr const char* name = C == checking::checked ? "typed_pool" : "unchecked_typed_pool";
     using typed_level::object_level::object_level;
+};
+
+/// Its number of blocks is a part of its code.
+template <checking C, std::size_t Size, std::size_t Blocks>
+struct static_level
+    : object_level<fixpool::static_pool<object<Size>, Blocks, C>, fixpool::static_block<object<Size>, Blocks, C>> {
+    static constexpr const char* name = C == checking::checked ? "static_pool" : "unchecked_static_pool";
+    explicit static_level(std::size_t) : static_level::object_level() {}
 };
 
 template <std::size_t Size>
@@ -168,7 +178,8 @@ template <class Level> void count_all(std::size_t size, std::size_t blocks) {
         count(label.c_str(), op, &level, slots, sizeof(slot), repeats);
     };
     {
-        Level level(blocks);
+        const auto owner = std::make_unique<Level>(blocks);  // a static pool is too large for the stack
+        Level& level = *owner;
         std::vector<slot> slots(blocks);
         std::vector<slot> spare(8);
         level.allocate(slots[0]);
@@ -183,7 +194,8 @@ template <class Level> void count_all(std::size_t size, std::size_t blocks) {
         level.pair();  // a large pool is carved anew: the counted pairs reuse this one's block
         counted("pair", &ops::pair, level, spare.data(), spare.size());
     }
-    Level level(blocks);
+    const auto owner = std::make_unique<Level>(blocks);
+    Level& level = *owner;
     std::vector<slot> slots(10);
     std::vector<bool> is_live(slots.size());
     const auto toggle = [&](std::size_t i) {
@@ -230,6 +242,13 @@ template <std::size_t Size> void count_levels(std::size_t blocks) {
     count_all<new_level<Size>>(Size, blocks);
 }
 
+template <std::size_t Size> void count_static() {
+    count_all<static_level<checking::checked, Size, 100>>(Size, 100);
+    count_all<static_level<checking::unchecked, Size, 100>>(Size, 100);
+    count_all<static_level<checking::checked, Size, 1'000'000>>(Size, 1'000'000);
+    count_all<static_level<checking::unchecked, Size, 1'000'000>>(Size, 1'000'000);
+}
+
 int main() {
     if (RUNNING_ON_VALGRIND == 0) {
         std::fputs("instructions: counts nothing by itself, run bench/gate\n", stderr);
@@ -239,12 +258,16 @@ int main() {
         for (const std::size_t blocks : {std::size_t{100}, std::size_t{1'000'000}}) {
             for (const std::size_t repeats : {std::size_t{1}, std::size_t{8}, deep(blocks), blocks - 2, blocks - 1})
                 count(("nothing 0 " + std::to_string(repeats)).c_str(), &nothing, nullptr, nullptr, 0, repeats);
-#ifndef LARGE_POOLS
+#if !defined(LARGE_POOLS) && !defined(STATIC_POOLS)
             count_levels<24>(blocks);
             count_levels<64>(blocks);
 #endif
         }
-#ifdef LARGE_POOLS  // in a program of their own: what else there is changes what a compiler inlines
+#ifdef STATIC_POOLS  // in a program of their own, as what follows: what else there is changes what a compiler inlines
+        count_static<24>();
+        count_static<64>();
+#endif
+#ifdef LARGE_POOLS
         for (const auto& [size, blocks] : {std::pair(64, 1'000'000), std::pair(4096, 100), std::pair(300'000, 100)}) {
             count_large<raw_level<checking::checked, 64>>(size, blocks);
             count_large<raw_level<checking::unchecked, 64>>(size, blocks);
