@@ -5,8 +5,10 @@
 //   by_hand    free lists with checks, as one would write them without the library; misuse traps
 //   unchecked  pools without checks
 //   checked    pools with checks
+//   static_    pools with checks that have their memory inside themselves
 // Ends with 0 when every frame was delivered, all counts are right, and misuse was found where it is looked for.
 #include <fixpool/memory_pool.hpp>
+#include <fixpool/static_pool.hpp>
 #include <fixpool/typed_pool.hpp>
 
 #include <cstddef>
@@ -36,7 +38,7 @@ constexpr std::size_t message_count = 24;
 
 // ---- where frames and messages live
 
-enum class level { none, by_hand, unchecked, checked };
+enum class level { none, by_hand, unchecked, checked, static_ };
 
 /// By pools on static buffers.
 template <level L> class memory {
@@ -94,6 +96,50 @@ private:
     inline static int reports_ = 0;
     frame_pool frames_{frame_layout, fixpool::arena::borrow(frame_bytes_), frame_options()};
     message_pool messages_{message_count, fixpool::arena::borrow(message_bytes_), {.name = "messages"}};
+};
+
+/// By static pools. The queue has frames without their handles.
+template <> class memory<level::static_> {
+    using frame_pool = fixpool::static_pool<frame, frame_count>;
+
+public:
+    using owned_message = fixpool::static_block<message, message_count>;
+
+    memory() {
+        frames_.set_options({.name = "frames", .on_violation = &record, .context = &reports_});
+        messages_.set_options({.name = "messages"});
+    }
+    frame* take_frame() { return frames_.try_allocate_for_overwrite().release(); }
+    void give_back(frame* f) { frames_.adopt(f).reset(); }
+    owned_message make_message(std::uint8_t sender, std::uint32_t checksum, std::uint32_t due) {
+        return messages_.try_allocate(sender, checksum, due);
+    }
+    [[nodiscard]] bool is_empty() const { return frames_.in_use() == 0 && messages_.in_use() == 0; }
+
+    /// Releases a frame twice, on purpose.
+    bool finds_misuse() {
+        frame* const other = take_frame();
+        frame* const f = take_frame();
+        give_back(f);
+        suspect_ = f;
+        give_back(f);
+        give_back(other);
+        return reports_ == 1 && frames_.available() == frame_count;
+    }
+
+private:
+    static void record(const fixpool::violation& v) {
+        const char first_letter = fixpool::detail::traps ? '\0' : 'f';
+        if (v.kind == fixpool::violation_kind::double_free && v.address == suspect_ && v.context == &reports_ &&
+            v.total_blocks == frame_count && v.live_blocks == 1 && v.index == frames_.index_of(suspect_) &&
+            *v.pool_name == first_letter)
+            ++*static_cast<int*>(v.context);
+    }
+
+    constinit inline static frame_pool frames_;
+    constinit inline static fixpool::static_pool<message, message_count> messages_;
+    inline static const void* suspect_ = nullptr;
+    inline static int reports_ = 0;
 };
 
 /// By arrays of a kind: what does not depend on the kind.

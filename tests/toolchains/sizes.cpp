@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// How large a pool is: each array below is as large as a pool. `nm` tells the sizes, so that nothing has to run.
+// How large a pool is: each array below is as large as a pool, that of a static pool without the blocks. `nm` tells the sizes, so
+// that nothing has to run.
 #include <fixpool/memory_pool.hpp>
+#include <fixpool/static_pool.hpp>
 #include <fixpool/typed_pool.hpp>
 
 using fixpool::checking;
@@ -9,5 +11,6 @@ extern "C" {
 char memory_pool[sizeof(fixpool::memory_pool)];
 char unchecked_memory_pool[sizeof(fixpool::basic_memory_pool<checking::unchecked>)];
 char typed_pool[sizeof(fixpool::typed_pool<long>)];
+char static_pool_of_16[sizeof(fixpool::static_pool<long, 16>) - 16 * sizeof(long)];
 char unchecked_typed_pool[sizeof(fixpool::typed_pool<long, checking::unchecked>)];
 }
