@@ -448,7 +448,10 @@ public:
     bool fill_and_empty(std::uint64_t seed) {
         std::mt19937_64 random(seed);
         for (int turn = 0; turn < 6 && is_alike_; ++turn) {
-            while (live_.size() < N && is_alike_) take();
+            while (live_.size() < N && is_alike_) {
+                if (pool_.peak_in_use() < N) misuse(live_.size(), 0);  // the first time: not handed out yet
+                take();
+            }
             if (turn % 3 == 0) std::sort(live_.begin(), live_.end());
             if (turn % 3 == 1) std::sort(live_.rbegin(), live_.rend());
             if (turn % 3 == 2) std::shuffle(live_.begin(), live_.end(), random);
@@ -659,6 +662,21 @@ TEST_CASE("audit of a static_pool says what was overwritten, and where", "[stati
     CHECK(said_of(states[5], 2, nullptr, npos).empty());  // given up: that may be
     for (auto& each : held) each.reset();
     CHECK(pool.audit());
+}
+
+TEST_CASE("the address behind a static_pool's blocks is foreign, whatever lies behind the states", "[static_pool]") {
+    static constinit static_pool<unsigned char, 16> pool;  // the first block does: its value looks like a state
+    recorded_violations violations;
+    for (unsigned char state = 0; state < 5; ++state) {
+        const auto first = pool.allocate(state);
+        CHECK(pool.adopt(first.get() + 16) == nullptr);
+        REQUIRE(violations.count() == 1);
+        CHECK(violations.last().kind == violation_kind::foreign_pointer);
+        CHECK(violations.last().index == pool.npos);
+        CHECK(*first == state);
+        CHECK_FALSE(pool.owns(first.get() + 16));
+        CHECK(pool.object_at(16) == nullptr);
+    }
 }
 
 TEST_CASE("an overflow of a static_pool's last block reaches nothing that the pool keeps", "[static_pool]") {

@@ -22,21 +22,21 @@ template <class T, std::size_t N, checking C = checking::checked> class static_p
 template <class T, std::size_t N, checking C = checking::checked>
 using static_block = block<T, C, static_pool<T, N, C>>;
 
-/// A pool of N objects of type T, with the interface of typed_pool, on memory inside itself. For globals of programs
-/// without a heap:
+/// A pool of N objects of type T in memory of its own, with the interface of typed_pool. For globals of programs without
+/// a heap:
 ///
 ///     constinit fixpool::static_pool<connection, 16> connections;
 ///
-/// It takes `sizeof` bytes of .bss, none of .data and no code before main: a pool of zero bytes is an empty pool. Beside
-/// T's stride each block takes 2 bytes (3 from 256 blocks on, 5 from 65,536 on); unchecked, a pointer. Misuse is found
-/// and reported as in a typed_pool. There is no debug level.
+/// Such a global lies in .bss: a pool of zero bytes is an empty pool. It takes `sizeof` bytes there and none in .data, and
+/// no code runs before main. For each block a pool keeps 2 bytes (3 from 256 blocks on, 5 from 65,536 on); unchecked, a
+/// pointer. Misuse is found and reported as in a typed_pool. There is no debug level.
 ///
-/// A name and a handler would move all of the pool to .data. So `set_options` sets them at run time. Before that, a
-/// report names the pool by its address and goes to the handler of the image whose code reports.
+/// `set_options` sets a name and a handler at run time. A global that is initialised with them would lie in .data, with
+/// all its blocks. Until then, a report has the pool's address and goes to the handler of the image whose code reports.
 ///
-/// The pool must outlive its blocks. It has no destructor: nobody looks for objects that live at its end. A pool that is
-/// neither of static nor of thread storage duration is a pool, too. AddressSanitizer does not see its free blocks; of
-/// other pools it sees those that were in use before.
+/// The pool must outlive its blocks. It has no destructor, so objects that live at its end are not reported. A pool may be
+/// a local variable or a member, too. Then AddressSanitizer does not watch its free blocks. Of a global it watches those
+/// that were in use before.
 /// Thread safety: one thread at a time. An interrupt handler is another thread.
 // Invariant: in_use() + available() == N, in_use() <= peak_in_use() <= N
 template <class T, std::size_t N, checking C> class static_pool {
@@ -61,7 +61,7 @@ public:
     /// Size of the pool in bytes: blocks, metadata, name and all.
     [[nodiscard]] static constexpr std::size_t required_bytes() noexcept { return sizeof(static_pool); }
 
-    // As in typed_pool.
+    // As in typed_pool. Throws: pool_exhausted when all blocks are in use; what T's constructor throws.
     template <class... Args> [[nodiscard]] static_block<T, N, C> allocate(Args&&... args) {
         entry taken;
         if (!list_.take(taken)) raise_exhausted();

@@ -7,8 +7,6 @@ using fixpool::checking;
 using fixpool::static_pool;
 
 struct connection {
-    connection() noexcept {}
-    ~connection() {}
     int numbers[6];
 };
 

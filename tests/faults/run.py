@@ -192,14 +192,14 @@ class Tree:
             raise Broken(printed)
 
     def made(self, target, jobs=1):
-        """Builds `target`: None, or what refuses it, a static_assert of ours or a function of foreign_names.cpp."""
+        """Builds `target`: None, or what refuses it: a static_assert or a constinit of ours, or a function of foreign_names.cpp."""
         status, printed = run(["cmake", "--build", self.build, "--target", target, "--", f"-j{jobs}"])
         if status == 0:
             return None
-        refusal = re.search(r"/(?:tests|include)/(\S+?):(\d+):.*(static.assert|error: .*greedy::)", printed)
+        refusal = re.search(r"/(?:tests|include)/(\S+?):(\d+):.*(static.assert|error: .*greedy::|does not have a constant initializer)", printed)
         if refusal is None:
             raise Broken("does not compile:\n" + printed)
-        what = "foreign name" if "greedy" in refusal[3] else "static_assert"
+        what = "foreign name" if "greedy" in refusal[3] else "constinit" if "constant" in refusal[3] else "static_assert"
         return f"{what} in {refusal[1]}, line {refusal[2]}"
 
     def alone(self, name):

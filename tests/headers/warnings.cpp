@@ -3,6 +3,7 @@
 #include <fixpool/arenas.hpp>
 #include <fixpool/fixpool.hpp>
 #include <fixpool/growing_pool.hpp>
+#include <fixpool/static_pool.hpp>
 
 #include <utility>
 
@@ -30,6 +31,11 @@ template <fixpool::checking C> static int use() {
     const auto three = narrows.allocate(large);
     const auto four = pairs.allocate('4', 4.0);
     const auto five = pairs.allocate_for_overwrite();
+    static constinit fixpool::static_pool<base, 3, C> static_bases;
+    static constinit fixpool::static_pool<narrow, 70000, C> static_narrows;
+    auto six = static_bases.allocate();
+    six = static_bases.adopt(six.release());
+    const auto seven = static_narrows.allocate(large);
     one = bases.adopt(one.release());
     two = shared.adopt(two.release());
     fixpool::basic_memory_pool<C> raw({24, 3});
@@ -44,9 +50,10 @@ template <fixpool::checking C> static int use() {
     fixpool::basic_growing_pool<C> growing(24);
     growing.deallocate(growing.allocate());
     fixpool::growing_typed_pool<narrow, C> growing_narrows;
-    auto six = growing_narrows.try_allocate(large);
-    six = growing_narrows.adopt(six.release());
-    return one->number() + two->number() + three->value + static_cast<int>(four->second) + (five ? 1 : 0);
+    auto eight = growing_narrows.try_allocate(large);
+    eight = growing_narrows.adopt(eight.release());
+    return one->number() + two->number() + three->value + static_cast<int>(four->second) + (five ? 1 : 0) +
+           six->number() - 1 + seven->value - 3;
 }
 
 int main() { return use<fixpool::checking::checked>() + use<fixpool::checking::unchecked>() == 20 ? 0 : 1; }

@@ -14,6 +14,16 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
+/// Nothing runs at the end of a static_list, to take AddressSanitizer's poison back from its memory. So its free blocks
+/// are poisoned only where that memory is used for nothing else: where the list is constant-initialised.
+struct watched_memory {
+    bool is_lasting = std::is_constant_evaluated();
+    [[nodiscard]] bool is_poisoned() const noexcept { return is_lasting; }
+};
+struct unwatched_memory {  // where there is no AddressSanitizer
+    [[nodiscard]] bool is_poisoned() const noexcept { return true; }
+};
+
 /// What free_list is for an arena, for N blocks of T that are a part of the list. Each number of blocks takes as few bytes
 /// as N needs. The metadata lie in front of the blocks, where an overflow of the last block does not reach them. No member
 /// is a pointer that would have to be initialised: a constinit list lies in .bss.
@@ -206,15 +216,13 @@ private:
         }
     }
 
-    /// Nothing runs at the end of a list, to take the poison back from its memory. So AddressSanitizer sees free blocks
-    /// only where the memory is used for nothing else: where the list is constant-initialised.
-    [[nodiscard]] bool poisons() const noexcept { return !detail::fences || !is_temporary_; }
+    [[nodiscard]] bool poisons() const noexcept { return memory_.is_poisoned(); }
 
     number free_ = 0;        // blocks in the stack
     number carved_ = 0;      // blocks
     number handed_out_ = 0;  // blocks handed out before they were carved anew, the most
     number full_ = 0;        // how many are free when has_filled is called; 0: never
-    bool is_temporary_ = detail::fences && !std::is_constant_evaluated();
+    [[no_unique_address]] std::conditional_t<detail::fences, watched_memory, unwatched_memory> memory_ = {};
     std::size_t refused_ = 0;                              // allocations that found no free block
     kept stack_[N] = {};                                   // the free blocks; the last of free_ is the next one out
     mutable block_state states_[is_checked ? N : 1] = {};  // of every block; find_disorder marks, and takes it back
