@@ -696,7 +696,7 @@ TEST_CASE("shrink gives back the pages that are empty, and no others", "[pool_re
         const std::size_t out = w.upstream.out();
         w.resource.shrink();
         CHECK(w.upstream.out() == out - 2 * given_back);
-        for (void* const block : kept) CHECK(w.upstream.owns(block));
+        CHECK(std::all_of(kept.begin(), kept.end(), [&w](void* block) { return w.upstream.owns(block); }));
         CHECK(counts_of(w.resource, size).in_use == kept.size());
         w.resource.shrink();
         CHECK(w.upstream.out() == out - 2 * given_back);

@@ -126,13 +126,14 @@ TEST_CASE("entries are found after any insertions and erasures, wherever their s
     for (int kind = 0; kind < 4; ++kind) {
         strict_upstream upstream;
         watched_table t(upstream);
-        std::mt19937_64 random(42);
+        std::mt19937_64 source(42);
+        const auto random = [&source] { return static_cast<std::size_t>(source()); };
         std::size_t fill = 3;
         bool is_right = true;
         for (std::size_t step = 0; step < 3000; ++step) {
             if (step % 500 == 0) fill = 2 + random() % 80;
             const std::size_t i = 1 + random() % 120;
-            const std::uintptr_t tags[] = {colliding(i), i, i << 16, static_cast<std::uintptr_t>(random() | 1)};
+            const std::uintptr_t tags[] = {colliding(i), i, i << 16, random() | 1};
             const std::uintptr_t tag = tags[kind];
             if (t.values().size() < fill) {
                 if (!t.values().contains(tag)) t.add(tag, step);
