@@ -141,7 +141,7 @@ private:
         return bytes <= small_ && alignment <= 16;
     }
     [[nodiscard]] static std::size_t small_class(std::size_t bytes, std::size_t alignment) noexcept {
-        return detail::small_classes[(detail::round_up(bytes, alignment) + 7) / 8];
+        return detail::small_class_of(detail::round_up(bytes, alignment));
     }
     /// The class of any block; class_count: it is a large one.
     [[nodiscard]] std::size_t any_class(std::size_t bytes, std::size_t alignment) const noexcept {

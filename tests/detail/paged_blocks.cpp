@@ -63,7 +63,7 @@ template <checking C> struct three_classes {
     explicit three_classes(std::pmr::memory_resource* upstream) : blocks(upstream) {}
     void* take(std::size_t number) {
         page_state& page = blocks.current(number);
-        const auto grows = [this, number] {
+        const auto grows = [number] {
             return fixpool::detail::growth_of(shapes[number].stride, most_blocks[number]);
         };
         return blocks.take(page.has_head() ? page : blocks.refill(number, shapes[number], grows), shapes[number],

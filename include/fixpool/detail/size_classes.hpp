@@ -34,9 +34,10 @@ FIXPOOL_HIDDEN inline constexpr auto class_shapes = [] {
 /// The largest size whose class is looked up, in bytes.
 FIXPOOL_HIDDEN inline constexpr std::size_t largest_small = 1024;
 
-/// The classes of multiples of 8 up to largest_small. Of 0 it is one that is aligned to 16.
+/// The classes of multiples of 8. Of 0 it is one that is aligned to 16. As many as a byte can count: compilers see that
+/// no index is too large, also where they have not seen that the size is a small one.
 FIXPOOL_HIDDEN inline constexpr auto small_classes = [] {
-    std::array<unsigned char, largest_small / 8 + 1> numbers{1};
+    std::array<unsigned char, 256> numbers{1};
     for (std::size_t i = 1, number = 0; i < numbers.size(); ++i) {
         if (size_of_class(number) < 8 * i) ++number;
         numbers[i] = static_cast<unsigned char>(number);
@@ -44,9 +45,13 @@ FIXPOOL_HIDDEN inline constexpr auto small_classes = [] {
     return numbers;
 }();
 
+/// The class for blocks of `bytes`. Requires: bytes <= largest_small.
+[[nodiscard]] constexpr std::size_t small_class_of(std::size_t bytes) noexcept {
+    return small_classes[static_cast<unsigned char>((bytes + 7) / 8)];
+}
 /// The class for blocks of `bytes`. Requires: 0 < bytes <= largest_class.
 [[nodiscard]] constexpr std::size_t class_of(std::size_t bytes) noexcept {
-    if (bytes <= largest_small) return small_classes[(bytes + 7) / 8];
+    if (bytes <= largest_small) return small_class_of(bytes);
     const auto width = static_cast<std::size_t>(std::bit_width(bytes - 1));  // 11 up to 2048
     return 4 * (width - 6) + ((bytes - 1) >> (width - 3)) - 2;
 }
