@@ -19,6 +19,7 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/heap.hpp"
+#include "support/threads.hpp"
 #include "support/violations.hpp"
 
 using fixpool::block;
@@ -447,7 +448,7 @@ public:
     /// All out and back: in order, which stays, and otherwise, after which large pools carve anew.
     bool fill_and_empty(std::uint64_t seed) {
         std::mt19937_64 random(seed);
-        for (int turn = 0; turn < 6 && is_alike_; ++turn) {
+        for (std::size_t turn = 0; turn < 3 + turns(3) && is_alike_; ++turn) {
             while (live_.size() < N && is_alike_) {
                 if (pool_.peak_in_use() < N) misuse(live_.size(), 0);  // the first time: not handed out yet
                 take();
