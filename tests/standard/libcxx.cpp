@@ -182,28 +182,39 @@ TEMPLATE_TEST_CASE("options are clamped to limits: nothing else is made of them 
     std::vector<std::size_t> numbers{0};
     for (std::size_t number = 1; number != 0; number *= 2) numbers.push_back(number);
     if (!is_libstdcxx<TestType>) numbers.push_back(largest_size);  // which it rounds up, to 0, and that to 64
+    std::string wrong;  // the first thing that is: how many there are depends on the size of a number
     std::size_t last_blocks = 0;
     for (const std::size_t blocks : numbers) {
         std::size_t last_largest = 0;
         for (const std::size_t largest : numbers) {
-            INFO("of " << blocks << " blocks per chunk and a largest block of " << largest << " bytes");
+            const auto expect = [&](bool holds, const char* what) {
+                if (holds || !wrong.empty()) return;
+                wrong = std::string(what) + " of " + std::to_string(blocks) +
+                        " blocks per chunk and a largest block of " + std::to_string(largest) + " bytes";
+            };
             const std::pmr::pool_options made = made_of(blocks, largest);
-            CHECK(are_same(made_of(made.max_blocks_per_chunk, made.largest_required_pool_block), made));
+            expect(are_same(made_of(made.max_blocks_per_chunk, made.largest_required_pool_block), made),
+                   "a second time");
             // One says nothing of the other.
-            CHECK(made.max_blocks_per_chunk == made_of(blocks, 0).max_blocks_per_chunk);
-            CHECK(made.largest_required_pool_block == made_of(0, largest).largest_required_pool_block);
-            CHECK(made.max_blocks_per_chunk <= limits.max_blocks_per_chunk);
-            CHECK(made.largest_required_pool_block <= limits.largest_required_pool_block);
-            if (blocks == 0) CHECK(made.max_blocks_per_chunk == defaults.max_blocks_per_chunk);
-            if (largest == 0) CHECK(made.largest_required_pool_block == defaults.largest_required_pool_block);
+            expect(made.max_blocks_per_chunk == made_of(blocks, 0).max_blocks_per_chunk, "blocks alone");
+            expect(made.largest_required_pool_block == made_of(0, largest).largest_required_pool_block,
+                   "largest alone");
+            expect(made.max_blocks_per_chunk <= limits.max_blocks_per_chunk, "limit of blocks");
+            expect(made.largest_required_pool_block <= limits.largest_required_pool_block, "limit of the largest");
+            if (blocks == 0) expect(made.max_blocks_per_chunk == defaults.max_blocks_per_chunk, "default of blocks");
+            if (largest == 0)
+                expect(made.largest_required_pool_block == defaults.largest_required_pool_block,
+                       "default of the largest");
             // What was asked for is served by pools, unless it is beyond the limit.
-            if (largest <= limits.largest_required_pool_block) CHECK(made.largest_required_pool_block >= largest);
-            if (largest != 0) CHECK(made.largest_required_pool_block >= last_largest);
+            if (largest <= limits.largest_required_pool_block)
+                expect(made.largest_required_pool_block >= largest, "at least the largest");
+            if (largest != 0) expect(made.largest_required_pool_block >= last_largest, "order of the largest");
             last_largest = largest == 0 ? 0 : made.largest_required_pool_block;
         }
         const std::size_t made_blocks = made_of(blocks, 0).max_blocks_per_chunk;
-        CHECK(made_blocks != 0);
-        if (blocks != 0) CHECK(made_blocks >= last_blocks);
+        if (wrong.empty() && (made_blocks == 0 || (blocks != 0 && made_blocks < last_blocks)))
+            wrong = "order of blocks at " + std::to_string(blocks);
         last_blocks = blocks == 0 ? 0 : made_blocks;
     }
+    CHECK(wrong == "");
 }

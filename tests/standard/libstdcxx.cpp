@@ -222,19 +222,27 @@ TEMPLATE_TEST_CASE("the upstream is asked for no less than the size of a large b
     const std::size_t larger = resource.options().largest_required_pool_block + 1;
     REQUIRE(larger <= 1024);
     resource.deallocate(resource.allocate(larger, 1), larger, 1);  // from here on there is room for what it notes
+    std::string wrong;  // the first size that is: how many there are depends on the size of a number
     for (int bit = 0; bit < std::numeric_limits<std::size_t>::digits; ++bit) {
         for (const int more : {-63, -5, -1, 0, 1, 3, std::numeric_limits<int>::max()}) {
             const std::size_t size = (std::size_t{1} << bit) + static_cast<std::size_t>(more);
             upstream.last = {};
-            INFO("2^" << bit << " + " << more << " bytes");
-            CHECK_THROWS_AS(resource.allocate(size, 1024), std::bad_alloc);
-            CHECK(upstream.last.size >= size);
+            bool is_refused = false;
+            try {
+                static_cast<void>(resource.allocate(size, 1024));
+            } catch (const std::bad_alloc&) {
+                is_refused = true;
+            }
             // Where libstdc++ cannot note a size, it asks for what nobody has.
             const bool is_impossible = upstream.last.size == largest_size && upstream.last.alignment >= 1024;
-            CHECK((upstream.last.alignment == 1024 || is_impossible));
+            const bool is_right =
+                is_refused && upstream.last.size >= size && (upstream.last.alignment == 1024 || is_impossible);
+            if (!is_right && wrong.empty())
+                wrong = "2^" + std::to_string(bit) + " + " + std::to_string(more) + " bytes";
         }
     }
     CHECK(upstream.fault() == "none");
+    CHECK(wrong == "");
 }
 
 TEMPLATE_TEST_CASE("a request that nobody can serve ends in the upstream's exception, not in one of the resource",
