@@ -844,6 +844,104 @@ TEST_CASE("a resource on a resource: each keeps its own blocks", "[pool_resource
     CHECK(w.upstream.wrong() == 0);
 }
 
+TEST_CASE("what is too large for any memory is refused, although the upstream of a resource has it",
+          "[pool_resource]") {
+    struct : std::pmr::memory_resource {
+        char some[16] = {};
+        std::size_t out = 0;
+        void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+            if (bytes < SIZE_MAX / 4) return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+            ++out;
+            return opaque(some);
+        }
+        void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+            if (memory != some) return std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+            --out;
+        }
+        bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+
+    private:
+        static void* opaque(void* memory) {
+            void* volatile const seen = memory;  // not aligned as asked, which compilers could see
+            return seen;
+        }
+    } upstream;
+    pool_resource resource(&upstream);
+    const volatile std::size_t most = SIZE_MAX;  // volatile: compilers warn of such a request
+    CHECK_THROWS_AS(resource.allocate(most, 8), std::bad_alloc);
+    CHECK(upstream.out == 0);
+}
+
+TEST_CASE("audit of a resource says which of the numbers that are kept of a page was overwritten", "[pool_resource]") {
+    using fixpool::detail::page_state;
+    struct : std::pmr::memory_resource {
+        void* table = nullptr;  // of pages, once it is no longer in the resource
+        void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+            void* const memory = std::pmr::new_delete_resource()->allocate(bytes, alignment);
+            if (bytes == 32 * sizeof(page_state) && alignment == alignof(page_state)) table = memory;
+            return memory;
+        }
+        void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+            std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+        }
+        bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+    } upstream;
+    listener heard;
+    pool_resource resource(&upstream, heard.options("audited"));
+    std::vector<void*> blocks = take(resource, 100, 24);  // of a page of 170
+    const std::vector<void*> others = take(resource, 5, 512), filled = take(resource, 7, 1024);
+    REQUIRE(upstream.table != nullptr);
+    const auto page_of = [&upstream](std::size_t bytes, bool is_filled) {
+        auto* at = static_cast<page_state*>(upstream.table);
+        while (at->tag == 0 || at->size_class() != fixpool::detail::class_of(bytes) || at->is_filled != is_filled) ++at;
+        return at;
+    };
+    page_state* const page = page_of(24, false);
+    page_state* const full = page_of(1024, true);  // its first page holds four
+    for (std::size_t n = 0; n < 3; ++n) put(resource, {blocks.back()}, 24), blocks.pop_back();
+    REQUIRE(page->returned < page->carved);
+    CHECK(resource.audit());
+
+    const auto said_of = [&](page_state* of, auto change) -> std::string {
+        const page_state sound = *of;
+        change(*of);
+        const bool is_sound = resource.audit();
+        *of = sound;
+        if (is_sound) return "sound";
+        const violation v = heard.only();
+        return v.kind == violation_kind::corrupted_pool ? heard.problem : "of another kind";
+    };
+    const std::string table = "its table of pages was overwritten", kept = "what it keeps of a page was overwritten",
+                      counters = "a page's counters do not agree",
+                      in_use = "a page's blocks do not agree with the number in use",
+                      twice = "a page's free list has a block twice",
+                      impossible = "a page's free list has a block that it cannot have";
+    CHECK(said_of(page, [](page_state& p) { p.tag = 0; }) == table);
+    CHECK(said_of(page, [](page_state& p) { p.tag += 1; }) == kept);
+    CHECK(said_of(page, [](page_state& p) { p.tag += 100; }) == kept);
+    CHECK(said_of(page, [](page_state& p) { p.size_bits = 31; }) == kept);
+    CHECK(said_of(page, [](page_state& p) { p.size_bits = 30; }) == kept);
+    CHECK(said_of(page, [](page_state& p) { p.capacity = 0; }) == counters);
+    CHECK(said_of(page, [](page_state& p) { p.capacity = 171; }) == counters);
+    CHECK(said_of(page, [](page_state& p) { p.linked = 171; }) == counters);
+    CHECK(said_of(page, [](page_state& p) { p.carved = static_cast<std::uint16_t>(p.linked + 1); }) == counters);
+    CHECK(said_of(page, [](page_state& p) { ++p.batch; }) == counters);
+    CHECK(said_of(page, [](page_state& p) { ++p.countdown; }) == in_use);
+    CHECK(said_of(page, [](page_state& p) { p.countdown |= page_state::distant; }) == in_use);
+    CHECK(said_of(page, [](page_state& p) { p.is_filled = true; }) == in_use);
+    CHECK(said_of(full, [](page_state& p) { p.countdown = 2; }) == in_use);
+    CHECK(said_of(full, [](page_state& p) { p.is_filled = false; }) == in_use);
+    CHECK(said_of(page, [](page_state& p) { p.head = p.carved; }) == impossible);
+    CHECK(said_of(page, [](page_state& p) { p.returned = p.carved; }) == impossible);
+    CHECK(said_of(page, [](page_state& p) { p.returned = p.head & page_state::number; }) == twice);
+    CHECK(said_of(page, [](page_state& p) { p.head = page_state::none; }) ==
+          "a page's free list has not all of its free blocks");
+    CHECK(said_of(page, [](page_state& p) { p.head = page_state::none | 1; }) ==
+          "the end of a page's free list was overwritten");
+    CHECK(resource.audit());
+    put(resource, blocks, 24), put(resource, others, 512), put(resource, filled, 1024);
+}
+
 TEST_CASE("audit of a resource says what was overwritten, and of which block", "[pool_resource]") {
     struct : std::pmr::memory_resource {
         std::vector<void*> others;  // than pages

@@ -609,6 +609,7 @@ TEST_CASE("a visit of a static_pool may release the object it is given, and othe
     CHECK(*blocks[3] == 4);
     CHECK(pool.in_use() == 3);
     CHECK(pool.object_at(pool.npos) == nullptr);
+    CHECK(pool.alignment() == alignof(int));
     CHECK(pool.object_at(5) == nullptr);
     CHECK(pool.object_at(4) == nullptr);
     CHECK(std::as_const(pool).object_at(3) == blocks[3].get());

@@ -91,11 +91,14 @@ public:
     /// The block at `address`, if its state was `from`, which is `to` now. Unchecked: always that block.
     template <std::size_t Stride>
     [[nodiscard]] entry change(void* address, std::uint16_t from, std::uint16_t to) noexcept {
-        if constexpr (!is_checked) return {address, nullptr};
-        std::uint16_t* const link = link_of<Stride>(address);
-        if (link == nullptr || *link != from) return {};
-        *link = to;
-        return {address, link};
+        if constexpr (is_checked) {
+            std::uint16_t* const link = link_of<Stride>(address);
+            if (link == nullptr || *link != from) return {};
+            *link = to;
+            return {address, link};
+        } else {
+            return {address, nullptr};
+        }
     }
 
     /// Takes a block back that is not free.
