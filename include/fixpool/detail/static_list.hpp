@@ -142,25 +142,29 @@ public:
     }
 
     /// The first thing that is wrong in what is kept of the blocks. Takes at most O(N) steps, whatever was overwritten.
-    [[nodiscard]] finding find_disorder() const noexcept requires is_checked {
-        finding found;
-        if (carved_ > N || free_ > carved_) return {.at = this, .problem = "its counters do not agree"};
-        std::size_t marked = 0;
-        for (const kept* free = stack_; free != stack_ + free_; ++free, ++marked) {
-            if (*free >= carved_)
-                found = {.at = free, .problem = "its free list has a block that was never handed out"};
-            else if (states_[*free] == block_state::sorted)
-                found = {.at = free, .block = *free, .problem = "the block is in its free list twice"};
-            else if (states_[*free] != block_state::out_of_use)
-                found = {.at = free, .block = *free, .problem = "the block is in its free list and in use"};
-            if (found) break;
-            states_[*free] = block_state::sorted;
+    [[nodiscard]] finding find_disorder() const noexcept {
+        if constexpr (is_checked) {
+            finding found;
+            if (carved_ > N || free_ > carved_) return {.at = this, .problem = "its counters do not agree"};
+            std::size_t marked = 0;
+            for (const kept* free = stack_; free != stack_ + free_; ++free, ++marked) {
+                if (*free >= carved_)
+                    found = {.at = free, .problem = "its free list has a block that was never handed out"};
+                else if (states_[*free] == block_state::sorted)
+                    found = {.at = free, .block = *free, .problem = "the block is in its free list twice"};
+                else if (states_[*free] != block_state::out_of_use)
+                    found = {.at = free, .block = *free, .problem = "the block is in its free list and in use"};
+                if (found) break;
+                states_[*free] = block_state::sorted;
+            }
+            while (marked != 0) states_[stack_[--marked]] = block_state::out_of_use;
+            for (std::size_t i = 0; i < N && !found; ++i)
+                if (states_[i] > (i < carved_ ? block_state::given_up : block_state::out_of_use))
+                    found = {.at = &states_[i], .block = i, .problem = "the block's state was overwritten"};
+            return found;
+        } else {
+            return {};
         }
-        while (marked != 0) states_[stack_[--marked]] = block_state::out_of_use;
-        for (std::size_t i = 0; i < N && !found; ++i)
-            if (states_[i] > (i < carved_ ? block_state::given_up : block_state::out_of_use))
-                found = {.at = &states_[i], .block = i, .problem = "the block's state was overwritten"};
-        return found;
     }
 
     [[nodiscard]] std::size_t carved() const noexcept { return carved_; }
