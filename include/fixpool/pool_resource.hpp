@@ -192,20 +192,18 @@ private:
                                     [[maybe_unused]] std::size_t bytes) const noexcept {
         if constexpr (C != checking::unchecked) {
             if (block == nullptr) return;
-            const detail::page_misuse found = blocks_.misuse_of(block, detail::class_shapes.data());
-            violation v{found.kind,        this,           name(),          block,           found.index,
-                        found.page_blocks, found.page_out, site::unknown(), site::unknown(), reporter_.context()};
+            detail::page_misuse found = blocks_.misuse_of(block, detail::class_shapes.data());
             const detail::large_block* const large = found.stride == 0 ? large_.find(block) : nullptr;
-            if (large != nullptr) v.kind = violation_kind::size_mismatch;
+            if (large != nullptr) found.kind = violation_kind::size_mismatch;
             detail::text_line sizes;
-            if (v.kind == violation_kind::size_mismatch) {
+            if (found.kind == violation_kind::size_mismatch) {
                 sizes.add("it has ").add(large != nullptr ? large->size : found.stride);
-                v.problem = sizes.add(" bytes, and was released with ").add(bytes).c_str();
+                sizes.add(" bytes, and was released with ").add(bytes);
                 const std::size_t fitting = detail::size_of_class(any_class(bytes, 1));
                 if (large != nullptr ? large->size == bytes : found.stride == fitting)
                     sizes.add(" of another alignment");
             }
-            reporter_.report(v);
+            report_page(reporter_, this, block, found, sizes.c_str());
         }
     }
 
