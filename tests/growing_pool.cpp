@@ -22,6 +22,7 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/heap.hpp"
+#include "support/stolen.hpp"
 #include "support/unseen.hpp"
 #include "support/violations.hpp"
 
@@ -1287,34 +1288,12 @@ TEST_CASE("adopting what a growing pool cannot give is reported once, and the ob
     CHECK(foreign == 77);
 }
 
-namespace {
-
-/// A handle that was copied byte by byte, as no program may: its object has two owners.
-template <class Handle> struct stolen {
-    explicit stolen(const Handle& from) { std::memcpy(bytes, static_cast<const void*>(&from), sizeof(Handle)); }
-    Handle& handle() { return *std::launder(reinterpret_cast<Handle*>(bytes)); }
-    alignas(Handle) std::byte bytes[sizeof(Handle)];
-};
-
-}  // namespace
-
 TEMPLATE_TEST_CASE("a handle of a growing pool that is copied byte by byte destroys nothing twice", "[growing_pool]",
                    counted, int) {
     recorded_violations violations;
     counted::start();
     growing_typed_pool<TestType> pool;
-    auto first = pool.allocate(1);
-    stolen copy(first);
-    first.reset();
-    copy.handle().reset();
-    REQUIRE(violations.count() == 1);
-    CHECK(violations.last().kind == violation_kind::double_free);
-    auto second = pool.allocate(2);
-    stolen another(second);
-    second.reset();
-    static_cast<void>(another.handle().release());
-    REQUIRE(violations.count() == 1);
-    CHECK(violations.last().kind == violation_kind::double_free);
+    use_stolen_handles(pool, violations);
     auto third = pool.allocate(3);
     stolen last(third);
     auto* const given_up = third.release();

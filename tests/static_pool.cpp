@@ -19,6 +19,7 @@
 #include "support/catch.hpp"
 #include "support/counted.hpp"
 #include "support/heap.hpp"
+#include "support/stolen.hpp"
 #include "support/threads.hpp"
 #include "support/violations.hpp"
 
@@ -333,33 +334,11 @@ TEST_CASE("a block of a static_pool counts as in use until its destructor has re
     CHECK(pool.available() == 1);
 }
 
-namespace {
-
-/// A handle that was copied byte by byte, as no program may: its object has two owners.
-template <class Handle> struct stolen {
-    explicit stolen(const Handle& from) { std::memcpy(bytes, static_cast<const void*>(&from), sizeof(Handle)); }
-    Handle& handle() { return *std::launder(reinterpret_cast<Handle*>(bytes)); }
-    alignas(Handle) std::byte bytes[sizeof(Handle)];
-};
-
-}  // namespace
-
 TEST_CASE("a handle of a static_pool that is copied byte by byte destroys nothing twice", "[static_pool]") {
     static constinit static_pool<counted, 2> pool;
     recorded_violations violations;
     counted::start();
-    auto first = pool.allocate(1);
-    stolen copy(first);
-    first.reset();
-    copy.handle().reset();
-    REQUIRE(violations.count() == 1);
-    CHECK(violations.last().kind == violation_kind::double_free);
-    auto second = pool.allocate(2);
-    stolen another(second);
-    second.reset();
-    static_cast<void>(another.handle().release());
-    REQUIRE(violations.count() == 1);
-    CHECK(violations.last().kind == violation_kind::double_free);
+    use_stolen_handles(pool, violations);
     CHECK(counted::destroyed == 2);
     CHECK(counted::destroyed_twice == 0);
     CHECK(pool.in_use() == 0);
