@@ -223,11 +223,6 @@ inline std::vector<named_library> load_libraries() {
 #if !defined(FIXPOOL_BENCH_FOONATHAN)
     std::fputs("foonathan is left out: its CMake package was not found when this was built\n", stderr);
 #endif
-    const std::string new_server = private_library::server_of_calls("_Znwm");
-    const std::string malloc_server = private_library::server_of_calls("malloc");
-    std::fprintf(stderr, "operator_new: operator new of %s on malloc of %s\n", new_server.c_str(),
-                 malloc_server.c_str());
-    if (new_server.find("/libstdc++.so") == std::string::npos || malloc_server.find("/libc.so") == std::string::npos)
-        throw std::runtime_error("operator new is not the system's: unset LD_PRELOAD, and link no other malloc");
+    expect_system_new();
     return loaded;
 }

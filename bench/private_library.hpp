@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 
 #include <cstddef>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 
@@ -52,3 +53,14 @@ private:
     functions calls_ = {};
     std::string file_;
 };
+
+/// Says on standard error who serves the program's own operator new.
+/// Throws: std::runtime_error if that is something else than the system.
+inline void expect_system_new() {
+    const std::string new_server = private_library::server_of_calls("_Znwm");
+    const std::string malloc_server = private_library::server_of_calls("malloc");
+    std::fprintf(stderr, "operator_new: operator new of %s on malloc of %s\n", new_server.c_str(),
+                 malloc_server.c_str());
+    if (new_server.find("/libstdc++.so") == std::string::npos || malloc_server.find("/libc.so") == std::string::npos)
+        throw std::runtime_error("operator new is not the system's: unset LD_PRELOAD, and link no other malloc");
+}

@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
         return 1;
     }
     try {
+        expect_system_new();
         set_system_policy(true);
         std::vector<program_trace> traces;
         traces.reserve(files.size());

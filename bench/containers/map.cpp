@@ -1,57 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
-// A map of random keys: every node is found, and some are dropped, in an order that has nothing to do with that of building.
+// A map of random keys, as map_play.hpp says.
+#include <cstdint>
+#include <functional>
 #include <map>
-#include <optional>
 
-#include "keys.hpp"
-#include "workload.hpp"
+#include "map_play.hpp"
 
 namespace {
 
-class map_play {
-    template <class Memory>
-    using map = std::map<std::uint32_t, std::uint64_t, std::less<>,
-                         typename Memory::template allocator<std::pair<const std::uint32_t, std::uint64_t>>>;
-
-public:
-    template <class Memory> void operator()(Memory& memory, phases& timed) {
-        std::optional<map<Memory>> made;
-        timed("build", [&] {
-            made.emplace(memory.template get<std::pair<const std::uint32_t, std::uint64_t>>());
-            for (const std::uint32_t key : keys_.inserted()) made->emplace(key, key);
-            return made->size();
-        });
-        timed("look up", [&] {
-            std::uint64_t sum = 0;
-            for (const std::uint32_t key : keys_.looked_up())
-                if (const auto found = made->find(key); found != made->end()) sum += ++found->second;
-            return sum;
-        });
-        timed("erase", [&] {
-            std::uint64_t erased = 0;
-            for (const std::uint32_t key : keys_.erased()) erased += made->erase(key);
-            return erased;
-        });
-        timed("refill", [&] {
-            for (const std::uint32_t key : keys_.refilled()) made->emplace(key, key);
-            return made->size();
-        });
-        timed("iterate", [&] {
-            std::uint64_t sum = 0;
-            for (int pass = 0; pass < 3; ++pass)
-                for (const auto& [key, value] : *made) sum += key ^ value;
-            return sum;
-        });
-        timed("drop", [&] {
-            made.reset();
-            return std::uint64_t{0};
-        });
-    }
-
-private:
-    key_sets keys_{200'000};
-};
+template <class Allocator> using map_of = std::map<std::uint32_t, std::uint64_t, std::less<>, Allocator>;
 
 }  // namespace
 
-workload map_workload() { return on_every_memory<map_play>("map", 3); }
+workload map_workload() { return on_every_memory<map_play<map_of, 200'000>>("map", 3); }
