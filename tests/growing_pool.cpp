@@ -889,15 +889,14 @@ TEST_CASE("audit of a growing pool verifies which pages wait with free blocks", 
         next[i] = reinterpret_cast<std::uintptr_t*>(memory.links_of(blocks[8 * i])) - 1;
     }
     REQUIRE((*next[0] == tags[1] && *next[1] == tags[0]));
-    *next[2] = *next[3] = tags[1];  // as if they had waited: nobody looks
     CHECK(pool.audit());
-    const auto is_found = [&](std::size_t page, std::uintptr_t value) {
+    const auto is_found = [&](std::size_t page, std::uintptr_t value, std::string part = "its queue of pages") {
         recorded_violations violations;
         const std::uintptr_t before = std::exchange(*next[page], value);
         const bool passes = pool.audit();
         *next[page] = before;
         return !passes && violations.count() == 1 &&
-               violations.last().problem == std::string("its queue of pages was overwritten");
+               violations.last().problem == part + " was overwritten";
     };
     CHECK(is_found(1, 0));
     CHECK(is_found(1, tags[0] + 4096 * std::uintptr_t{1024}));
@@ -906,6 +905,8 @@ TEST_CASE("audit of a growing pool verifies which pages wait with free blocks", 
     CHECK(is_found(1, tags[2]));  // full
     CHECK(is_found(1, tags[3]));  // current
     CHECK(is_found(0, tags[0]));
+    CHECK(is_found(2, tags[1], "what it keeps of a page"));  // full, and current: they do not wait
+    CHECK(is_found(3, tags[1], "what it keeps of a page"));
     CHECK(pool.audit());
     blocks.erase(blocks.begin() + 8);
     pool.deallocate_bulk(std::span(blocks).subspan(1));

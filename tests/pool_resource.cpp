@@ -917,7 +917,8 @@ TEST_CASE("audit of a resource says which of the numbers that are kept of a page
                       twice = "a page's free list has a block twice",
                       impossible = "a page's free list has a block that it cannot have";
     CHECK(said_of(page, [](page_state& p) { p.tag = 0; }) == table);
-    CHECK(said_of(page, [](page_state& p) { p.tag += 1; }) == kept);
+    CHECK(said_of(page, [](page_state& p) { p.tag += 1; }) == counters);
+    CHECK(said_of(full, [](page_state& p) { p.tag -= 1; }) == kept);
     CHECK(said_of(page, [](page_state& p) { p.tag += 100; }) == kept);
     CHECK(said_of(page, [](page_state& p) { p.size_bits = 31; }) == kept);
     CHECK(said_of(page, [](page_state& p) { p.size_bits = 30; }) == kept);

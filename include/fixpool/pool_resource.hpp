@@ -172,8 +172,8 @@ private:
             put_searched(size_class, block, bytes);
     }
     FIXPOOL_APART void put_searched(std::size_t size_class, void* block, std::size_t bytes) noexcept {
-        const std::size_t first_bytes = growth_of(size_class).first_bytes;
-        if (!blocks_.release_searched(size_class, detail::class_shapes[size_class], block, first_bytes))
+        const auto grows = [this, size_class] { return growth_of(size_class); };
+        if (!blocks_.release_searched(size_class, detail::class_shapes[size_class], block, grows))
             report_misuse(block, bytes);
     }
 

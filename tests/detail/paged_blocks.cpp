@@ -29,20 +29,15 @@ class far_apart final : public std::pmr::memory_resource {
 public:
     explicit far_apart(int bits) : bits_(bits) {}
 
-    /// From now on, a search for a page of that class begins where all others do. It knows the tables' arithmetic.
-    void collide(std::size_t size_class) {
-        class_ = size_class;
-        collides_ = true;
-    }
+    /// From now on, each search for a page begins where all others do. It knows the tables' arithmetic.
+    void collide() { collides_ = true; }
     [[nodiscard]] std::size_t pages() const { return pages_; }
 
 private:
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
         if (alignment < 4096) return std::pmr::new_delete_resource()->allocate(bytes, alignment);
         ++pages_;
-        const auto is_apart = [this] {
-            return (((last_ << bits_) + class_) * 0x9e37'79b9'7f4a'7c15 >> 32 & 0x3fe0) != 0;
-        };
+        const auto is_apart = [this] { return (last_ << bits_) * 0xad5c'2707'2348'56d9 >> 55 != 0; };
         do ++last_;
         while (collides_ && is_apart());
         return reinterpret_cast<void*>(static_cast<std::uintptr_t>(last_) << bits_);
@@ -54,7 +49,7 @@ private:
     [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 
     int bits_;
-    std::size_t last_ = 0, pages_ = 0, class_ = 0;
+    std::size_t last_ = 0, pages_ = 0;
     bool collides_ = false;
 };
 
@@ -63,20 +58,19 @@ template <checking C> struct three_classes {
     explicit three_classes(std::pmr::memory_resource* upstream) : blocks(upstream) {}
     void* take(std::size_t number) {
         page_state& page = blocks.current(number);
-        const auto grows = [number] { return fixpool::detail::growth_of(shapes[number].stride, most_blocks[number]); };
-        return blocks.take(page.has_head() ? page : blocks.refill(number, shapes[number], grows), shapes[number],
-                           shapes[number].stride);
+        return blocks.take(page.has_head() ? page : blocks.refill(number, shapes[number], grows(number)),
+                           shapes[number], shapes[number].stride);
     }
     bool put(std::size_t number, void* block) {
         return blocks.release(number, shapes[number], block) ||
-               blocks.release_searched(number, shapes[number], block, first_bytes(number));
+               blocks.release_searched(number, shapes[number], block, grows(number));
     }
     violation_kind kind_of(const void* block) { return blocks.misuse_of(block, shapes).kind; }
 
     static constexpr block_shape shapes[] = {block_shape(64), block_shape(1000), block_shape(40000)};
     static constexpr std::size_t most_blocks[] = {8192, 7, 2};
-    static constexpr std::size_t first_bytes(std::size_t number) {
-        return fixpool::detail::growth_of(shapes[number].stride, most_blocks[number]).first_bytes;
+    static auto grows(std::size_t number) {
+        return [number] { return fixpool::detail::growth_of(shapes[number].stride, most_blocks[number]); };
     }
     fixpool::detail::paged_blocks<C, 3> blocks;
 };
@@ -132,7 +126,7 @@ TEST_CASE("pages whose searches begin at one place are told apart, also when som
         for (int turn = 0; turn < 20; ++turn) {
             for (std::size_t i = random() % 40; i != 0; --i) {
                 const std::size_t number = random() % 3;
-                upstream.collide(number);
+                upstream.collide();
                 are_right &= out.emplace(all.take(number), number).second;
             }
             std::erase_if(out, [&](const auto& block) {

@@ -17,7 +17,7 @@ using fixpool::detail::page_growth;
 using fixpool::detail::page_state;
 using fixpool::detail::size_of_class;
 
-static_assert(class_count < page_state::class_bits);
+static_assert(class_count < page_state::number_bits);
 static_assert(size_of_class(0) == 8 && size_of_class(3) == 32 && size_of_class(9) == 128 && size_of_class(10) == 160);
 static_assert(size_of_class(class_count - 1) == largest_class);
 static_assert(class_of(1) == 0 && class_of(largest_class) == class_count - 1);

@@ -20,8 +20,9 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
     return seen;
 }
 
-/// A hash table of entries, each with a `tag` that is not 0 and tells it from all others. An entry is found in O(1),
-/// expected. Nothing is read but the table. Its memory comes from an upstream that each caller hands in, always the same.
+/// A hash table of entries, each with a `tag` that is not 0 and tells it from all others: an address plus a number, which
+/// has the bits `Entry::number_bits`. An entry is found in O(1), expected. Nothing is read but the table. Its memory
+/// comes from an upstream that each caller hands in, always the same.
 // Invariant: size_ <= most_, at most an eighth of the places, but of the first few: nearly each search ends at once.
 template <class Entry> class address_table {
     static_assert(std::has_single_bit(sizeof(Entry)));
@@ -38,10 +39,11 @@ public:
             if (at->tag == 0) return nullptr;
         return at;
     }
-    /// The same, but nullptr also if the search would not end at once: for a caller that then calls `find`.
-    [[nodiscard]] Entry* find_at_once(std::uintptr_t tag) const noexcept {
-        Entry* const at = place_of(tag);
-        return at->tag == tag ? at : nullptr;
+    /// The same for the tag `address + number`, but nullptr also if the search would not end at once: for a caller that
+    /// then calls `find`.
+    [[nodiscard]] Entry* find_at_once(std::uintptr_t address, std::size_t number) const noexcept {
+        Entry* const at = place_at(address);
+        return at->tag == address + number ? at : nullptr;
     }
 
     /// Makes room for one more entry. moved(from, to) is called for each entry that goes to another place: `to` is it.
@@ -96,16 +98,15 @@ public:
 private:
     static constexpr std::size_t own_places = 4;
     static constexpr int bits = sizeof(std::uintptr_t) * 8;
-    static constexpr auto spread =  // 2^bits / the golden ratio: neighbours are far apart (Knuth)
-        static_cast<std::uintptr_t>(std::uint64_t{0x9e37'79b9'7f4a'7c15} >> (64 - bits));
+    // As in Fibonacci hashing (Knuth), whose number is the golden ratio: neighbours are far apart. This one was searched
+    // for: no two of a row of pages share a place that lie 1 or 2 times 4 KiB apart, or 1 to 4 times 64 KiB.
+    static constexpr auto spread = static_cast<std::uintptr_t>(std::uint64_t{0xad5c'2707'2348'56d9} >> (64 - bits));
 
-    /// Where the search for a tag begins. The bits in the middle of a product depend on most of the tag's bits. Not the
-    /// upper half of 32 bits: a table may have more bytes than that half can count.
-    [[nodiscard]] FIXPOOL_WRAPS Entry* place_of(std::uintptr_t tag) const noexcept {
-        const std::uintptr_t offset =
-            static_cast<std::uintptr_t>(std::uint64_t{tag} * spread >> bits / 2) & offset_mask_;
-        return reinterpret_cast<Entry*>(reinterpret_cast<std::byte*>(places_) + offset);
+    /// Where the search for an address, or for a tag, begins: the upper bits of the product say.
+    [[nodiscard]] FIXPOOL_WRAPS Entry* place_at(std::uintptr_t address) const noexcept {
+        return places_ + (address * spread >> shift_);
     }
+    [[nodiscard]] Entry* place_of(std::uintptr_t tag) const noexcept { return place_at(tag & ~Entry::number_bits); }
     [[nodiscard]] Entry* next(Entry* at) const noexcept { return at == places_ + mask_ ? places_ : at + 1; }
     /// How many places a search that begins at `from` looks at before `at`.
     [[nodiscard]] FIXPOOL_WRAPS std::size_t steps(const Entry* from, const Entry* at) const noexcept {
@@ -114,7 +115,7 @@ private:
     void use(Entry* places, std::size_t count) noexcept {
         places_ = places;
         mask_ = count - 1;
-        offset_mask_ = mask_ * sizeof(Entry);
+        shift_ = bits - std::countr_zero(count);
         size_ = 0;
         most_ = places == own_ ? count / 2 : count / 8;
     }
@@ -134,9 +135,9 @@ private:
     Entry own_[own_places] = {};  // for the first entries
     Entry* places_ = own_;
     std::size_t mask_ = own_places - 1;
-    std::uintptr_t offset_mask_ = mask_ * sizeof(Entry);  // of a place, in bytes: sizeof(Entry) is a power of two
-    std::size_t size_ = 0;                                // entries
-    std::size_t most_ = own_places / 2;                   // entries until the table grows
+    int shift_ = bits - std::countr_zero(own_places);  // of a product, to be the number of a place
+    std::size_t size_ = 0;                             // entries
+    std::size_t most_ = own_places / 2;                // entries until the table grows
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -61,7 +61,7 @@ public:
             while (total_ - in_use_ < count) {
                 page_state& page = blocks_.open(0, shape_, next_growth());
                 total_ += page.capacity;
-                blocks_.enqueue(page, pages_of_class());
+                blocks_.enqueue(page, queue());
             }
             return true;
         });
@@ -165,29 +165,29 @@ public:
 
     /// Makes every block free, and none ever handed out. Complexity: O(pages).
     void reset() noexcept {
-        pages_of_class().current = &blocks_.nothing_;
-        pages_of_class().last = 0;
+        blocks_.current_[0] = &blocks_.nothing_;
+        queue().last = 0;
         pages().for_each([this](page_state& page) {
             detail::poison(page.address(), page.linked * layout_.stride);
             page.is_filled = false;
             page.returned = page_state::none;
             page.countdown = page_state::distant;
             page.carved = page.linked = 0;
-            blocks_.enqueue(blocks_.carve(page), pages_of_class());
+            blocks_.enqueue(blocks_.carve(page), queue());
         });
-        in_use_ = peak_ = pages_of_class().refused = 0;
+        in_use_ = peak_ = queue().refused = 0;
     }
 
     /// Puts the free blocks in order: the lowest one is the next to be taken. Complexity: as for_each_live.
     void sort() noexcept {
-        pages_of_class().current = &blocks_.nothing_;
-        pages_of_class().last = 0;
+        blocks_.current_[0] = &blocks_.nothing_;
+        queue().last = 0;
         for (page_state* page = page_above(0); page != nullptr; page = page_above(page->tag)) {
             sort_links(*page);
             if (!page->has_head() && page->carved < page->capacity) blocks_.carve(*page);
             page->is_filled = !page->has_head();
-            if (page->is_filled) page->countdown = 1;
-            else blocks_.enqueue(*page, pages_of_class());
+            if (page->is_filled) page->countdown = 1, blocks_.next_of(*page) = page->tag;
+            else blocks_.enqueue(*page, queue());
         }
     }
 
@@ -199,7 +199,7 @@ public:
     [[nodiscard]] std::size_t total() const noexcept { return total_; }
     [[nodiscard]] std::size_t out() const noexcept { return in_use_; }
     [[nodiscard]] std::size_t peak() const noexcept { return peak_; }
-    [[nodiscard]] std::size_t refused() const noexcept { return blocks_.classes_[0].refused; }  // allocations
+    [[nodiscard]] std::size_t refused() const noexcept { return blocks_.queues_[0].refused; }  // allocations
     /// Bytes that came from upstream.
     [[nodiscard]] std::size_t upstream_bytes() const noexcept {
         const std::size_t links_bytes = pages().size() * sizeof(std::uintptr_t) + total_ * sizeof(std::uint16_t);
@@ -208,14 +208,14 @@ public:
 
 private:
     [[nodiscard]] const address_table<page_state>& pages() const noexcept { return blocks_.pages(); }
-    [[nodiscard]] page_queue& pages_of_class() noexcept { return blocks_.classes_[0]; }
+    [[nodiscard]] page_queue& queue() noexcept { return blocks_.queues_[0]; }
     [[nodiscard]] std::uintptr_t page_mask() const noexcept { return ~std::uintptr_t{growth_.bytes - 1}; }
     [[nodiscard]] static bool is_live_link(std::uint16_t link) noexcept {
         return link == page_state::live || link == page_state::given_up;
     }
 
     bool refuse() noexcept {
-        ++pages_of_class().refused;
+        ++queue().refused;
         return false;
     }
     /// How the next page grows: it has no more blocks than the pool may have.
@@ -224,7 +224,7 @@ private:
     }
 
     FIXPOOL_APART bool release_searched(void* block) noexcept {
-        return blocks_.release_searched(0, shape_, block, growth_.bytes);
+        return blocks_.release_searched(0, shape_, block, [this] { return growth_; });
     }
 
     /// The link of the block that starts at `address`, or nullptr. A block that was not carved yet has none.

@@ -13,6 +13,8 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 
 /// A large block, by its address.
 struct large_block {
+    static constexpr std::uintptr_t number_bits = 0;
+
     std::uintptr_t tag = 0;     // its address; 0: no block
     std::size_t size = 0;       // bytes
     std::size_t alignment = 0;  // bytes

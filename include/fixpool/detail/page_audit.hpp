@@ -36,6 +36,10 @@ public:
 private:
     template <class Fn> void each_page(const Fn& fn) const noexcept { blocks_.pages().for_each(fn); }
 
+    [[nodiscard]] bool waits(const page_state& page) const noexcept {
+        return !page.is_filled && blocks_.current_[page.size_class()] != &page;
+    }
+
     /// First, whether searches end: there have to be as few tags as the table counts.
     [[nodiscard]] page_finding find_in_table() const noexcept {
         const address_table<page_state>& table = blocks_.pages();
@@ -45,7 +49,8 @@ private:
         if (count != table.size()) return {.at = &table, .problem = "its table of pages was overwritten"};
         each_page([&](const page_state& page) {
             const bool is_sound = table.find(page.tag) == &page && page.size_class() < Classes && page.size_bits < 31 &&
-                                  padding_of(page.address(), page.size()) == 0;
+                                  padding_of(page.address(), page.size()) == 0 &&
+                                  (waits(page) || blocks_.next_of(page) == page.tag);
             if (!is_sound) found = {.at = &page, .problem = "what it keeps of a page was overwritten"};
         });
         return found;
@@ -101,21 +106,21 @@ private:
 
     /// Those pages wait in the queue that have free blocks, all but the current one.
     [[nodiscard]] page_finding find_in_queue(std::size_t size_class) const noexcept {
-        const page_queue& pages = blocks_.classes_[size_class];
+        const page_queue& pages = blocks_.queues_[size_class];
+        const page_state* const current = blocks_.current_[size_class];
         const page_finding wrong{.at = &pages, .problem = "its queue of pages was overwritten"};
         std::size_t waiting = 0;
-        bool has_current = pages.current == &blocks_.nothing_;
+        bool has_current = current == &blocks_.nothing_;
         each_page([&](const page_state& page) {
             if (page.size_class() != size_class) return;
-            if (&page == pages.current) has_current = true;
-            else if (!page.is_filled) ++waiting;
+            if (&page == current) has_current = true;
+            else waiting += waits(page);
         });
         if (!has_current) return wrong;
         std::uintptr_t tag = pages.last;
         for (; waiting != 0; --waiting) {
             page_state* const page = tag == 0 ? nullptr : blocks_.pages().find(tag);
-            if (page == nullptr || page->size_class() != size_class || page == pages.current || page->is_filled)
-                return wrong;
+            if (page == nullptr || page->size_class() != size_class || page == current || page->is_filled) return wrong;
             tag = blocks_.next_of(*page);
             if (tag == pages.last && waiting != 1) return wrong;  // some wait that are not in it
         }

@@ -26,7 +26,7 @@ struct alignas(16) page_state {
     static constexpr std::uint16_t unfinished = 0x8002;  // its object is being constructed or destroyed
     static constexpr std::uint16_t distant = 0x8000;     // in `countdown`: it does not reach 0
     static constexpr std::size_t most_blocks = number + std::size_t{1};
-    static constexpr std::uintptr_t class_bits = 0xfff;
+    static constexpr std::uintptr_t number_bits = 0xfff;  // of a tag: where its size class is
 
     std::uintptr_t tag = 0;          // the page's address + the number of its size class; 0: no page
     std::uint16_t* links = nullptr;  // of its blocks; in front of them, where the next page in the queue is
@@ -41,9 +41,9 @@ struct alignas(16) page_state {
     unsigned char size_bits = 0;     // the page's size is 1 << size_bits
 
     [[nodiscard]] std::byte* address() const noexcept {
-        return reinterpret_cast<std::byte*>(tag & ~class_bits);  // an address that upstream returned
+        return reinterpret_cast<std::byte*>(tag & ~number_bits);  // an address that upstream returned
     }
-    [[nodiscard]] unsigned size_class() const noexcept { return static_cast<unsigned>(tag & class_bits); }
+    [[nodiscard]] unsigned size_class() const noexcept { return static_cast<unsigned>(tag & number_bits); }
     [[nodiscard]] std::size_t size() const noexcept { return std::size_t{1} << size_bits; }  // bytes
     [[nodiscard]] bool has_head() const noexcept { return (head & none) == 0; }
     /// Makes the blocks that were released the ones that are handed out. Requires: has_head() is false.
@@ -94,13 +94,15 @@ struct page_growth {
     return {smaller(four < least ? least : four, bytes), bytes, most_blocks};
 }
 
-/// The pages of a size class. Blocks are handed out from the current page, as long as it has any. Then the page that
-/// has been in the queue for longest is current: those wait there that have free blocks.
+/// What is kept of the pages of a size class. Those wait here that have free blocks and are not current; the one that has been
+/// waiting for longest is current next.
 struct page_queue {
-    page_state* current;           // never nullptr
-    std::uintptr_t last = 0;       // the tag of the page that came last, which knows the first; 0: none waits
-    std::uintptr_t page_mask = 0;  // the bits of an address that are its page's, which has the size of new pages
-    std::size_t refused = 0;       // allocations that found no memory
+    static constexpr std::uintptr_t no_page =
+        ~(~std::uintptr_t{0} >> 1);  // no page is so large, and no block starts there
+
+    std::uintptr_t page_mask = no_page;  // the bits of an address that are its page's, which has the size of new pages
+    std::uintptr_t last = 0;             // the tag of the page that came last, which knows the first; 0: none waits
+    std::size_t refused = 0;             // allocations that found no memory
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -11,7 +11,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <memory_resource>
 #include <utility>
 
@@ -33,7 +32,7 @@ public:
     static constexpr bool is_checked = C != checking::unchecked;
 
     explicit paged_blocks(std::pmr::memory_resource* upstream) noexcept : upstream_(upstream) {
-        for (page_queue& pages : classes_) pages.current = &nothing_;
+        for (page_state*& page : current_) page = &nothing_;
     }
     paged_blocks(const paged_blocks&) = delete;
     paged_blocks& operator=(const paged_blocks&) = delete;
@@ -42,7 +41,7 @@ public:
     [[nodiscard]] std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
     [[nodiscard]] const address_table<page_state>& pages() const noexcept { return table_; }
 
-    [[nodiscard]] page_state& current(std::size_t size_class) const noexcept { return *classes_[size_class].current; }
+    [[nodiscard]] page_state& current(std::size_t size_class) const noexcept { return *current_[size_class]; }
 
     /// Takes a block of a page, which is then `live`. Requires: the page has a free block.
     [[nodiscard]] static void* take(page_state& page, const block_shape& shape,
@@ -61,43 +60,45 @@ public:
     [[nodiscard]] bool release(std::size_t size_class, const block_shape& shape, void* address) noexcept {
         if constexpr (!is_checked)
             if (address == nullptr) return true;
-        const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address), mask = classes_[size_class].page_mask;
-        page_state* const page = table_.find_at_once((at & mask) + size_class);
+        const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address), mask = queues_[size_class].page_mask;
+        page_state* const page = table_.find_at_once(at & mask, size_class);
         return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
     }
-    /// The same in any page of the class; `first_bytes` is the size of the first one. False: no live block is there.
+    /// The same in any page of the class; `grows()` says how large the first one is. False: no live block is there.
+    template <class Grows>
     [[nodiscard]] bool release_searched(std::size_t size_class, const block_shape& shape, void* address,
-                                        std::size_t first_bytes) noexcept {
-        const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address),
-                             first_mask = ~std::uintptr_t{first_bytes - 1};
-        for (const std::uintptr_t mask : {classes_[size_class].page_mask, first_mask}) {
-            page_state* const page = table_.find((at & mask) + size_class);
-            if (page != nullptr)
-                return release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
+                                        const Grows& grows) noexcept {
+        std::uintptr_t mask = queues_[size_class].page_mask;
+        const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address);
+        page_state* page = table_.find((at & mask) + size_class);
+        if (page == nullptr) {
+            mask = ~std::uintptr_t{page_growth(grows()).first_bytes - 1};
+            page = table_.find((at & mask) + size_class);
         }
-        return false;
+        return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
     }
 
     /// Makes a page current that has a free block; if no other has, a new one, as the page_growth grows() says.
     /// Throws: what upstream throws. Nothing is lost then.
     template <class Grows>
     [[nodiscard]] page_state& refill(std::size_t size_class, const block_shape& shape, const Grows& grows) {
-        page_queue& pages = classes_[size_class];
-        page_state& full = *pages.current;
+        page_state*& current = current_[size_class];
+        page_state& full = *current;
         if (full.take_returned()) return full;
         if (full.carved < full.capacity) return carve(full);
         if (&full != &nothing_) {
             full.is_filled = true;
             full.countdown = 1;
-            pages.current = &nothing_;
+            current = &nothing_;
         }
-        if (pages.last == 0) return *(pages.current = &open(size_class, shape, grows()));
-        page_state& last = *table_.find(pages.last);
+        page_queue& waiting = queues_[size_class];
+        if (waiting.last == 0) return *(current = &open(size_class, shape, grows()));
+        page_state& last = *table_.find(waiting.last);
         page_state& first = *table_.find(next_of(last));
-        if (&first == &last) pages.last = 0;
-        else next_of(last) = next_of(first);
+        if (&first == &last) waiting.last = 0;
+        next_of(last) = std::exchange(next_of(first), first.tag);
         static_cast<void>(first.has_head() || first.take_returned());
-        return *(pages.current = &first);
+        return *(current = &first);
     }
 
     /// What is wrong with releasing `address`. `shapes` is that of each class. Complexity: O(pages).
@@ -124,7 +125,7 @@ public:
 
     /// Adds each page to the counters of its class. Complexity: O(pages).
     void count(pool_stats* all, const block_shape* shapes) const noexcept {
-        for (std::size_t i = 0; i < Classes; ++i) all[i].refused = classes_[i].refused;
+        for (std::size_t i = 0; i < Classes; ++i) all[i].refused = queues_[i].refused;
         table_.for_each([&](const page_state& page) {
             pool_stats& stats = all[page.size_class()];
             stats.total_blocks += page.capacity;
@@ -141,22 +142,22 @@ public:
     void release_pages() noexcept {
         give_all_back();
         table_.clear();
-        for (page_queue& pages : classes_) pages = page_queue{.current = &nothing_};
+        for (page_state*& page : current_) page = &nothing_;
+        for (page_queue& waiting : queues_) waiting = page_queue();
     }
 
     /// Gives the pages back of which all blocks are free. Complexity: O(pages).
     void shrink() noexcept {
         table_.for_each([this](page_state& page) {
             if (page.out() != 0) return;
-            page_queue& pages = classes_[page.size_class()];
-            if (pages.current == &page) pages.current = &nothing_;
+            page_state*& current = current_[page.size_class()];
+            if (current == &page) current = &nothing_;
             give_back(page);
             table_.erase(page, has_moved());
         });
-        for (page_queue& pages : classes_) pages.last = 0;
+        for (page_queue& waiting : queues_) waiting.last = 0;
         table_.for_each([this](page_state& page) {
-            page_queue& pages = classes_[page.size_class()];
-            if (!page.is_filled && pages.current != &page) enqueue(page, pages);
+            if (!page.is_filled && current_[page.size_class()] != &page) enqueue(page, queues_[page.size_class()]);
         });
     }
 
@@ -184,12 +185,13 @@ private:
             has_counted_down(page, size_class);
         return true;
     }
-    [[nodiscard]] static std::uintptr_t& next_of(page_state& page) noexcept {
+    /// The tag of the next page in the queue; of a page that does not wait, its own.
+    [[nodiscard]] static std::uintptr_t& next_of(const page_state& page) noexcept {
         return *reinterpret_cast<std::uintptr_t*>(reinterpret_cast<std::byte*>(page.links) - sizeof(std::uintptr_t));
     }
     /// From the page's first byte; an address before it wraps to more than any page has.
     [[nodiscard]] FIXPOOL_WRAPS static std::size_t offset_in(const page_state& page, const void* address) noexcept {
-        return reinterpret_cast<std::uintptr_t>(address) - (page.tag & ~page_state::class_bits);
+        return reinterpret_cast<std::uintptr_t>(address) - (page.tag & ~page_state::number_bits);
     }
     /// Blocks that were ever handed out: all but the fresh ones, which were carved last and are in use last.
     [[nodiscard]] static std::size_t handed_out(const page_state& page) noexcept {
@@ -203,15 +205,15 @@ private:
     }
     [[nodiscard]] auto has_moved() noexcept {
         return [this](const page_state* from, page_state& to) {
-            page_queue& pages = classes_[to.size_class()];
-            if (pages.current == from) pages.current = &to;
+            page_state*& current = current_[to.size_class()];
+            if (current == from) current = &to;
         };
     }
 
-    void enqueue(page_state& page, page_queue& pages) noexcept {
+    void enqueue(page_state& page, page_queue& waiting) noexcept {
         next_of(page) = page.tag;
-        if (pages.last != 0) std::swap(next_of(page), next_of(*table_.find(pages.last)));
-        pages.last = page.tag;
+        if (waiting.last != 0) std::swap(next_of(page), next_of(*table_.find(waiting.last)));
+        waiting.last = page.tag;
     }
 
     /// Puts the next blocks of a page into its free list, in order of addresses. Requires: none of it is free.
@@ -237,7 +239,7 @@ private:
             page.is_filled = false;
             page.countdown = static_cast<std::uint16_t>((page.capacity - 1U) |
                                                         (page.capacity <= least_ordered ? page_state::distant : 0U));
-            enqueue(page, classes_[size_class]);
+            enqueue(page, queues_[size_class]);
         } else {
             page.countdown = page_state::distant;
             page.linked = static_cast<std::uint16_t>(handed_out(page));  // the rest is as if it never was free
@@ -248,10 +250,10 @@ private:
     }
 
     FIXPOOL_COLD page_state& open(std::size_t size_class, const block_shape& shape, page_growth growth) {
-        page_queue& pages = classes_[size_class];
+        page_queue& pages = queues_[size_class];
         ++pages.refused;  // until there is a page
         table_.reserve(*upstream_, has_moved());
-        const std::size_t bytes = pages.page_mask == 0 ? growth.first_bytes : growth.bytes;
+        const std::size_t bytes = pages.page_mask == page_queue::no_page ? growth.first_bytes : growth.bytes;
         const std::size_t fitting = bytes / shape.stride;
         page_state page;
         page.capacity = static_cast<std::uint16_t>(fitting < growth.most_blocks ? fitting : growth.most_blocks);
@@ -272,6 +274,7 @@ private:
         detail::fence(page.address(), bytes);
         --pages.refused;
         pages.page_mask = ~std::uintptr_t{bytes - 1};
+        next_of(page) = page.tag;
         return carve(table_.insert(page));
     }
 
@@ -286,8 +289,9 @@ private:
     }
 
     std::pmr::memory_resource* upstream_;
-    page_state nothing_;  // has no free block
-    page_queue classes_[Classes];
+    page_state nothing_;            // has no free block
+    page_state* current_[Classes];  // of each size class: whose blocks are handed out; never nullptr
+    page_queue queues_[Classes];
     address_table<page_state> table_;
 };
 
