@@ -12,8 +12,16 @@ import fixpool;
 #elif defined(CONSUMER_VENDORS)
 #include "fixpool.hpp"
 #else
+#define CONSUMER_HAS_ALL
+#include <fixpool/arenas.hpp>
 #include <fixpool/census.hpp>
 #include <fixpool/fixpool.hpp>
+#include <fixpool/growing_pool.hpp>
+#include <fixpool/pool_allocator.hpp>
+#include <fixpool/pool_resource.hpp>
+#include <fixpool/static_pool.hpp>
+
+#include <list>
 #endif
 
 namespace {
@@ -70,10 +78,35 @@ bool census_counts() {
            !fixpool::keeps_sites<fixpool::checking::checked>;
 }
 
+#if defined(CONSUMER_HAS_ALL)
+constinit fixpool::static_pool<int, 2> in_bss;
+fixpool::pool_resource shared_by_all;
+
+bool opt_in_pools_work() {
+    fixpool::pool_resource resource;
+    std::list<int, fixpool::pool_allocator<int>> list(&resource);
+    list.push_back(1);
+    std::list<int, fixpool::static_pool_allocator<int, shared_by_all>> other;
+    other.push_back(2);
+    fixpool::growing_typed_pool<std::string> growing({.page_bytes = 4096});
+    const fixpool::growing_block<std::string> text = growing.allocate("grown");
+    fixpool::growing_pool raw(64);
+    raw.deallocate(raw.allocate());
+    fixpool::memory_pool on_pages({64, 2}, fixpool::mapped_arena());
+    fixpool::block_resource nodes(on_pages);
+    nodes.deallocate(nodes.allocate(64), 64);
+    const fixpool::static_block<int, 2> number = in_bss.allocate(3);
+    return list.front() + other.front() == *number && *text == "grown";
+}
+#else
+bool opt_in_pools_work() { return true; }  // a module and a single header have the core
+#endif
+
 }  // namespace
 
 int main() {
-    const bool works = raw_pool_works() && typed_pools_work() && exhaustion_is_reported() && census_counts();
+    const bool works = raw_pool_works() && typed_pools_work() && exhaustion_is_reported() && census_counts() &&
+                       opt_in_pools_work();
     std::printf("fixpool in a program of %zu bits: %s\n", 8 * sizeof(void*), works ? "all pools work" : "BROKEN");
     return works ? 0 : 1;
 }
