@@ -677,6 +677,48 @@ TEST_CASE("pages that have free blocks again are used before a new one, the one 
     CHECK(counts_of(w.resource, 1024).total_blocks == pages + 2);
 }
 
+TEST_CASE("after shrink, a class without pages starts with a small one again; others get large ones",
+          "[pool_resource]") {
+    for (const std::size_t size : sizes{24, 1024}) {
+        watched w(8192);
+        const auto total = [&w, size] { return counts_of(w.resource, size).total_blocks; };
+        std::vector<void*> in_small = take(w.resource, 1, size);
+        const std::size_t small = total();
+        for (void* const block : take(w.resource, small - 1, size)) in_small.push_back(block);
+        std::vector<void*> in_large = take(w.resource, 1, size);
+        const std::size_t large = total() - small;
+        REQUIRE(small < large);
+
+        put(w.resource, in_large, size);  // the small page stays
+        w.resource.shrink();
+        CHECK(total() == small);
+        in_large = take(w.resource, large + 1, size);  // of two pages
+        CHECK(total() == small + 2 * large);
+
+        put(w.resource, in_small, size);  // large ones stay
+        w.resource.shrink();
+        CHECK(total() == 2 * large);
+        for (void* const block : take(w.resource, large, size)) in_large.push_back(block);
+        CHECK(total() == 3 * large);
+
+        put(w.resource, in_large, size);
+        w.resource.shrink();
+        CHECK(total() == 0);
+        put(w.resource, take(w.resource, 1, size), size);
+        CHECK(total() == small);
+        CHECK(w.heard.is_silent());
+    }
+}
+
+TEST_CASE("shrink does not forget how many allocations were refused", "[pool_resource]") {
+    watched w(100);
+    w.upstream.fail(0, false);
+    CHECK_THROWS_AS(w.resource.allocate(64), std::bad_alloc);
+    static_cast<void>(w.resource.allocate(64));
+    w.resource.shrink();
+    CHECK(counts_of(w.resource, 64).refused == 1);
+}
+
 TEST_CASE("shrink gives back the pages that are empty, and no others", "[pool_resource]") {
     for (const std::size_t size : sizes{8, 24, 1024, 16384}) {
         watched w(100);

@@ -186,7 +186,7 @@ public:
             sort_links(*page);
             if (!page->has_head() && page->carved < page->capacity) blocks_.carve(*page);
             page->is_filled = !page->has_head();
-            if (page->is_filled) page->countdown = 1, blocks_.next_of(*page) = page->tag;
+            if (page->is_filled) page->countdown = 1;
             else blocks_.enqueue(*page, queue());
         }
     }

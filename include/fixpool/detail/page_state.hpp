@@ -51,6 +51,15 @@ struct alignas(16) page_state {
         head = std::exchange(returned, std::uint16_t{none});  // a copy: no symbol that pins a plug-in
         return has_head();
     }
+    /// Blocks that were ever handed out: all but the fresh ones, which were carved last and are in use last.
+    [[nodiscard]] std::size_t handed_out() const noexcept {
+        std::size_t count = linked;
+        while (count != 0 && (links[count - 1] & (live | fresh)) == fresh) --count;
+        return count;
+    }
+    [[nodiscard]] std::size_t links_bytes() const noexcept {  // with what is in front of them
+        return sizeof(std::uintptr_t) + capacity * sizeof(std::uint16_t);
+    }
     /// Blocks that are not free.
     [[nodiscard]] std::size_t out() const noexcept { return is_filled ? capacity : countdown & (distant - 1); }
 };

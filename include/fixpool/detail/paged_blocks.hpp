@@ -72,7 +72,7 @@ public:
         const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address);
         page_state* page = table_.find((at & mask) + size_class);
         if (page == nullptr) {
-            mask = ~std::uintptr_t{page_growth(grows()).first_bytes - 1};
+            mask = mask_of(page_growth(grows()).first_bytes);
             page = table_.find((at & mask) + size_class);
         }
         return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
@@ -130,9 +130,9 @@ public:
             pool_stats& stats = all[page.size_class()];
             stats.total_blocks += page.capacity;
             stats.in_use += page.out();
-            stats.peak_in_use += handed_out(page);
+            stats.peak_in_use += page.handed_out();
             stats.block_size = stats.stride = shapes[page.size_class()].stride;
-            const std::size_t kept = page.size() - page.capacity * stats.stride + links_bytes(page) + sizeof page;
+            const std::size_t kept = page.size() - page.capacity * stats.stride + page.links_bytes() + sizeof page;
             stats.metadata_bytes += kept;
             stats.arena_bytes += page.capacity * stats.stride + kept;
         });
@@ -155,9 +155,12 @@ public:
             give_back(page);
             table_.erase(page, has_moved());
         });
-        for (page_queue& waiting : queues_) waiting.last = 0;
+        for (page_queue& waiting : queues_) waiting = {.refused = waiting.refused};
         table_.for_each([this](page_state& page) {
-            if (!page.is_filled && current_[page.size_class()] != &page) enqueue(page, queues_[page.size_class()]);
+            page_queue& waiting = queues_[page.size_class()];
+            const std::uintptr_t mask = mask_of(page.size());
+            if (waiting.page_mask == page_queue::no_page || mask < waiting.page_mask) waiting.page_mask = mask;
+            if (!page.is_filled && current_[page.size_class()] != &page) enqueue(page, waiting);
         });
     }
 
@@ -185,6 +188,7 @@ private:
             has_counted_down(page, size_class);
         return true;
     }
+    [[nodiscard]] static std::uintptr_t mask_of(std::size_t bytes) noexcept { return ~std::uintptr_t{bytes - 1}; }
     /// The tag of the next page in the queue; of a page that does not wait, its own.
     [[nodiscard]] static std::uintptr_t& next_of(const page_state& page) noexcept {
         return *reinterpret_cast<std::uintptr_t*>(reinterpret_cast<std::byte*>(page.links) - sizeof(std::uintptr_t));
@@ -192,16 +196,6 @@ private:
     /// From the page's first byte; an address before it wraps to more than any page has.
     [[nodiscard]] FIXPOOL_WRAPS static std::size_t offset_in(const page_state& page, const void* address) noexcept {
         return reinterpret_cast<std::uintptr_t>(address) - (page.tag & ~page_state::number_bits);
-    }
-    /// Blocks that were ever handed out: all but the fresh ones, which were carved last and are in use last.
-    [[nodiscard]] static std::size_t handed_out(const page_state& page) noexcept {
-        std::size_t count = page.linked;
-        while (count != 0 && (page.links[count - 1] & (page_state::live | page_state::fresh)) == page_state::fresh)
-            --count;
-        return count;
-    }
-    [[nodiscard]] static std::size_t links_bytes(const page_state& page) noexcept {
-        return sizeof(std::uintptr_t) + page.capacity * sizeof(std::uint16_t);
     }
     [[nodiscard]] auto has_moved() noexcept {
         return [this](const page_state* from, page_state& to) {
@@ -242,7 +236,7 @@ private:
             enqueue(page, queues_[size_class]);
         } else {
             page.countdown = page_state::distant;
-            page.linked = static_cast<std::uint16_t>(handed_out(page));  // the rest is as if it never was free
+            page.linked = static_cast<std::uint16_t>(page.handed_out());  // the rest is as if it never was free
             page.carved = 0;
             page.returned = page_state::none;
             carve(page);
@@ -267,13 +261,13 @@ private:
             ~lease() {
                 if (memory != nullptr) upstream->deallocate(memory, size, alignof(std::uintptr_t));
             }
-        } links{upstream_, links_bytes(page)};
+        } links{upstream_, page.links_bytes()};
         page.tag = page_from(*upstream_, bytes) + size_class;
         page.links = reinterpret_cast<std::uint16_t*>(static_cast<std::byte*>(std::exchange(links.memory, nullptr)) +
                                                       sizeof(std::uintptr_t));
         detail::fence(page.address(), bytes);
         --pages.refused;
-        pages.page_mask = ~std::uintptr_t{bytes - 1};
+        pages.page_mask = mask_of(bytes);
         next_of(page) = page.tag;
         return carve(table_.insert(page));
     }
@@ -285,7 +279,7 @@ private:
     void give_back(page_state& page) noexcept {
         detail::unfence(page.address(), page.size());
         upstream_->deallocate(page.address(), page.size(), page.size());
-        upstream_->deallocate(&next_of(page), links_bytes(page), alignof(std::uintptr_t));
+        upstream_->deallocate(&next_of(page), page.links_bytes(), alignof(std::uintptr_t));
     }
 
     std::pmr::memory_resource* upstream_;
