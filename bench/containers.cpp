@@ -30,6 +30,7 @@ std::vector<workload> all_workloads() {
             nlohmann_json_workload(),
             map_workload(),
             list_workload(),
+            scrambled_list_workload(),
             unordered_map_workload(),
             shared_objects_workload(),
             handlers_workload(),

@@ -122,6 +122,7 @@ public:
         print_row("nlohmann::json, static_pool_allocator", ".75; .75; .90", {"nlohmann::json"});
         print_row("std::map", ".85; .65; 1.0", {"map"});
         print_row("std::list", ".42; .60; .80", {"list"});
+        print_row("std::list, scrambled", "", {"scrambled list"});
         print_row("std::unordered_map", ".50; .45; .70", {"unordered_map"});
         print_row("one block, again and again", ".40; .80; .85", {"one block"});
         print_row("random windows, 256 to 65536", ".20; .55; 1.1",

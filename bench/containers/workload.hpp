@@ -91,6 +91,7 @@ workload boost_json_workload();
 workload nlohmann_json_workload();
 workload map_workload();
 workload list_workload();
+workload scrambled_list_workload();
 workload unordered_map_workload();
 workload shared_objects_workload();
 workload handlers_workload();
