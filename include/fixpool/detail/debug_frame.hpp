@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSL-1.0
+// debug_frame: a block at debug level in memory that has no other place for what is kept of it: with record and guards.
+#pragma once
+
+#include <fixpool/detail/debug_bytes.hpp>
+#include <fixpool/detail/debug_record.hpp>
+#include <fixpool/detail/debug_report.hpp>
+#include <fixpool/detail/finding.hpp>
+#include <fixpool/layout.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+namespace fixpool::inline FIXPOOL_ABI::detail {
+
+/// What a frame keeps of its block. An overflow of the block in front may reach it: then `seal` tells.
+struct debug_frame_record : debug_record {
+    std::size_t size = 0;    // bytes of the last owner's block
+    std::size_t front = 0;   // bytes in front of it: this record and a guard
+    std::uint64_t seal = 0;  // sum() when it was written
+
+    [[nodiscard]] std::uint64_t sum() const noexcept {
+        std::uint64_t sum = 0x9e37'79b9'7f4a'7c15;
+        for (const site& at : {allocated_at, released_at}) {
+            for (const void* word :
+                 {static_cast<const void*>(at.file), static_cast<const void*>(at.function), at.address})
+                sum = mixed(sum, reinterpret_cast<std::uintptr_t>(word));
+            sum = mixed(sum, at.line);
+        }
+        for (const std::size_t word : {size, front}) sum = mixed(sum, word);
+        for (const std::uint64_t word : {allocation, release}) sum = mixed(sum, word);
+        for (const unsigned word : {allocated_by, released_by, unsigned{is_filled}}) sum = mixed(sum, word);
+        return sum;
+    }
+
+private:
+    [[nodiscard]] FIXPOOL_WRAPS static std::uint64_t mixed(std::uint64_t sum, std::uint64_t word) noexcept {
+        const std::uint64_t product = (sum ^ word) * 0xff51'afd7'ed55'8ccd;
+        return product ^ product >> 32;
+    }
+};
+
+/// The memory of one block, which a debug level asks of a checked one: record, guard, the block, guard up to the end. While
+/// the block is free, all behind the record is filled. Tools are told that nobody else may touch a frame, but for a live
+/// block. A frame owns nothing.
+// Invariant: front_of(alignment) + size + gap <= bytes
+class debug_frame {
+public:
+    static constexpr std::size_t gap = 16;  // bytes of guard, at least; a multiple of ASan's granule, as all of `front`
+
+    /// Bytes in front of a block. The frame must be at a multiple of the larger of `alignment` and 16.
+    [[nodiscard]] static constexpr std::size_t front_of(std::size_t alignment) noexcept {
+        return round_up(sizeof(debug_frame_record) + gap, alignment < gap ? gap : alignment);
+    }
+    /// Bytes of a frame, at least; the largest std::size_t where they are more.
+    [[nodiscard]] static constexpr std::size_t bytes_for(std::size_t size, std::size_t alignment) noexcept {
+        const std::size_t most = static_cast<std::size_t>(-1);
+        if (alignment > most / 4) return most;
+        const std::size_t around = front_of(alignment) + gap;
+        return size > most - around ? most : size + around;
+    }
+
+    debug_frame(void* start, std::size_t bytes) noexcept : start_(static_cast<std::byte*>(start)), bytes_(bytes) {}
+
+    [[nodiscard]] std::byte* start() const noexcept { return start_; }
+
+    /// A copy of what is kept, which may have been overwritten. Requires: the frame was handed out before.
+    [[nodiscard]] debug_frame_record record() const noexcept {
+        reveal(start_, sizeof(debug_frame_record));
+        const debug_frame_record copy = *kept();
+        hide(start_, sizeof(debug_frame_record));
+        return copy;
+    }
+    [[nodiscard]] bool is_sound() const noexcept { return is_sound(record()); }
+
+    /// The block of the last owner.
+    [[nodiscard]] std::byte* block() const noexcept { return start_ + sound_record().front; }
+
+    /// A frame that was taken, and verified if it was handed out before, is a live block now, without a value.
+    void begin(std::size_t size, std::size_t alignment, const site& where, std::uint64_t operation) noexcept {
+        debug_frame_record record;
+        record.begin(where, operation, this_thread());
+        record.size = size;
+        record.front = front_of(alignment);
+        write(record);
+        paint_front(record);
+        paint_back(record);
+        unpoison(start_ + record.front, size);
+    }
+
+    /// Notes the release of a live block, which is to be verified then. A record that was overwritten stays as it is.
+    void close(const site& where, std::uint64_t operation) noexcept {
+        debug_frame_record record = this->record();
+        if (!is_sound(record)) return;
+        record.end(where, operation, this_thread());
+        write(record);
+    }
+    /// The block is nobody's any more: fills all behind the record.
+    void fill() noexcept {
+        debug_frame_record record = sound_record();
+        record.is_filled = 1;
+        write(record);
+        paint(behind_record(), bytes_ - sizeof record, filled_with);
+    }
+    void end(const site& where, std::uint64_t operation) noexcept {
+        close(where, operation);
+        fill();
+    }
+
+    /// The first damage around a live block: in its record, its guards. To be mended, then asked anew.
+    [[nodiscard]] finding damage_around() const noexcept {
+        const debug_frame_record record = this->record();
+        if (!is_sound(record)) return damage_of_record();
+        const std::size_t front = record.front - sizeof record, back = record.front + record.size;
+        const other_bytes before = other_than(guarded_with, behind_record(), front);
+        if (before.any)
+            return damage(violation_kind::buffer_overflow, record, sizeof record + before.first, before.value);
+        const other_bytes behind = other_than(guarded_with, start_ + back, bytes_ - back);
+        return behind.any ? damage(violation_kind::buffer_overflow, record, back + behind.first, behind.value)
+                          : finding{};
+    }
+    /// The first damage in a free frame that was handed out before: in its record, behind it.
+    [[nodiscard]] finding damage_in() const noexcept {
+        const debug_frame_record record = this->record();
+        if (!is_sound(record)) return damage_of_record();
+        const other_bytes wrong = other_than(filled_with, behind_record(), bytes_ - sizeof record);
+        if (!wrong.any) return {};
+        return damage(violation_kind::write_after_free, record, sizeof record + wrong.first, wrong.value);
+    }
+
+    /// Puts right what was found, and leaves a live block as it is. Of a record that was overwritten nothing is left.
+    void mend(const finding& found) noexcept {
+        const debug_frame_record record = sound_record();
+        if (found.kind == violation_kind::corrupted_pool) write(record);
+        else if (found.kind == violation_kind::write_after_free)
+            paint(behind_record(), bytes_ - sizeof record, filled_with);
+        else if (found.offset < 0) paint_front(record);
+        else paint_back(record);
+    }
+
+    /// Adds what is known of the frame's block. Of a record that was overwritten nothing is.
+    void describe(violation& v) const noexcept {
+        if constexpr (!traps) v.print = &print_debug;
+        const debug_frame_record record = this->record();
+        if (is_sound(record)) record.describe(v);
+    }
+
+private:
+    [[nodiscard]] static bool is_sound(const debug_frame_record& record) noexcept {
+        return record.seal == record.sum();
+    }
+
+    [[nodiscard]] debug_frame_record* kept() const noexcept {
+        return std::launder(reinterpret_cast<debug_frame_record*>(start_));
+    }
+    [[nodiscard]] std::byte* behind_record() const noexcept { return start_ + sizeof(debug_frame_record); }
+
+    void write(debug_frame_record record) noexcept {
+        record.seal = record.sum();
+        reveal(start_, sizeof record);
+        ::new (static_cast<void*>(start_)) debug_frame_record(record);
+        hide(start_, sizeof record);
+    }
+    /// What is kept; if it was overwritten, the record of a block that may lie anywhere between the narrowest guards.
+    [[nodiscard]] debug_frame_record sound_record() const noexcept {
+        debug_frame_record record = this->record();
+        if (is_sound(record)) return record;
+        record = {};
+        record.front = front_of(1);
+        record.size = bytes_ - record.front - gap;
+        return record;
+    }
+    void paint_front(const debug_frame_record& record) noexcept {
+        paint(behind_record(), record.front - sizeof record, guarded_with);
+    }
+    void paint_back(const debug_frame_record& record) noexcept {
+        const std::size_t back = record.front + record.size;
+        paint(start_ + back, bytes_ - back, guarded_with);
+    }
+
+    [[nodiscard]] finding damage_of_record() const noexcept {
+        return {.at = start_, .problem = "what is kept of the block was overwritten"};
+    }
+    /// `at` bytes behind the frame's start.
+    [[nodiscard]] finding damage(violation_kind kind, const debug_frame_record& record, std::size_t at,
+                                 unsigned char byte) const noexcept {
+        const auto offset = static_cast<std::ptrdiff_t>(at) - static_cast<std::ptrdiff_t>(record.front);
+        return {.kind = kind, .at = start_ + record.front, .offset = offset, .byte = byte};
+    }
+
+    std::byte* start_;   // a multiple of 16
+    std::size_t bytes_;  // a multiple of 8
+};
+
+}  // namespace fixpool::inline FIXPOOL_ABI::detail
