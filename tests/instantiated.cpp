@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Every public template, instantiated as a whole at every level: no member is there that cannot be compiled.
+#include <fixpool/debug_pages.hpp>
 #include <fixpool/fixpool.hpp>
 #include <fixpool/growing_pool.hpp>
 #include <fixpool/pool_allocator.hpp>
@@ -54,6 +55,10 @@ template class fixpool::block<std::string, checking::checked,
 template class fixpool::detail::growing_blocks<checking::unchecked>;
 template class fixpool::detail::growing_blocks<checking::checked>;
 template class fixpool::detail::page_audit<checking::checked, 1>;
+template class fixpool::growing_typed_pool<std::string, checking::debug>;
+template class fixpool::growing_typed_pool<without_default, checking::debug>;
+template class fixpool::block<std::string, checking::debug, fixpool::growing_typed_pool<std::string, checking::debug>>;
+template class fixpool::detail::growing_blocks<checking::debug>;
 template class fixpool::static_pool<std::string, 4, checking::unchecked>;
 template class fixpool::static_pool<std::string, 4, checking::checked>;
 template class fixpool::static_pool<std::string, 100000>;

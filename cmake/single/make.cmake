@@ -24,7 +24,7 @@ endfunction()
 append(fixpool/fixpool.hpp)
 file(GLOB others RELATIVE "${root}/include" "${root}/include/fixpool/*.hpp") # which that leaves out
 list(SORT others)
-foreach(opt_in IN ITEMS arenas growing_pool pool_allocator pool_resource static_pool)
+foreach(opt_in IN ITEMS arenas debug_pages growing_pool pool_allocator pool_resource static_pool)
     list(REMOVE_ITEM others "fixpool/${opt_in}.hpp")
 endforeach()
 foreach(header IN LISTS others)

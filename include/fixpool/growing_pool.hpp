@@ -35,8 +35,6 @@ struct growth {
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks() <= max_blocks, in_use() <= peak_in_use()
 template <checking C = checking::checked> class basic_growing_pool {
-    static_assert(!keeps_sites<C>, "fixpool: growing pools have no debug level yet: use checking::checked");
-
 public:
     /// `upstream` must outlive the pool, which fetches nothing before it is needed. Each page is one allocation, and what
     /// is kept of it another one.
@@ -141,6 +139,7 @@ public:
     }
 
 private:
+    template <checking D> friend class basic_growing_pool;
     template <class T, checking D> friend class growing_typed_pool;
 
     [[nodiscard]] FIXPOOL_COLD void* refill_and_allocate() {
@@ -159,8 +158,7 @@ private:
         if constexpr (C != checking::unchecked) report_page(reporter_, this, block, list_.misuse_of(block));
     }
     FIXPOOL_COLD void report_live_blocks(violation_kind kind) const noexcept {
-        const detail::page_misuse all{.kind = kind, .page_blocks = total_blocks(), .page_out = in_use()};
-        report_page(reporter_, this, list_.lowest_live(), all);
+        report_page(reporter_, this, list_.lowest_live(), list_.misuse_of_all(kind));
     }
 
     detail::growing_blocks<C> list_;
@@ -255,6 +253,7 @@ public:
     [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }
 
 private:
+    template <class U, checking D> friend class growing_typed_pool;
     using entry = typename detail::growing_blocks<C>::entry;
     friend handle;
     friend detail::block_lease<growing_typed_pool>;

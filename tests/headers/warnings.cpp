@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What programs write, for compilers with the warnings that programs turn on: none comes from a line of ours.
 #include <fixpool/arenas.hpp>
+#include <fixpool/debug_pages.hpp>
 #include <fixpool/fixpool.hpp>
 #include <fixpool/growing_pool.hpp>
 #include <fixpool/static_pool.hpp>
@@ -56,4 +57,18 @@ template <fixpool::checking C> static int use() {
            six->number() - 1 + seven->value - 3;
 }
 
-int main() { return use<fixpool::checking::checked>() + use<fixpool::checking::unchecked>() == 20 ? 0 : 1; }
+/// Of the levels above, not all have static pools.
+static int use_debug() {
+    fixpool::basic_growing_pool<fixpool::checking::debug> raw(24);
+    raw.deallocate(raw.allocate());
+    fixpool::growing_typed_pool<narrow, fixpool::checking::debug> narrows;
+    const int large = 3;
+    auto one = narrows.allocate(large);
+    one = narrows.adopt(one.release());
+    auto two = narrows.try_allocate_at({}, large);
+    return one->value - two->value;
+}
+
+int main() {
+    return use_debug() + use<fixpool::checking::checked>() + use<fixpool::checking::unchecked>() == 20 ? 0 : 1;
+}

@@ -21,6 +21,9 @@ template <std::size_t Stride> FIXPOOL_HIDDEN inline constexpr block_shape fixed_
 // Invariant: in_use_ <= total_ <= limit_, in_use_ <= peak_; total_ is the sum of the pages' capacity, in_use_ of
 // the blocks that are not free
 template <checking C> class growing_blocks {
+    static_assert(!keeps_sites<C>,
+                  "fixpool: checking::debug needs the header fixpool/debug_pages.hpp in pools that grow");
+
 public:
     static constexpr bool is_checked = C != checking::unchecked;
     /// A block, and where its link is for as long as it is not free. Pages' states move when the table grows: never keep
@@ -126,6 +129,11 @@ public:
         return found;
     }
 
+    /// What is said of blocks that are in use when they should not be.
+    [[nodiscard]] page_misuse misuse_of_all(violation_kind kind) const noexcept {
+        return {.kind = kind, .page_blocks = total_, .page_out = in_use_};
+    }
+
     /// fn(address) for each live block, in order of addresses. fn may take and release. Complexity: O(pages * pages +
     /// blocks): nothing keeps the pages in order.
     template <class Fn> void for_each_live(Fn&& fn) const {
@@ -207,6 +215,8 @@ public:
     }
 
 private:
+    template <checking D> friend class growing_blocks;
+
     [[nodiscard]] const address_table<page_state>& pages() const noexcept { return blocks_.pages(); }
     [[nodiscard]] page_queue& queue() noexcept { return blocks_.queues_[0]; }
     [[nodiscard]] std::uintptr_t page_mask() const noexcept { return ~std::uintptr_t{growth_.bytes - 1}; }

@@ -35,11 +35,12 @@ void report_page(const reporter& to, const void* pool, const void* address, cons
     violation v{place.kind,        pool,           to.name(),       address,         place.index,
                 place.page_blocks, place.page_out, site::unknown(), site::unknown(), to.context()};
     v.problem = problem;
+    if constexpr (requires { place.describe(v); }) place.describe(v);  // debug level
     to.report(v);
 }
 
 /// Reports what an audit found. Returns whether that is nothing.
-inline bool is_sound(const page_finding& found, const reporter& to, const void* pool) noexcept {
+template <class Finding> bool is_sound(const Finding& found, const reporter& to, const void* pool) noexcept {
     if (found.at != nullptr) report_page(to, pool, found.at, found, found.problem);
     return found.at == nullptr;
 }

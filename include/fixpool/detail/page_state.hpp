@@ -46,6 +46,8 @@ struct alignas(16) page_state {
     [[nodiscard]] unsigned size_class() const noexcept { return static_cast<unsigned>(tag & number_bits); }
     [[nodiscard]] std::size_t size() const noexcept { return std::size_t{1} << size_bits; }  // bytes
     [[nodiscard]] bool has_head() const noexcept { return (head & none) == 0; }
+    /// Whether the block that is handed out next never was. Requires: has_head().
+    [[nodiscard]] bool has_fresh_head() const noexcept { return (links[head & number] & fresh) != 0; }
     /// Makes the blocks that were released the ones that are handed out. Requires: has_head() is false.
     [[nodiscard]] bool take_returned() noexcept {
         head = std::exchange(returned, std::uint16_t{none});  // a copy: no symbol that pins a plug-in
