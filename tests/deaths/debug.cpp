@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // Misuse at debug level with the default handler, one case a process: how it ends and what it says is checked from outside.
 #include <fixpool/census.hpp>
+#include <fixpool/debug_pages.hpp>
 #include <fixpool/fixpool.hpp>
 
 #include <cstdio>
 #include <cstring>
+#include <memory_resource>
 
 namespace {
 
@@ -84,6 +86,49 @@ void live_handle() {
     delete pool;
 }
 
+using growing_debug_pool = fixpool::basic_growing_pool<checking::debug>;
+constexpr std::size_t four = 4;  // blocks
+
+void growing_leak() {
+    {
+        growing_debug_pool pool(64, {.max_blocks = four}, std::pmr::get_default_resource(), {.name = "parsers"});
+        for (int i = 0; i < 2; ++i) (void)pool.allocate();
+        (void)pool.allocate();
+    }
+    std::puts("still here");
+}
+
+void growing_write_after_free() {
+    growing_debug_pool pool(64, {.max_blocks = 1}, std::pmr::get_default_resource(), {.name = "connections"});
+    auto* const text = static_cast<char*>(pool.allocate());
+    pool.deallocate(text);
+    text[12] = 'A';
+    (void)pool.allocate();
+}
+
+void growing_overflow() {
+    growing_debug_pool pool(64, {.max_blocks = four}, std::pmr::get_default_resource(), {.name = "connections"});
+    auto* const text = static_cast<char*>(pool.allocate());
+    text[64] = 'A';
+    pool.deallocate(text);
+}
+
+/// Of the next block, everything that is kept of it included.
+void growing_long_overflow() {
+    growing_debug_pool pool(64, {.max_blocks = four}, std::pmr::get_default_resource(), {.name = "connections"});
+    auto* const text = static_cast<char*>(pool.allocate());
+    void* const next = pool.allocate();
+    std::memset(text, 'A', pool.stride() + 64);
+    pool.deallocate(next);
+}
+
+void growing_live_handle() {
+    auto* const pool = new fixpool::growing_typed_pool<int, checking::debug>(
+        {.max_blocks = four}, std::pmr::get_default_resource(), {.name = "numbers"});
+    const auto first = pool->allocate(1);
+    delete pool;
+}
+
 struct test_case {
     const char* name;
     void (*run)();
@@ -98,6 +143,11 @@ constexpr test_case cases[] = {
     {"underflow", underflow},
     {"exhausted", exhausted},
     {"live_handle", live_handle},
+    {"growing_leak", growing_leak},
+    {"growing_write_after_free", growing_write_after_free},
+    {"growing_overflow", growing_overflow},
+    {"growing_long_overflow", growing_long_overflow},
+    {"growing_live_handle", growing_live_handle},
 };
 
 }  // namespace

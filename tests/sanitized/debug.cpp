@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // Seeded bugs in pools of debug level, one case a process: AddressSanitizer or Valgrind must report them, and not report
 // "none". "alive" is a bug without any pool: who does not report that sees nothing at all.
+#include <fixpool/debug_pages.hpp>
 #include <fixpool/fixpool.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <memory_resource>
 
 namespace {
 
@@ -97,6 +99,46 @@ void shared(const char* bug) {
     if (std::strcmp(bug, "shared_read_after_free") == 0) sink = *object;
 }
 
+/// The same of a pool that grows: of its last block the next one is nobody's. Its pages are reused, and lent.
+void growing(const char* bug) {
+    const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
+    alignas(4096) static std::byte buffer[12 * 4096];
+    {
+        std::pmr::monotonic_buffer_resource memory(buffer, sizeof buffer, std::pmr::null_memory_resource());
+        fixpool::basic_growing_pool<checking::debug> pool(13, {.page_bytes = 4096}, &memory);
+        unsigned char* blocks[40];
+        for (int turn = 0; turn < 3; ++turn) {
+            for (auto& block : blocks) {
+                block = static_cast<unsigned char*>(pool.allocate());
+                if (is("growing_uninitialised_read") && turn == 0) look_at(block[12]);
+                if (is("growing_uninitialised_after_reuse") && turn == 1) look_at(block[12]);
+                std::memset(block, 1, 13);
+            }
+            if (is("growing_overflow")) blocks[turn][13] = 1;
+            if (is("growing_underflow")) blocks[turn][-1] = 1;
+            if (is("growing_touches_record")) blocks[turn][-static_cast<std::ptrdiff_t>(pool.stride()) / 2] = 1;
+            if (!pool.audit()) std::abort();
+            for (const auto* const block : blocks) sink = sink + block[12];
+            for (auto* const block : blocks) pool.deallocate(block);
+            if (is("growing_read_after_free")) look_at(blocks[5][12]);
+            if (is("growing_write_after_free")) blocks[5][0] = 1;
+            if (!pool.audit()) std::abort();
+            if (is("growing_read_after_audit")) look_at(blocks[5][12]);
+            if (turn == 1) pool.shrink();
+        }
+        auto* const last = static_cast<unsigned char*>(pool.allocate());
+        pool.reset();
+        if (is("growing_use_after_reset")) last[0] = 1;
+        fixpool::growing_typed_pool<int, checking::debug> numbers;
+        auto number = numbers.allocate(1);
+        const int* const object = number.get();
+        number.reset();
+        if (is("growing_use_after_block")) look_at(static_cast<unsigned char>(*object));
+    }
+    std::memset(buffer, 1, sizeof buffer);
+    if (buffer[300] == std::byte{1}) sink = 1;
+}
+
 void alive() {
     const std::unique_ptr<unsigned char[]> bytes(new unsigned char[16]);
     volatile unsigned char* const volatile at = bytes.get();
@@ -132,7 +174,11 @@ int main(int argc, char** argv) {
     else if (std::strcmp(bug, "alive") == 0) alive();
     else if (std::strcmp(bug, "leak_in_pool") == 0) leak_in_pool();
     else if (std::strncmp(bug, "shared_", 7) == 0) shared(bug);
+    else if (std::strncmp(bug, "growing_", 8) == 0) growing(bug);
     else run(bug);
-    if (std::strcmp(bug, "none") == 0) run(bug);
+    if (std::strcmp(bug, "none") == 0) {
+        run(bug);
+        growing(bug);
+    }
     std::puts("done");
 }

@@ -125,6 +125,7 @@ public:
         const debug_frame_record record = this->record();
         if (!is_sound(record)) return damage_of_record();
         const other_bytes wrong = other_than(filled_with, behind_record(), bytes_ - sizeof record);
+        poison(behind_record(), bytes_ - sizeof record);  // for MSan: what is there is nobody's value
         if (!wrong.any) return {};
         return damage(violation_kind::write_after_free, record, sizeof record + wrong.first, wrong.value);
     }
