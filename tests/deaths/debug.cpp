@@ -113,7 +113,7 @@ void growing_overflow() {
     pool.deallocate(text);
 }
 
-/// Of the next block, everything that is kept of it included.
+/// Over all that is kept of the next block, whose release finds it.
 void growing_long_overflow() {
     growing_debug_pool pool(64, {.max_blocks = four}, std::pmr::get_default_resource(), {.name = "connections"});
     auto* const text = static_cast<char*>(pool.allocate());

@@ -457,37 +457,64 @@ TEST_CASE("debug growing: audit finds what was written around live blocks and in
 
 TEST_CASE("debug growing: a long overflow into what is kept of the next block is told, and that block goes on",
           "[debug_growing_pool]") {
-    recorded_violations violations;
-    debug_pool pool(40, {.max_blocks = 3});
-    std::vector<void*> blocks = take(pool, 3);
+    std::vector<violation> told;
+    const auto keep = [](const violation& v) { static_cast<std::vector<violation>*>(v.context)->push_back(v); };
+    auto count = [&told, seen = std::size_t{0}]() mutable { return told.size() - std::exchange(seen, told.size()); };
+    debug_pool pool(40, {.max_blocks = 3}, std::pmr::get_default_resource(), {.on_violation = keep, .context = &told});
+    const std::vector<void*> blocks = take(pool, 3);
+    const auto end = static_cast<std::ptrdiff_t>(pool.stride() - debug_frame::front_of(1));
     const auto overrun = [&] {
-        const auto end = static_cast<std::ptrdiff_t>(pool.stride() - debug_frame::front_of(1));
         for (std::ptrdiff_t offset = 40; offset < end + 64; ++offset) write_unseen(blocks[0], offset, 0x41);
     };
     overrun();
     pool.deallocate(blocks[1], second_place);
-    REQUIRE(violations.count() == 1);
-    CHECK(violations.last().kind == violation_kind::corrupted_pool);
-    CHECK(violations.last().index == 1);
-    CHECK(is(violations.last().allocated_at, site::unknown()));
-    CHECK(!text_of(violations.last()).empty());
+    REQUIRE(count() == 2);
+    CHECK(told[0].kind == violation_kind::buffer_overflow);
+    CHECK(told[0].address == blocks[0]);
+    CHECK(told[0].index == 0);
+    CHECK(told[0].offset == 40);
+    CHECK(told[0].byte == 0x41);
+    CHECK(is(told[0].allocated_at, first_place));
+    CHECK(told[1].kind == violation_kind::corrupted_pool);
+    CHECK(told[1].index == 1);
+    CHECK(told[1].offset == 0);
+    CHECK(is(told[1].allocated_at, site::unknown()));
+    CHECK(text_of(told[1]).find("what is kept of the block was overwritten") != std::string::npos);
     pool.deallocate(blocks[1]);
-    REQUIRE(violations.count() == 1);
-    CHECK(violations.last().kind == violation_kind::double_free);
-    CHECK(is(violations.last().released_at, second_place));  // where it was allocated is lost
-    CHECK(is(violations.last().allocated_at, site::unknown()));
+    REQUIRE(count() == 1);
+    CHECK(told.back().kind == violation_kind::double_free);
+    CHECK(is(told.back().released_at, second_place));  // where it was allocated is lost
+    CHECK(is(told.back().allocated_at, site::unknown()));
     overrun();
     CHECK(pool.try_deallocate(blocks[1]) == release_status::double_free);
     CHECK(pool.allocate(third_place) == blocks[1]);
-    REQUIRE(violations.count() == 1);
-    CHECK(violations.last().kind == violation_kind::corrupted_pool);
+    REQUIRE(count() == 2);
+    CHECK(told.back().kind == violation_kind::corrupted_pool);
     CHECK(record_of(blocks[1]).allocation == 5);
     pool.deallocate(blocks[0]);
-    REQUIRE(violations.count() == 1);
-    CHECK(violations.last().kind == violation_kind::buffer_overflow);
+    REQUIRE(count() == 1);
+    CHECK(told.back().kind == violation_kind::buffer_overflow);
+
+    // Not of what is free in front, nor before it, and not of a block that is whole, or was written to on the other side.
+    write_unseen(blocks[1], end, 1);
+    write_unseen(blocks[1], -1, 1);
+    pool.deallocate(blocks[2], second_place);
+    REQUIRE(count() == 1);
+    CHECK(told.back().kind == violation_kind::corrupted_pool);
+    CHECK(told.back().index == 2);
+    write_unseen(blocks[1], -1, 0xfd);
+    write_unseen(blocks[0], 40, 1);
+    write_unseen(blocks[0], end, 1);
     pool.deallocate(blocks[1]);
-    pool.deallocate(blocks[2]);
-    CHECK(violations.count() == 0);
+    REQUIRE(count() == 1);
+    CHECK(told.back().kind == violation_kind::corrupted_pool);
+    CHECK(told.back().index == 1);
+    write_unseen(blocks[0], 40, 0xdd);
+    write_unseen(blocks[0], end - static_cast<std::ptrdiff_t>(pool.stride()), 1);
+    CHECK(take(pool, 3).size() == 3);
+    REQUIRE(count() == 1);
+    CHECK(told.back().index == 0);
+    pool.reset();
 }
 
 namespace {

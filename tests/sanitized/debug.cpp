@@ -102,11 +102,11 @@ void shared(const char* bug) {
 /// The same of a pool that grows: of its last block the next one is nobody's. Its pages are reused, and lent.
 void growing(const char* bug) {
     const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
-    alignas(4096) static std::byte buffer[12 * 4096];
+    alignas(4096) static std::byte buffer[12 * 16384];
     {
         std::pmr::monotonic_buffer_resource memory(buffer, sizeof buffer, std::pmr::null_memory_resource());
-        fixpool::basic_growing_pool<checking::debug> pool(13, {.page_bytes = 4096}, &memory);
-        unsigned char* blocks[40];
+        fixpool::basic_growing_pool<checking::debug> pool(13, {.page_bytes = 16384}, &memory);  // 93 in a page
+        unsigned char* blocks[150];
         for (int turn = 0; turn < 3; ++turn) {
             for (auto& block : blocks) {
                 block = static_cast<unsigned char*>(pool.allocate());

@@ -41,11 +41,9 @@ public:
         layout_.stride = frames_.layout().stride;
         pool_begins(this);
     }
-    growing_blocks(const growing_blocks&) = delete;
-    growing_blocks& operator=(const growing_blocks&) = delete;
     ~growing_blocks() {
         pool_ends(this);
-        pages().for_each([this](const page_state& page) { reveal(page.address(), page.linked * stride()); });
+        pages().for_each([](const page_state& page) { reveal(page.address(), page.size()); });
     }
 
     /// Takes a block, which is `unfinished` then; none when all that there may be are in use.
@@ -140,6 +138,7 @@ public:
         };
         return misuse_of_held(*this, kind);
     }
+
     template <class Fn> void for_each_live(Fn&& fn) const {
         frames_.for_each_live([&fn, this](std::byte* start) { fn(start + front()); });
     }
@@ -159,9 +158,7 @@ public:
     }
 
     void shrink() noexcept {
-        pages().for_each([this](const page_state& page) {
-            if (page.out() == 0) reveal(page.address(), page.linked * stride());
-        });
+        pages().for_each([](const page_state& page) { reveal(page.address(), page.out() == 0 ? page.size() : 0); });
         frames_.shrink();
     }
     void reset() noexcept {
@@ -245,23 +242,30 @@ private:
                             const watch& by) noexcept {
         const unsigned resets = resets_;
         for (finding found = (frame.*find)(); found; found = (frame.*find)()) {
-            const auto all = described(found, frame);
-            report_page(by.to, by.pool, all.at, all, all.problem);
+            if (found.kind == violation_kind::corrupted_pool) report_overflow_in_front_of(frame, by);
+            if (resets_ == resets) report(described(found, frame), by);
             if (resets_ != resets) return false;
             frame.mend(found);
         }
         return true;
     }
+    /// Who overwrote a record is most likely the block in front, if that is in use. This is told when that is released, too.
+    void report_overflow_in_front_of(const debug_frame& frame, const watch& by) const noexcept {
+        place at = place_of(frame.start());
+        if (at.number-- == 0 || (at.page->links[at.number] & page_state::live) == 0) return;
+        const auto found = damage_at(at);
+        if (found.kind == violation_kind::buffer_overflow && found.of.offset > 0) report(found, by);
+    }
+    static void report(const debug_place<page_finding>& found, const watch& by) noexcept {
+        report_page(by.to, by.pool, found.at, found, found.problem);
+    }
 
     [[nodiscard]] debug_place<page_finding> described(const finding& found, const debug_frame& frame) const noexcept {
         const place at = place_of(frame.start());
-        debug_place<page_finding> all{
-            {found.kind, found.at, found.problem, at.number, at.page->capacity, at.page->out()},
-            frame.start(),
-            stride()};
-        all.offset = found.offset;
-        all.byte = found.byte;
-        return all;
+        return {{found.kind, found.at, found.problem, at.number, at.page->capacity, at.page->out()},
+                frame.start(),
+                stride(),
+                found};
     }
     [[nodiscard]] debug_place<page_finding> damage_at(const place& at) const noexcept {
         if (!was_handed_out(at)) return {};

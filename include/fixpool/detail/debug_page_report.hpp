@@ -18,15 +18,14 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 template <class Place> struct debug_place : Place {
     std::byte* frame = nullptr;  // nullptr: none that was handed out
     std::size_t bytes = 0;       // of the frame
-    std::ptrdiff_t offset = 0;   // of a byte that is wrong, from the block's start
-    unsigned char byte = 0;
+    finding of = {};             // in it; nothing: see Place
     std::span<const holder> holders = {};
 
     void describe(violation& v) const noexcept {
         if constexpr (!traps) v.print = &print_debug;
         if (frame != nullptr) debug_frame(frame, bytes).describe(v);
-        v.offset = offset;
-        v.byte = byte;
+        v.offset = of.offset;
+        v.byte = of.byte;
         v.holders = holders;
     }
 };
