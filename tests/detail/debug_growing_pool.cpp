@@ -262,6 +262,7 @@ TEST_CASE("debug growing: exactly the blocks are blocks, of what an address may 
         pool.deallocate(address);
         REQUIRE(violations.count() == 1);
         CHECK(violations.last().index == violation::npos);
+        CHECK(violations.last().print != nullptr);
         CHECK(violations.last().total_blocks == 10);
         CHECK(violations.last().allocation == 0);
     }
@@ -455,6 +456,26 @@ TEST_CASE("debug growing: audit finds what was written around live blocks and in
     CHECK(violations.count() == 0);
 }
 
+TEST_CASE("debug growing: audit finds what was written to links, too", "[debug_growing_pool]") {
+    recorded_violations violations;
+    alignas(4096) static std::array<std::byte, 4 * 4096> buffer;
+    std::pmr::monotonic_buffer_resource memory(buffer.data(), buffer.size(), std::pmr::null_memory_resource());
+    debug_pool pool(24, {.page_bytes = 4096}, &memory);
+    void* const block = pool.allocate();
+    auto* const links =
+        reinterpret_cast<std::uint16_t*>(buffer.data() + sizeof(std::uintptr_t));  // came before the page
+    const std::uint16_t third = std::exchange(links[2], fixpool::detail::page_state::live);
+    CHECK(!pool.audit());
+    REQUIRE(violations.count() == 1);
+    CHECK(violations.last().kind == violation_kind::corrupted_pool);
+    CHECK(violations.last().address == links + 2);
+    CHECK(violations.last().index == 2);
+    CHECK(violations.last().allocation == 0);
+    links[2] = third;
+    CHECK(pool.audit());
+    pool.deallocate(block);
+}
+
 TEST_CASE("debug growing: a long overflow into what is kept of the next block is told, and that block goes on",
           "[debug_growing_pool]") {
     std::vector<violation> told;
@@ -611,10 +632,11 @@ namespace {
 struct scene {
     debug_pool* pool = nullptr;
     void (*does)(scene&) = nullptr;
-    unsigned calls = 0, corruptions = 0;
+    unsigned calls = 0, corruptions = 0, overflows = 0;
     static void play(const violation& v) {
         scene& in = *static_cast<scene*>(v.context);
         in.corruptions += v.kind == violation_kind::corrupted_pool;
+        in.overflows += v.kind == violation_kind::buffer_overflow;
         if (++in.calls <= 10) in.does(in);
     }
 };
@@ -672,46 +694,53 @@ TEST_CASE("debug growing: a handler may make the pool grow, so that what is kept
 
 TEST_CASE("debug growing: a handler may reset the pool in the middle of an operation, and give its memory back",
           "[debug_growing_pool]") {
-    scene now;
-    strict_upstream memory;
-    debug_pool pool(16, {.max_blocks = 2}, &memory, {.on_violation = scene::play, .context = &now});
-    now.pool = &pool;
-    now.does = [](scene& in) {
-        in.pool->reset();
-        in.pool->shrink();
-    };
-    void* const first = pool.allocate();
-    write_unseen(first, 16, 1);
-    pool.deallocate(first);
-    CHECK(now.calls == 1);
-    CHECK(pool.in_use() == 0);
-    CHECK(pool.total_blocks() == 0);
-    void* const second = pool.allocate();
-    write_unseen(second, 16, 1);
-    CHECK(pool.try_deallocate(second) == release_status::released);
-    CHECK(now.calls == 2);
-    CHECK(pool.total_blocks() == 0);
+    static bool shrinks;
+    for (const bool does_shrink : {false, true}) {
+        shrinks = does_shrink;
+        scene now;
+        strict_upstream memory;
+        debug_pool pool(16, {.max_blocks = 2}, &memory, {.on_violation = scene::play, .context = &now});
+        now.pool = &pool;
+        now.does = [](scene& in) {
+            in.pool->reset();
+            if (shrinks) in.pool->shrink();
+        };
+        void* const first = pool.allocate();
+        write_unseen(first, 16, 1);
+        pool.deallocate(first);
+        CHECK(now.calls == 1);
+        CHECK(pool.in_use() == 0);
+        CHECK(pool.total_blocks() == (shrinks ? 0 : 2));
+        CHECK(pool.audit());
+        void* const second = pool.allocate();
+        write_unseen(second, 16, 1);
+        CHECK(pool.try_deallocate(second) == release_status::released);
+        CHECK(now.calls == 2);
+        CHECK(pool.total_blocks() == (shrinks ? 0 : 2));
+        CHECK(pool.audit());
 
-    void* const third = pool.allocate();
-    (void)pool.allocate();
-    pool.deallocate(third);
-    write_unseen(third, 0, 1);
-    void* const fourth = pool.allocate();
-    CHECK(now.calls == 3);
-    CHECK(pool.owns(fourth));
-    CHECK(pool.in_use() == 1);
-    CHECK(record_of(fourth).release == 0);
-    CHECK(pool.audit());
-    pool.deallocate(fourth);
-    write_unseen(fourth, 0, 1);
-    std::array<void*, 2> both{};
-    CHECK(pool.try_allocate_bulk(both));
-    CHECK(now.calls == 4);
-    CHECK(pool.in_use() == 2);
-    CHECK(pool.audit());
-    pool.deallocate_bulk(both);
-    CHECK(now.corruptions == 0);
-    CHECK(memory.wrong() == 0);
+        void* const third = pool.allocate();
+        (void)pool.allocate();
+        pool.deallocate(third);
+        write_unseen(third, 0, 1);
+        void* const fourth = pool.allocate();
+        CHECK(now.calls == 3);
+        CHECK(pool.owns(fourth));
+        CHECK(pool.in_use() == 1);
+        CHECK(record_of(fourth).release == 0);
+        CHECK(pool.audit());
+        pool.deallocate(fourth);
+        write_unseen(fourth, 0, 1);
+        std::array<void*, 2> both{};
+        CHECK(pool.try_allocate_bulk(both));
+        CHECK(now.calls == 4);
+        CHECK(pool.in_use() == 2);
+        CHECK(pool.audit());
+        pool.deallocate_bulk(both);
+        CHECK(now.corruptions == 0);
+        CHECK(memory.wrong() == 0);
+        CHECK(now.calls == 4);
+    }
 }
 
 TEST_CASE("debug growing: a pool is sound while its handler runs", "[debug_growing_pool]") {
@@ -732,9 +761,11 @@ TEST_CASE("debug growing: a pool is sound while its handler runs", "[debug_growi
     write_unseen(blocks[0], 0, 1);
     CHECK(pool.allocate() == blocks[0]);
     CHECK(now.calls == 2);  // audit found it as well
+    CHECK(now.overflows == 0);
     write_unseen(blocks[0], 64, 1);
     pool.deallocate(blocks[0]);
     CHECK(now.calls == 4);
+    CHECK(now.overflows == 2);
     pool.deallocate(blocks[1]);
     pool.deallocate(blocks[2]);
     write_unseen(blocks[0], 0, 1);
@@ -742,6 +773,7 @@ TEST_CASE("debug growing: a pool is sound while its handler runs", "[debug_growi
     std::array<void*, 3> taken{};
     REQUIRE(pool.try_allocate_bulk(taken));
     CHECK(now.calls == 8);
+    CHECK(now.overflows == 2);
     CHECK(now.corruptions == 0);
     CHECK(pool.audit());
     pool.deallocate_bulk(taken);

@@ -252,7 +252,7 @@ private:
     /// Who overwrote a record is most likely the block in front, if that is in use. This is told when that is released, too.
     void report_overflow_in_front_of(const debug_frame& frame, const watch& by) const noexcept {
         place at = place_of(frame.start());
-        if (at.number-- == 0 || (at.page->links[at.number] & page_state::live) == 0) return;
+        if (at.number-- == 0) return;
         const auto found = damage_at(at);
         if (found.kind == violation_kind::buffer_overflow && found.of.offset > 0) report(found, by);
     }
@@ -270,8 +270,7 @@ private:
     [[nodiscard]] debug_place<page_finding> damage_at(const place& at) const noexcept {
         if (!was_handed_out(at)) return {};
         const debug_frame frame = frame_at(at);
-        const bool is_free = (at.page->links[at.number] & page_state::live) == 0;
-        const finding found = is_free || frame.record().is_filled != 0 ? frame.damage_in() : frame.damage_around();
+        const finding found = frame.record().is_filled != 0 ? frame.damage_in() : frame.damage_around();
         return found ? described(found, frame) : debug_place<page_finding>();
     }
 
