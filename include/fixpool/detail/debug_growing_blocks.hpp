@@ -252,7 +252,8 @@ private:
     /// Who overwrote a record is most likely the block in front, if that is in use. This is told when that is released, too.
     void report_overflow_in_front_of(const debug_frame& frame, const watch& by) const noexcept {
         place at = place_of(frame.start());
-        if (at.number-- == 0) return;
+        if (at.number == 0) return;
+        --at.number;
         const auto found = damage_at(at);
         if (found.kind == violation_kind::buffer_overflow && found.of.offset > 0) report(found, by);
     }
