@@ -55,7 +55,7 @@ public:
     }
     /// Bytes of a frame, at least; the largest std::size_t where they are more.
     [[nodiscard]] static constexpr std::size_t bytes_for(std::size_t size, std::size_t alignment) noexcept {
-        const std::size_t most = static_cast<std::size_t>(-1);
+        const auto most = static_cast<std::size_t>(-1);
         if (alignment > most / 4) return most;
         const std::size_t around = front_of(alignment) + gap;
         return size > most - around ? most : size + around;
