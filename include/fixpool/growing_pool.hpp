@@ -31,7 +31,7 @@ struct growth {
 /// what was free in it before what was released meanwhile, of that the last one first. The pool cannot be moved.
 ///
 /// Of a violation, `index` and `total_blocks` tell of the block's page. A leak and a foreign pointer have no such page:
-/// there they tell of the whole pool.
+/// there they tell of the whole pool. Debug level needs debug_pages.hpp, which says what it does in another way.
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks() <= max_blocks, in_use() <= peak_in_use()
 template <checking C = checking::checked> class basic_growing_pool {

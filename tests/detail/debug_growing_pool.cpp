@@ -409,8 +409,9 @@ TEST_CASE("debug growing: audit finds what was written around live blocks and in
           "[debug_growing_pool]") {
     recorded_violations violations;
     debug_pool pool(40, {.page_bytes = 4096});
-    const std::vector<void*> blocks = take(pool, 57);
-    for (std::size_t i = 0; i < 57; i += 3) pool.deallocate(blocks[i], second_place);
+    const std::size_t in_page = 4096 / pool.stride(), count = 3 * in_page;
+    const std::vector<void*> blocks = take(pool, count);
+    for (std::size_t i = 0; i < count; i += 3) pool.deallocate(blocks[i], second_place);
     CHECK(pool.audit());
     const auto is_found = [&](std::size_t i, std::ptrdiff_t offset, violation_kind kind) {
         const unsigned char before = read_unseen(blocks[i], offset);
@@ -423,19 +424,20 @@ TEST_CASE("debug growing: audit finds what was written around live blocks and in
             CHECK(v.address == blocks[i]);
             CHECK(v.offset == offset);
             CHECK(v.byte == 0x42);
-            CHECK(v.index == i % 19);
-            CHECK(v.total_blocks == 19);
+            CHECK(v.index == i % in_page);
+            CHECK(v.total_blocks == in_page);
             CHECK(is(v.allocated_at, first_place));
         }
         write_unseen(blocks[i], offset, before);
         CHECK(pool.audit());
     };
-    REQUIRE(pool.total_blocks() == 57);
-    for (const std::size_t i : {1u, 22u, 55u}) {
+    REQUIRE(pool.total_blocks() == count);
+    const std::size_t in_second = (in_page + 2) / 3 * 3;  // the first one there that is free
+    for (const std::size_t i : {std::size_t{1}, in_second + 1, count - 2}) {
         is_found(i, 40, violation_kind::buffer_overflow);
         is_found(i, -1, violation_kind::buffer_overflow);
     }
-    for (const std::size_t i : {0u, 21u, 54u}) {
+    for (const std::size_t i : {std::size_t{0}, in_second, count - 3}) {
         is_found(i, 0, violation_kind::write_after_free);
         is_found(i, 39, violation_kind::write_after_free);
         is_found(i, -16, violation_kind::write_after_free);
@@ -451,7 +453,7 @@ TEST_CASE("debug growing: audit finds what was written around live blocks and in
         CHECK(std::string(violations.last().problem) == "what is kept of the block was overwritten");
         write_unseen(blocks[i], record, before);
     }
-    for (std::size_t i = 0; i < 57; ++i)
+    for (std::size_t i = 0; i < count; ++i)
         if (i % 3 != 0) pool.deallocate(blocks[i]);
     CHECK(violations.count() == 0);
 }
@@ -462,8 +464,7 @@ TEST_CASE("debug growing: audit finds what was written to links, too", "[debug_g
     std::pmr::monotonic_buffer_resource memory(buffer.data(), buffer.size(), std::pmr::null_memory_resource());
     debug_pool pool(24, {.page_bytes = 4096}, &memory);
     void* const block = pool.allocate();
-    auto* const links =
-        reinterpret_cast<std::uint16_t*>(buffer.data() + sizeof(std::uintptr_t));
+    auto* const links = reinterpret_cast<std::uint16_t*>(buffer.data() + sizeof(std::uintptr_t));
     const std::uint16_t third = std::exchange(links[2], fixpool::detail::page_state::live);
     CHECK(!pool.audit());
     REQUIRE(violations.count() == 1);
