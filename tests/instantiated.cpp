@@ -69,14 +69,18 @@ template struct std::hash<fixpool::block<std::string>>;
 template struct std::hash<fixpool::shared_block<std::string>>;
 template class fixpool::basic_pool_resource<checking::unchecked>;
 template class fixpool::basic_pool_resource<checking::checked>;
+template class fixpool::basic_pool_resource<fixpool::detail::beneath<checking::debug>>;
 template class fixpool::basic_block_resource<checking::unchecked>;
 template class fixpool::basic_block_resource<checking::checked>;
 template class fixpool::basic_block_resource<checking::debug>;
 template class fixpool::pool_allocator<std::string, checking::unchecked>;
 template class fixpool::pool_allocator<std::string, checking::checked>;
+template class fixpool::pool_allocator<std::string, checking::debug>;
 namespace {
 fixpool::basic_pool_resource<checking::unchecked> unchecked_resource;
 fixpool::pool_resource checked_resource;
+fixpool::basic_pool_resource<checking::debug> debug_resource;
 }  // namespace
 template class fixpool::static_pool_allocator<std::string, unchecked_resource>;
 template class fixpool::static_pool_allocator<std::string, checked_resource>;
+template class fixpool::static_pool_allocator<std::string, debug_resource>;

@@ -9,6 +9,10 @@
 // again: reported as that of the block in front, if this is in use, then as corrupted_pool. After that, it is not known
 // where the next block was allocated. Who holds the blocks of a pool is told in memory of its upstream resource, if there
 // is any.
+//
+// A resource keeps code addresses, and the exact size of each block. Its size classes are those of frames: a class serves
+// blocks of up to some 160 bytes less, and `options()` says so.
 #pragma once
 
 #include <fixpool/detail/debug_growing_pool.hpp>
+#include <fixpool/detail/debug_pool_resource.hpp>

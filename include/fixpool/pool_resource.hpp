@@ -35,12 +35,15 @@ struct FIXPOOL_HIDDEN_FUNCTIONS resource_options {
 /// Checked, a release is a violation, and then a no-op, if its pointer is not a block in use (double_free,
 /// not_allocated, misaligned_pointer, foreign_pointer), or if it has another size class, or another size of a large
 /// request, than the allocation (size_mismatch). Of a violation, `index` and `total_blocks` tell of the block's page.
-/// A large block that was released is foreign. nullptr is a no-op. 0 bytes are a block, too.
+/// A large block that was released is foreign. nullptr is a no-op. 0 bytes are a block, too. debug_pages.hpp has the debug
+/// level.
 /// Live blocks at the end are no leak: their memory is gone, as the standard says.
 ///
 /// Complexity: O(1) but for what upstream does; a release O(1), expected: it looks into a hash table of pages.
 /// Thread safety: one thread at a time.
 template <checking C = checking::checked> class basic_pool_resource : public std::pmr::memory_resource {
+    static_assert(C != checking::debug, "fixpool: checking::debug needs the header fixpool/debug_pages.hpp");
+
 public:
     /// The standard's constructors. They allocate nothing. `upstream` must outlive the resource. Each page is one
     /// allocation, and what is kept of it another one.
@@ -111,6 +114,7 @@ protected:
     }
 
 private:
+    template <checking D> friend class basic_pool_resource;
     template <class T, checking D> friend struct detail::object_memory;
     using shape = detail::block_shape;
 

@@ -37,12 +37,20 @@ public:
     /// False: no such block is in use, or it has another size or alignment.
     [[nodiscard]] bool deallocate(std::pmr::memory_resource& upstream, void* memory, std::size_t bytes,
                                   std::size_t alignment) noexcept {
-        large_block* const block = find(memory);
-        if (block == nullptr || block->size != bytes || block->alignment != alignment) return false;
-        table_.erase(*block, [](const large_block*, large_block&) noexcept {});
+        if (!take_out(memory, bytes, alignment)) return false;
         upstream.deallocate(memory, bytes, alignment);
         return true;
     }
+    /// The same, but the caller gives the block back.
+    [[nodiscard]] bool take_out(const void* memory, std::size_t bytes, std::size_t alignment) noexcept {
+        large_block* const block = find(memory);
+        if (block == nullptr || block->size != bytes || block->alignment != alignment) return false;
+        table_.erase(*block, [](const large_block*, large_block&) noexcept {});
+        return true;
+    }
+
+    /// fn(large_block&) for each of them.
+    template <class Fn> void for_each(const Fn& fn) const { table_.for_each(fn); }
 
     /// The block at that address, or nullptr.
     [[nodiscard]] large_block* find(const void* memory) const noexcept {
