@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fixpool/pool_allocator.hpp>
 
+#include <fixpool/debug_pages.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -47,8 +49,10 @@ std::size_t in_use(const pool_resource& resource, std::size_t stride) {
 constinit const int nobody = 0;
 pool_resource static_resource;
 fixpool::basic_pool_resource<checking::unchecked> unchecked_static_resource;
+fixpool::basic_pool_resource<checking::debug> debug_static_resource;
 
 template <class T> using on_static = static_pool_allocator<T, static_resource>;
+template <class T> using on_debug_static = static_pool_allocator<T, debug_static_resource>;
 
 /// Knows the allocator that it was made with.
 struct uses_allocator {
@@ -92,19 +96,20 @@ static_assert(std::is_nothrow_default_constructible_v<on_static<int>>);
 static_assert(std::is_nothrow_constructible_v<on_static<int>, on_static<char>>);
 static_assert(noexcept(std::declval<on_static<int>&>().deallocate(nullptr, 1)));
 
-TEST_CASE("containers of each kind live on a pool_allocator, and give all back", "[pool_allocator]") {
+TEMPLATE_TEST_CASE_SIG("containers of each kind live on a pool_allocator, and give all back", "[pool_allocator]",
+                       ((checking C), C), checking::unchecked, checking::checked, checking::debug) {
     recorded_violations violations;
     strict_upstream upstream;
     {
-        pool_resource resource(&upstream);
+        fixpool::basic_pool_resource<C> resource(&upstream);
         {
-            std::vector<int, pool_allocator<int>> vector(&resource);
-            std::list<int, pool_allocator<int>> list(&resource);
-            std::deque<int, pool_allocator<int>> deque(&resource);
-            std::map<int, int, std::less<>, pool_allocator<std::pair<const int, int>>> map(&resource);
-            std::unordered_map<int, int, std::hash<int>, std::equal_to<>, pool_allocator<std::pair<const int, int>>>
+            std::vector<int, pool_allocator<int, C>> vector(&resource);
+            std::list<int, pool_allocator<int, C>> list(&resource);
+            std::deque<int, pool_allocator<int, C>> deque(&resource);
+            std::map<int, int, std::less<>, pool_allocator<std::pair<const int, int>, C>> map(&resource);
+            std::unordered_map<int, int, std::hash<int>, std::equal_to<>, pool_allocator<std::pair<const int, int>, C>>
                 unordered(&resource);
-            std::basic_string<char, std::char_traits<char>, pool_allocator<char>> string(&resource);
+            std::basic_string<char, std::char_traits<char>, pool_allocator<char, C>> string(&resource);
             for (int i = 0; i < 10000; ++i) {
                 vector.push_back(i);
                 list.push_back(i);
@@ -128,7 +133,7 @@ TEST_CASE("containers of each kind live on a pool_allocator, and give all back",
 }
 
 TEMPLATE_TEST_CASE_SIG("each number of objects of each size is aligned, writable and comes back", "[pool_allocator]",
-                       ((checking C), C), checking::unchecked, checking::checked) {
+                       ((checking C), C), checking::unchecked, checking::checked, checking::debug) {
     recorded_violations violations;
     for (const std::size_t largest : {std::size_t{8}, std::size_t{64}, std::size_t{4096}, std::size_t{16384}}) {
         strict_upstream upstream;
@@ -194,10 +199,11 @@ TEST_CASE("an allocator and its resource serve each other's blocks", "[pool_allo
     CHECK(in_use(resource, 128) == 1);
 }
 
-TEST_CASE("misuse by an allocator is a violation, for one object and for many", "[pool_allocator]") {
+TEMPLATE_TEST_CASE_SIG("misuse by an allocator is a violation, for one object and for many", "[pool_allocator]",
+                       ((checking C), C), checking::checked, checking::debug) {
     recorded_violations violations;
-    pool_resource resource;
-    pool_allocator<std::int64_t> allocator(&resource);
+    fixpool::basic_pool_resource<C> resource;
+    pool_allocator<std::int64_t, C> allocator(&resource);
     std::int64_t* const one = allocator.allocate(1);
     std::int64_t* const many = allocator.allocate(3);
     allocator.deallocate(one, 3);
@@ -218,6 +224,8 @@ TEST_CASE("misuse by an allocator is a violation, for one object and for many", 
     CHECK(violations.last().pool == &resource);
     on_static<int>().deallocate(const_cast<int*>(&nobody), 1);
     CHECK(violations.last().pool == &static_resource);
+    on_debug_static<int>().deallocate(const_cast<int*>(&nobody), 1);
+    CHECK(violations.last().pool == &debug_static_resource);
 }
 
 TEST_CASE("more objects than memory can hold are a bad_array_new_length", "[pool_allocator]") {
@@ -385,18 +393,31 @@ private:
 
 }  // namespace
 
+namespace {
+
+/// A tree of values on a static resource.
+template <template <class> class Allocator> json<Allocator> tree_of() {
+    json<Allocator> root;
+    for (int i = 0; i < 100; ++i) {
+        json<Allocator> element;
+        element["a name that is too std::int64_t for the string's own bytes"].push_back({});
+        root["elements"].push_back(std::move(element));
+    }
+    return root;
+}
+
+}  // namespace
+
 TEST_CASE("containers that make their allocators themselves live on a static_pool_allocator", "[pool_allocator]") {
     recorded_violations violations;
     {
-        json<on_static> root;
-        for (int i = 0; i < 100; ++i) {
-            json<on_static> element;
-            element["a name that is too std::int64_t for the string's own bytes"].push_back({});
-            root["elements"].push_back(std::move(element));
-        }
+        const json<on_static> on_checked = tree_of<on_static>();
+        const json<on_debug_static> on_debug = tree_of<on_debug_static>();
         CHECK(in_use(static_resource) > 400);
+        CHECK(in_use(debug_static_resource) == in_use(static_resource));
+        CHECK(debug_static_resource.audit());
     }
-    CHECK(in_use(static_resource) == 0);
+    CHECK(in_use(static_resource) + in_use(debug_static_resource) == 0);
     {
         std::vector<int, static_pool_allocator<int, unchecked_static_resource>> on_unchecked(1000, 7);
         on_unchecked.resize(100000);

@@ -50,7 +50,7 @@ template <class Resource, class Pattern> std::string wrong_after(Pattern pattern
 }  // namespace
 
 TEMPLATE_TEST_CASE("the construction of a pool resource allocates nothing", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     if (is_libstdcxx<TestType>) return;  // makes its array of pools there: the standard leaves it open
     recording_upstream upstream;
     upstream.forbid(true);
@@ -66,7 +66,7 @@ TEMPLATE_TEST_CASE("the construction of a pool resource allocates nothing", "[po
 }
 
 TEMPLATE_TEST_CASE("the upstream is what the default resource was at construction", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     for (std::pmr::memory_resource* const expected :
          {std::pmr::null_memory_resource(), std::pmr::new_delete_resource()}) {
         if (is_libstdcxx<TestType> && expected == std::pmr::null_memory_resource()) continue;  // allocates there
@@ -82,7 +82,8 @@ TEMPLATE_TEST_CASE("the upstream is what the default resource was at constructio
 }
 
 TEMPLATE_TEST_CASE("references to a pool resource compare as it does, and another resource is never asked",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     const TestType one, other;
     const std::pmr::memory_resource &to_one = one, &to_other = other;
     CHECK(to_one == to_one);
@@ -102,7 +103,8 @@ TEMPLATE_TEST_CASE("references to a pool resource compare as it does, and anothe
 }
 
 TEMPLATE_TEST_CASE("memory is taken when a block is asked for, and all of it is back after release and at the end",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     const heap::usage before = heap::in_use();
     {
         auto resource = TestType(std::pmr::new_delete_resource());
@@ -122,7 +124,8 @@ TEMPLATE_TEST_CASE("memory is taken when a block is asked for, and all of it is 
 }
 
 TEMPLATE_TEST_CASE("a large over-aligned block, then a small block: both are aligned, and each takes memory",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     constexpr std::size_t big_alignment = 8 * alignof(std::max_align_t);
     auto resource = TestType(std::pmr::pool_options{1, 1024}, std::pmr::new_delete_resource());
     std::pmr::memory_resource& reference = resource;
@@ -137,7 +140,8 @@ TEMPLATE_TEST_CASE("a large over-aligned block, then a small block: both are ali
 }
 
 TEMPLATE_TEST_CASE("a released block is used again without asking for memory, or giving any back",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     auto resource = TestType(std::pmr::pool_options{1, 256}, std::pmr::new_delete_resource());
     std::pmr::memory_resource& reference = resource;
     void* const first = reference.allocate(8);
@@ -153,7 +157,8 @@ TEMPLATE_TEST_CASE("a released block is used again without asking for memory, or
 }
 
 TEMPLATE_TEST_CASE("the upstream gets each allocation back once, with its size and alignment",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     std::vector<request> requests;
     for (const std::size_t size : each_of{2, 128, 1024}) {
         for (const std::size_t alignment : each_of{1, 8, 64}) requests.push_back({size, alignment});
@@ -174,7 +179,8 @@ TEMPLATE_TEST_CASE("the upstream gets each allocation back once, with its size a
 }
 
 TEMPLATE_TEST_CASE("options are clamped to limits: nothing else is made of them than rounding up",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     const auto made_of = [](std::size_t blocks, std::size_t largest) {
         return TestType(std::pmr::pool_options{blocks, largest}).options();
     };

@@ -76,19 +76,21 @@ template <class Resource> void construct_in_each_way() {
 }  // namespace
 
 TEMPLATE_TEST_CASE("a pool resource is made of options and an upstream, of one of them, or of nothing",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     construct_in_each_way<TestType>();
     static_assert(!std::is_convertible_v<std::pmr::memory_resource*, TestType>);
     static_assert(!std::is_convertible_v<std::pmr::pool_options, TestType>);
 }
 
 TEMPLATE_TEST_CASE("a class may derive from a pool resource, and inherit its constructors", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     construct_in_each_way<derived<TestType>>();
 }
 
 TEMPLATE_TEST_CASE("a class may derive from a pool resource, and put its own code around what it does",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     recording_upstream upstream;
     {
         locked<TestType> resource({0, 256}, &upstream);
@@ -102,7 +104,8 @@ TEMPLATE_TEST_CASE("a class may derive from a pool resource, and put its own cod
 }
 
 TEMPLATE_TEST_CASE("blocks come from one replenishment, and go upstream when the resource dies, not before",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     recording_upstream upstream;
     {
         TestType resource(&upstream);
@@ -124,7 +127,7 @@ TEMPLATE_TEST_CASE("blocks come from one replenishment, and go upstream when the
 }
 
 TEMPLATE_TEST_CASE("a second block, and the release of both, need nothing of the upstream", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     TestType resource(&upstream);
     live_blocks blocks(resource);
@@ -138,7 +141,8 @@ TEMPLATE_TEST_CASE("a second block, and the release of both, need nothing of the
 }
 
 TEMPLATE_TEST_CASE("a block larger than any pool's is one allocation of the upstream, and goes back to it at once",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     recording_upstream upstream;
     {
         TestType resource({10, 16}, &upstream);
@@ -160,7 +164,7 @@ TEMPLATE_TEST_CASE("a block larger than any pool's is one allocation of the upst
 }
 
 TEMPLATE_TEST_CASE("whatever is in use goes back upstream when the resource dies", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     { const TestType unused(&upstream); }
     CHECK(upstream.live() == 0);
@@ -187,7 +191,7 @@ TEMPLATE_TEST_CASE("whatever is in use goes back upstream when the resource dies
 }
 
 TEMPLATE_TEST_CASE("small and large blocks are aligned as they are asked to be", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     TestType resource({256, 256}, &upstream);
     live_blocks blocks(resource);
@@ -199,7 +203,8 @@ TEMPLATE_TEST_CASE("small and large blocks are aligned as they are asked to be",
 }
 
 TEMPLATE_TEST_CASE("blocks whose alignment no pool has are served at every size, none included",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     recording_upstream upstream;
     TestType resource({1, 1}, &upstream);
     const std::size_t largest = resource.options().largest_required_pool_block;
@@ -215,7 +220,8 @@ TEMPLATE_TEST_CASE("blocks whose alignment no pool has are served at every size,
 }
 
 TEMPLATE_TEST_CASE("the upstream is asked for no less than the size of a large block, and for its alignment",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     if (is_libcxx<TestType>) return;  // adds to sizes near SIZE_MAX until they are small
     refuses_aligned<std::bad_alloc> upstream;
     TestType resource({1, 1}, &upstream);
@@ -246,7 +252,8 @@ TEMPLATE_TEST_CASE("the upstream is asked for no less than the size of a large b
 }
 
 TEMPLATE_TEST_CASE("a request that nobody can serve ends in the upstream's exception, not in one of the resource",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     if (is_libcxx<TestType>) return;  // adds to sizes near SIZE_MAX until they are small
     struct very_bad_alloc : std::bad_alloc {};
     refuses_aligned<very_bad_alloc> upstream;
@@ -260,7 +267,8 @@ TEMPLATE_TEST_CASE("a request that nobody can serve ends in the upstream's excep
 }
 
 TEMPLATE_TEST_CASE("the largest chunk is used to its last block, and another of its size follows",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     recording_upstream upstream;
     // libc++'s largest chunks have a million blocks, and take long: it gets smaller ones.
     TestType resource({is_libcxx<TestType> ? std::size_t{1} << 14 : largest_size, 8}, &upstream);
@@ -286,7 +294,7 @@ TEMPLATE_TEST_CASE("the largest chunk is used to its last block, and another of 
 }
 
 TEMPLATE_TEST_CASE("a pool resource equals itself only", "[pool_resource][standard]", checked_pool_resource,
-                   unchecked_pool_resource, std_pool_resource) {
+                   unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     const TestType one, other;
     CHECK(one == one);
     CHECK(one != other);
@@ -294,7 +302,8 @@ TEMPLATE_TEST_CASE("a pool resource equals itself only", "[pool_resource][standa
 }
 
 TEMPLATE_TEST_CASE("options that were read are options to be given, and zeros are the defaults",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     const std::pmr::pool_options defaults = TestType().options();
     CHECK(defaults.max_blocks_per_chunk != 0);
     CHECK(defaults.largest_required_pool_block != 0);
@@ -303,7 +312,8 @@ TEMPLATE_TEST_CASE("options that were read are options to be given, and zeros ar
 }
 
 TEMPLATE_TEST_CASE("what is larger than options() says goes to the upstream, block by block",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     recording_upstream upstream;
     for (const std::size_t asked : each_of{0, 64, 71}) {  // 71: no size of a pool
         TestType resource({0, asked}, &upstream);
@@ -320,7 +330,7 @@ TEMPLATE_TEST_CASE("what is larger than options() says goes to the upstream, blo
 }
 
 TEMPLATE_TEST_CASE("release gives everything back, as often as it is called", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     TestType resource(&upstream);
     for (int round = 0; round < 3; ++round) {
@@ -337,7 +347,7 @@ TEMPLATE_TEST_CASE("release gives everything back, as often as it is called", "[
 }
 
 TEMPLATE_TEST_CASE("release of a resource that holds nothing calls nobody", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     {
         TestType resource(&upstream);
@@ -349,7 +359,8 @@ TEMPLATE_TEST_CASE("release of a resource that holds nothing calls nobody", "[po
 }
 
 TEMPLATE_TEST_CASE("every size at every alignment is aligned, also where the size is no multiple of it",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     if (is_libstdcxx<TestType>) return;  // GCC bug 118681: the size of its pool is no multiple of it, either
     const auto serve = [](TestType& resource, bool gives_back) {
         live_blocks blocks(resource);
@@ -386,7 +397,8 @@ TEST_CASE("the double release in the first version of libstdc++'s test of bug 11
 }
 
 TEMPLATE_TEST_CASE("a block may come back on another thread than it was taken on, one thread at a time",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     recording_upstream upstream;
     TestType resource(&upstream);
     const std::size_t larger = 2 * resource.options().largest_required_pool_block;

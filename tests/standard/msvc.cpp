@@ -82,7 +82,8 @@ template <class Resource, class Container> void fill() {
 }  // namespace
 
 TEMPLATE_TEST_CASE("what containers leave behind that are never destroyed goes back with the resource",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     for (const std::size_t largest : each_of{1, 64, 0}) {
         recording_upstream upstream;
         {
@@ -96,7 +97,8 @@ TEMPLATE_TEST_CASE("what containers leave behind that are never destroyed goes b
 }
 
 TEMPLATE_TEST_CASE("blocks of every power of two, aligned to their size, of which a quarter stays",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     constexpr std::size_t most = std::size_t{1} << 22;  // bytes of one size
     recording_upstream upstream;
     {
@@ -115,7 +117,8 @@ TEMPLATE_TEST_CASE("blocks of every power of two, aligned to their size, of whic
 }
 
 TEMPLATE_TEST_CASE("a million blocks of one size, the older half of each thousand released",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     constexpr std::size_t size = 2 * sizeof(void*), rounds = 1024, taken = 1024, given_back = 512;
     recording_upstream upstream;
     {
@@ -139,7 +142,7 @@ TEMPLATE_TEST_CASE("a million blocks of one size, the older half of each thousan
 }
 
 TEMPLATE_TEST_CASE("chunks of one size grow geometrically, and never shrink", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     TestType resource(&upstream);
     // How many blocks are served between one request of a chunk and the next.
@@ -159,7 +162,7 @@ TEMPLATE_TEST_CASE("chunks of one size grow geometrically, and never shrink", "[
 }
 
 TEMPLATE_TEST_CASE("release gives back pools of six sizes with all their blocks in use", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     TestType resource({0, sizeof(void*) << 8}, &upstream);
     for (const std::size_t shift : each_of{0, 2, 4, 8, 10, 12}) {
@@ -175,7 +178,7 @@ TEMPLATE_TEST_CASE("release gives back pools of six sizes with all their blocks 
 }
 
 TEMPLATE_TEST_CASE("options within the limits are met within a factor of two", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     constexpr std::size_t most = PTRDIFF_MAX;
     const std::pmr::pool_options limits = TestType(std::pmr::pool_options{most, most}).options();
     const std::size_t blocks = std::min<std::size_t>(1 << 12, limits.max_blocks_per_chunk);
@@ -188,7 +191,8 @@ TEMPLATE_TEST_CASE("options within the limits are met within a factor of two", "
 }
 
 TEMPLATE_TEST_CASE("no chunk has more blocks than max_blocks_per_chunk says, the first one neither",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     for (const std::size_t most : each_of{1, 2, 3, 20, 100}) {
         for (const std::size_t size : each_of{8, 48, 512}) {
             recording_upstream upstream;
@@ -208,7 +212,7 @@ TEMPLATE_TEST_CASE("no chunk has more blocks than max_blocks_per_chunk says, the
 }
 
 TEMPLATE_TEST_CASE("is_equal says what == says, also of what derives from the resource", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     struct derived : TestType {};
     const TestType one, other;
     const derived child;
@@ -226,7 +230,7 @@ TEMPLATE_TEST_CASE("is_equal says what == says, also of what derives from the re
 }
 
 TEMPLATE_TEST_CASE("every container of namespace pmr lives in a pool resource", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     fill<TestType, std::pmr::string>();
     fill<TestType, std::pmr::u8string>();
     fill<TestType, std::pmr::u16string>();

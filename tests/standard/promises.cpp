@@ -99,7 +99,8 @@ template <class Resource> std::size_t failures_of(bool for_ever) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("whichever allocation of the upstream fails, its exception passes and nothing is lost",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     // Where a chunk is there and the note of it is not, its replenish() takes the exception, and goes on without either.
     if (is_libstdcxx<TestType>) return;
     CHECK(failures_of<TestType>(false) > 20);
@@ -107,7 +108,8 @@ TEMPLATE_TEST_CASE("whichever allocation of the upstream fails, its exception pa
 }
 
 TEMPLATE_TEST_CASE("an upstream that has no more memory does not keep released blocks from being used again",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     recording_upstream upstream;
     TestType resource({16, 0}, &upstream);
     std::vector<void*> blocks;
@@ -126,7 +128,8 @@ TEMPLATE_TEST_CASE("an upstream that has no more memory does not keep released b
 }
 
 TEMPLATE_TEST_CASE("a resource on an upstream that has nothing throws bad_alloc, and dies quietly",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     if (is_libstdcxx<TestType>) return;  // its constructor allocates
     TestType resource(std::pmr::null_memory_resource());
     for (const std::size_t size : each_of{0, 1, 64, 4096, 1 << 20})
@@ -135,7 +138,7 @@ TEMPLATE_TEST_CASE("a resource on an upstream that has nothing throws bad_alloc,
 }
 
 TEMPLATE_TEST_CASE("blocks of no bytes are blocks: each has an address of its own", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     TestType resource(&upstream);
     for (const std::size_t alignment : each_of{1, 8, 64, 4096}) {
@@ -155,7 +158,7 @@ TEMPLATE_TEST_CASE("blocks of no bytes are blocks: each has an address of its ow
 }
 
 TEMPLATE_TEST_CASE("blocks of any size have any alignment up to 64 KiB", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     if (is_libstdcxx<TestType>) return;  // GCC bug 118681
     recording_upstream upstream;
     TestType resource(&upstream);
@@ -176,7 +179,8 @@ TEMPLATE_TEST_CASE("blocks of any size have any alignment up to 64 KiB", "[pool_
 }
 
 TEMPLATE_TEST_CASE("what is too large for any memory is refused by the upstream, and changes nothing",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     if (is_libcxx<TestType>) return;  // adds to sizes near SIZE_MAX until they are small
     recording_upstream upstream;
     TestType resource(&upstream);
@@ -202,7 +206,7 @@ TEMPLATE_TEST_CASE("what is too large for any memory is refused by the upstream,
 }
 
 TEMPLATE_TEST_CASE("nullptr is no block for fixpool's resource: its release changes nothing",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource) {
     // By the virtual function itself: libstdc++ declares that memory_resource::deallocate takes no nullptr.
     struct exposed : TestType {
         using TestType::do_deallocate;
@@ -220,7 +224,7 @@ TEMPLATE_TEST_CASE("nullptr is no block for fixpool's resource: its release chan
 }
 
 TEMPLATE_TEST_CASE("after release with live blocks the resource serves as before", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     TestType resource(&upstream);
     for (int round = 0; round < 5; ++round) {
@@ -238,7 +242,8 @@ TEMPLATE_TEST_CASE("after release with live blocks the resource serves as before
 }
 
 TEMPLATE_TEST_CASE("options and upstream stay what they are, whatever happens to the blocks",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     recording_upstream upstream;
     TestType resource({50, 512}, &upstream);
     const TestType& constant = resource;
@@ -251,7 +256,7 @@ TEMPLATE_TEST_CASE("options and upstream stay what they are, whatever happens to
 }
 
 TEMPLATE_TEST_CASE("a resource takes memory of its upstream alone", "[pool_resource][standard]", checked_pool_resource,
-                   unchecked_pool_resource, std_pool_resource) {
+                   unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     std::vector<std::byte> buffer(std::size_t{16} << 20);
     std::vector<void*> blocks;
     blocks.reserve(20000);
@@ -268,7 +273,7 @@ TEMPLATE_TEST_CASE("a resource takes memory of its upstream alone", "[pool_resou
 }
 
 TEMPLATE_TEST_CASE("a resource is the upstream of another one, and that of a third", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     {
         TestType bottom({100, 0}, &upstream);
@@ -301,7 +306,7 @@ TEMPLATE_TEST_CASE("a resource is the upstream of another one, and that of a thi
 }
 
 TEMPLATE_TEST_CASE("a resource is destroyed through its base, and found behind it", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     const std::unique_ptr<std::pmr::memory_resource> base = std::make_unique<TestType>(&upstream);
     static_cast<void>(base->allocate(100));
@@ -313,7 +318,7 @@ TEMPLATE_TEST_CASE("a resource is destroyed through its base, and found behind i
 }
 
 TEMPLATE_TEST_CASE("a resource that is destroyed through its base gives all back", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     std::unique_ptr<std::pmr::memory_resource> base = std::make_unique<TestType>(&upstream);
     static_cast<void>(base->allocate(100));
@@ -324,7 +329,8 @@ TEMPLATE_TEST_CASE("a resource that is destroyed through its base gives all back
 }
 
 TEMPLATE_TEST_CASE("polymorphic_allocator makes bytes, arrays and objects in a pool resource",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     struct item {
         item(int n, const char* t, bool* a) : number(n), text(t), is_alive(a) { *a = true; }
         item(const item&) = delete;
@@ -364,7 +370,7 @@ TEMPLATE_TEST_CASE("polymorphic_allocator makes bytes, arrays and objects in a p
 }
 
 TEMPLATE_TEST_CASE("allocators are equal if their resource is the same", "[pool_resource][standard]",
-                   checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     TestType resource, other;
     const std::pmr::polymorphic_allocator<int> one(&resource), same(&resource), unlike(&other), of_default;
     const std::pmr::polymorphic_allocator<double> rebound(one);
@@ -380,7 +386,8 @@ TEMPLATE_TEST_CASE("allocators are equal if their resource is the same", "[pool_
 }
 
 TEMPLATE_TEST_CASE("containers on one resource exchange their nodes, and on two they move their elements",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     recording_upstream upstream;
     {
         TestType resource(&upstream), other(&upstream);
@@ -405,7 +412,8 @@ TEMPLATE_TEST_CASE("containers on one resource exchange their nodes, and on two 
 }
 
 TEMPLATE_TEST_CASE("containers in containers, and their strings, take the resource of the outermost one",
-                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, std_pool_resource) {
+                   "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
+                   std_pool_resource) {
     using names = std::pmr::vector<std::pmr::string>;
     recording_upstream upstream;
     {

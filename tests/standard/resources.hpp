@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// The resources that the tests of this folder are run on: ours at both levels, and the standard library's own. What the
+// The resources that the tests of this folder are run on: ours at each level, and the standard library's own. What the
 // latter passes shows that a test asks what the standard asks. README.md says which tests leave it out, and why.
 #pragma once
 
+#include <fixpool/debug_pages.hpp>
 #include <fixpool/pool_resource.hpp>
 
 #include <cstddef>
@@ -18,6 +19,7 @@
 
 using checked_pool_resource = fixpool::pool_resource;
 using unchecked_pool_resource = fixpool::basic_pool_resource<fixpool::checking::unchecked>;
+using debug_pool_resource = fixpool::basic_pool_resource<fixpool::checking::debug>;
 using std_pool_resource = std::pmr::unsynchronized_pool_resource;
 using each_of = std::initializer_list<std::size_t>;
 
