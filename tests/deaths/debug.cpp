@@ -129,6 +129,42 @@ void growing_live_handle() {
     delete pool;
 }
 
+using debug_resource = fixpool::basic_pool_resource<checking::debug>;
+
+void resource_double_free() {
+    debug_resource resource(std::pmr::get_default_resource(), {.name = "nodes"});
+    void* const block = resource.allocate(24, 8);
+    resource.deallocate(block, 24, 8);
+    resource.deallocate(block, 24, 8);
+}
+
+void resource_size_mismatch() {
+    debug_resource resource(std::pmr::get_default_resource(), {.name = "nodes"});
+    resource.deallocate(resource.allocate(24, 8), 25, 8);
+}
+
+void resource_overflow() {
+    debug_resource resource(std::pmr::get_default_resource(), {.name = "nodes"});
+    auto* const text = static_cast<char*>(resource.allocate(24, 8));
+    text[24] = 'A';
+    resource.deallocate(text, 24, 8);
+}
+
+void resource_overflow_of_large_block() {
+    debug_resource resource(std::pmr::get_default_resource(), {.name = "nodes"});
+    auto* const text = static_cast<char*>(resource.allocate(5000, 8));
+    text[5000] = 'A';
+    resource.deallocate(text, 5000, 8);
+}
+
+void resource_write_after_free() {
+    debug_resource resource({.max_blocks_per_chunk = 1}, std::pmr::get_default_resource(), {.name = "nodes"});
+    auto* const text = static_cast<char*>(resource.allocate(24, 8));
+    resource.deallocate(text, 24, 8);
+    text[12] = 'A';
+    (void)resource.allocate(24, 8);
+}
+
 struct test_case {
     const char* name;
     void (*run)();
@@ -148,6 +184,11 @@ constexpr test_case cases[] = {
     {"growing_overflow", growing_overflow},
     {"growing_long_overflow", growing_long_overflow},
     {"growing_live_handle", growing_live_handle},
+    {"resource_double_free", resource_double_free},
+    {"resource_size_mismatch", resource_size_mismatch},
+    {"resource_overflow", resource_overflow},
+    {"resource_overflow_of_large_block", resource_overflow_of_large_block},
+    {"resource_write_after_free", resource_write_after_free},
 };
 
 }  // namespace

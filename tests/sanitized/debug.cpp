@@ -3,7 +3,10 @@
 // "none". "alive" is a bug without any pool: who does not report that sees nothing at all.
 #include <fixpool/debug_pages.hpp>
 #include <fixpool/fixpool.hpp>
+#include <fixpool/pool_allocator.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -139,6 +142,53 @@ void growing(const char* bug) {
     if (buffer[300] == std::byte{1}) sink = 1;
 }
 
+/// The same of a resource and of an allocator on it: small blocks, over-aligned ones, large ones. Memory is lent, too.
+void resource(const char* bug) {
+    const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
+    alignas(65536) static std::byte buffer[65536 * 12];
+    {
+        std::pmr::monotonic_buffer_resource memory(buffer, sizeof buffer, std::pmr::null_memory_resource());
+        fixpool::basic_pool_resource<checking::debug> blocks(&memory);
+        const fixpool::pool_allocator<std::array<unsigned char, 13>, checking::debug> allocator(&blocks);
+        for (int turn = 0; turn < 3; ++turn) {
+            auto* const small = static_cast<unsigned char*>(blocks.allocate(13, 1));
+            auto* const next = static_cast<unsigned char*>(blocks.allocate(13, 256));
+            auto* const large = static_cast<unsigned char*>(blocks.allocate(5001, 8));
+            auto* const object = fixpool::pool_allocator(allocator).allocate(1);
+            static_cast<void>(blocks.allocate(0, 1));
+            if (is("resource_uninitialised_read") && turn == 0) look_at(small[12]);
+            if (is("resource_uninitialised_after_reuse") && turn == 1) look_at(small[12]);
+            if (is("resource_uninitialised_large_block")) look_at(large[5000]);
+            std::memset(small, 1, 13);
+            std::memset(next, 1, 13);
+            std::memset(large, 1, 5001);
+            std::memset(object, 1, 13);
+            if (is("resource_overflow")) small[13] = 1;
+            if (is("resource_underflow")) next[-1] = 1;
+            if (is("resource_overflow_of_large_block")) large[5001] = 1;
+            if (is("resource_touches_record")) small[-100] = 1;
+            if (is("resource_overflow_of_object")) object->data()[13] = 1;
+            if (!blocks.audit()) std::abort();
+            sink = sink + small[12] + next[12] + large[5000] + object->back();
+            blocks.deallocate(small, 13, 1);
+            blocks.deallocate(next, 13, 256);
+            blocks.deallocate(large, 5001, 8);
+            fixpool::pool_allocator(allocator).deallocate(object, 1);
+            if (is("resource_read_after_free")) look_at(small[12]);
+            if (is("resource_write_after_free")) next[0] = 1;
+            if (!blocks.audit()) std::abort();
+            if (is("resource_read_after_audit")) look_at(small[12]);
+            std::memset(large, 1, 16);  // upstream's again, which has lent it
+            if (turn == 0) blocks.release();
+            if (turn == 1) blocks.shrink();
+        }
+        static_cast<void>(blocks.allocate(13, 1));  // live at the end, as the standard has it
+        static_cast<void>(blocks.allocate(5001, 8));
+    }
+    std::memset(buffer, 1, sizeof buffer);
+    if (buffer[300] == std::byte{1}) sink = 1;
+}
+
 void alive() {
     const std::unique_ptr<unsigned char[]> bytes(new unsigned char[16]);
     volatile unsigned char* const volatile at = bytes.get();
@@ -175,10 +225,12 @@ int main(int argc, char** argv) {
     else if (std::strcmp(bug, "leak_in_pool") == 0) leak_in_pool();
     else if (std::strncmp(bug, "shared_", 7) == 0) shared(bug);
     else if (std::strncmp(bug, "growing_", 8) == 0) growing(bug);
+    else if (std::strncmp(bug, "resource_", 9) == 0) resource(bug);
     else run(bug);
     if (std::strcmp(bug, "none") == 0) {
         run(bug);
         growing(bug);
+        resource(bug);
     }
     std::puts("done");
 }
