@@ -63,7 +63,7 @@ TEST_CASE("a frame has a record, a guard, the block and a guard up to its end", 
                 CHECK(frame.is_sound());
                 const debug_frame_record record = frame.record();
                 CHECK(record.size == size);
-                CHECK(record.front == front);
+                CHECK(record.front() == front);
                 CHECK(is(record.allocated_at, first_place));
                 CHECK(is(record.released_at, site::unknown()));
                 CHECK(record.allocation == 41);

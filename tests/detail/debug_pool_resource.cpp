@@ -454,6 +454,20 @@ TEST_CASE("debug resource: a large block is known by its frame, and gone with it
     }
 }
 
+TEST_CASE("debug resource: a large block is released with the alignment that it was allocated with",
+          "[debug][pool_resource]") {
+    watched w;
+    void* const block = w.resource.allocate(20000, 4);
+    for (const std::size_t alignment : sizes{1, 8, 16, 32}) {
+        w.resource.deallocate(block, 20000, alignment);
+        const auto one = w.only();
+        CHECK(one.v.kind == violation_kind::size_mismatch);
+        CHECK(one.problem == "it has 20000 bytes, and was released with 20000 of another alignment");
+    }
+    w.resource.deallocate(block, 20000, 4);
+    CHECK(w.all.empty());
+}
+
 TEST_CASE("debug resource: options say what fits into a page's largest frame", "[debug][pool_resource]") {
     constexpr std::size_t most = 16384 - debug_frame::bytes_for(0, 1);
     const std::pair<std::size_t, std::size_t> largest[] = {

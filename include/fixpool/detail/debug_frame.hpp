@@ -16,9 +16,17 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 
 /// What a frame keeps of its block. An overflow of the block in front may reach it: then `seal` tells.
 struct debug_frame_record : debug_record {
-    std::size_t size = 0;    // bytes of the last owner's block
-    std::size_t front = 0;   // bytes in front of it: this record and a guard
-    std::uint64_t seal = 0;  // sum() when it was written
+    static constexpr std::size_t gap = 16;  // bytes of guard, at least
+
+    std::size_t size = 0;       // bytes of the last owner's block
+    std::size_t alignment = 1;  // of it, in bytes
+    std::uint64_t seal = 0;     // sum() when it was written
+
+    /// Bytes in front of the block: this record and a guard.
+    [[nodiscard]] std::size_t front() const noexcept { return front_of(alignment); }
+    [[nodiscard]] static constexpr std::size_t front_of(std::size_t alignment) noexcept {
+        return round_up(sizeof(debug_frame_record) + gap, alignment < gap ? gap : alignment);
+    }
 
     [[nodiscard]] std::uint64_t sum() const noexcept {
         std::uint64_t sum = 0x9e37'79b9'7f4a'7c15;
@@ -28,7 +36,7 @@ struct debug_frame_record : debug_record {
                 sum = mixed(sum, reinterpret_cast<std::uintptr_t>(word));
             sum = mixed(sum, at.line);
         }
-        for (const std::size_t word : {size, front}) sum = mixed(sum, word);
+        for (const std::size_t word : {size, alignment}) sum = mixed(sum, word);
         for (const std::uint64_t word : {allocation, release}) sum = mixed(sum, word);
         for (const unsigned word : {allocated_by, released_by, unsigned{is_filled}}) sum = mixed(sum, word);
         return sum;
@@ -47,11 +55,11 @@ private:
 // Invariant: front_of(alignment) + size + gap <= bytes
 class debug_frame {
 public:
-    static constexpr std::size_t gap = 16;  // bytes of guard, at least; a multiple of ASan's granule, as all of `front`
+    static constexpr std::size_t gap = debug_frame_record::gap;  // a multiple of ASan's granule, as all in front
 
     /// Bytes in front of a block. The frame must be at a multiple of the larger of `alignment` and 16.
     [[nodiscard]] static constexpr std::size_t front_of(std::size_t alignment) noexcept {
-        return round_up(sizeof(debug_frame_record) + gap, alignment < gap ? gap : alignment);
+        return debug_frame_record::front_of(alignment);
     }
     /// Bytes of a frame, at least; the largest std::size_t where they are more.
     [[nodiscard]] static constexpr std::size_t bytes_for(std::size_t size, std::size_t alignment) noexcept {
@@ -75,18 +83,18 @@ public:
     [[nodiscard]] bool is_sound() const noexcept { return is_sound(record()); }
 
     /// The block of the last owner.
-    [[nodiscard]] std::byte* block() const noexcept { return start_ + sound_record().front; }
+    [[nodiscard]] std::byte* block() const noexcept { return start_ + sound_record().front(); }
 
     /// A frame that was taken, and verified if it was handed out before, is a live block now, without a value.
     void begin(std::size_t size, std::size_t alignment, const site& where, std::uint64_t operation) noexcept {
         debug_frame_record record;
         record.begin(where, operation, this_thread());
         record.size = size;
-        record.front = front_of(alignment);
+        record.alignment = alignment;
         write(record);
         paint_front(record);
         paint_back(record);
-        unpoison(start_ + record.front, size);
+        unpoison(start_ + record.front(), size);
     }
 
     /// Notes the release of a live block, which is to be verified then. A record that was overwritten stays as it is.
@@ -112,7 +120,7 @@ public:
     [[nodiscard]] finding damage_around() const noexcept {
         const debug_frame_record record = this->record();
         if (!is_sound(record)) return damage_of_record();
-        const std::size_t front = record.front - sizeof record, back = record.front + record.size;
+        const std::size_t front = record.front() - sizeof record, back = record.front() + record.size;
         const other_bytes before = other_than(guarded_with, behind_record(), front);
         if (before.any)
             return damage(violation_kind::buffer_overflow, record, sizeof record + before.first, before.value);
@@ -168,15 +176,14 @@ private:
         debug_frame_record record = this->record();
         if (is_sound(record)) return record;
         record = {};
-        record.front = front_of(1);
-        record.size = bytes_ - record.front - gap;
+        record.size = bytes_ - record.front() - gap;
         return record;
     }
     void paint_front(const debug_frame_record& record) noexcept {
-        paint(behind_record(), record.front - sizeof record, guarded_with);
+        paint(behind_record(), record.front() - sizeof record, guarded_with);
     }
     void paint_back(const debug_frame_record& record) noexcept {
-        const std::size_t back = record.front + record.size;
+        const std::size_t back = record.front() + record.size;
         paint(start_ + back, bytes_ - back, guarded_with);
     }
 
@@ -186,8 +193,8 @@ private:
     /// `at` bytes behind the frame's start.
     [[nodiscard]] finding damage(violation_kind kind, const debug_frame_record& record, std::size_t at,
                                  unsigned char byte) const noexcept {
-        const auto offset = static_cast<std::ptrdiff_t>(at) - static_cast<std::ptrdiff_t>(record.front);
-        return {.kind = kind, .at = start_ + record.front, .offset = offset, .byte = byte};
+        const auto offset = static_cast<std::ptrdiff_t>(at) - static_cast<std::ptrdiff_t>(record.front());
+        return {.kind = kind, .at = start_ + record.front(), .offset = offset, .byte = byte};
     }
 
     std::byte* start_;   // a multiple of 16

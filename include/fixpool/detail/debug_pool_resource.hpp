@@ -15,7 +15,7 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 /// As at the other levels, but each block lies in a frame, which is what the level beneath hands out. Sizes are exact: a
 /// block that is released with another size than it was allocated with is a size_mismatch, also in the same size class.
-/// Another alignment is one where the block would lie elsewhere in its frame.
+/// Another alignment is one where the block would lie elsewhere in its frame, or any other one of a large block.
 ///
 /// A violation has the code addresses of the calls of `allocate` and `deallocate`, of the resource or of its allocators. A
 /// request goes to the upstream resource, too, if its frame is larger than the largest size class. Such blocks have guards,
@@ -174,6 +174,8 @@ private:
     void deallocate_large(const site& where, void* block, std::size_t bytes, std::size_t alignment) noexcept {
         const std::size_t all = frame::bytes_for(bytes, alignment);
         frame released(start_of(block, alignment), all);
+        const bool is_there = large_.find(released.start()) != nullptr && released.is_sound();
+        if (is_there && released.record().alignment != alignment) return report_misuse(block, bytes, alignment);
         // Out of the table first: then no handler can release it once more, or with all others.
         if (!large_.take_out(released.start(), all, frame_alignment(alignment)))
             return report_misuse(block, bytes, alignment);
@@ -186,7 +188,7 @@ private:
     /// Whether the block that a frame holds is of that size and alignment; or nobody knows, for its record was overwritten.
     [[nodiscard]] static bool is_of(const frame& live, std::size_t bytes, std::size_t alignment) noexcept {
         const detail::debug_frame_record record = live.record();
-        return !live.is_sound() || (record.size == bytes && record.front == frame::front_of(alignment));
+        return !live.is_sound() || (record.size == bytes && record.front() == frame::front_of(alignment));
     }
     /// Reports and mends all that `damage` finds. False: a handler has released all, and the frame with them.
     [[nodiscard]] bool mend(frame damaged, detail::finding (frame::*damage)() const noexcept) noexcept {
