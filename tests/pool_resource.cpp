@@ -1124,6 +1124,21 @@ TEST_CASE("a wrong pointer that is released to a block_resource is a violation o
     CHECK(b.upstream.wrong() == 0);
 }
 
+TEST_CASE("at debug level a block_resource's sites are where it was called from", "[block_resource][debug]") {
+    recorded_violations violations;
+    fixpool::basic_memory_pool<checking::debug> pool({64, 2});
+    fixpool::basic_block_resource<checking::debug> resource(pool);
+    std::pmr::memory_resource* const called = &resource;
+    void* const block = called->allocate(64);
+    called->deallocate(block, 64);
+    called->deallocate(block, 64);
+    REQUIRE(violations.were_all(violation_kind::double_free));
+    for (const fixpool::site& where : {violations.last().allocated_at, violations.last().released_at}) {
+        CHECK(where.file == nullptr);
+        CHECK(where.address != nullptr);
+    }
+}
+
 TEST_CASE("a block_resource knows the largest request, served or not", "[block_resource]") {
     fixpool::memory_pool pool({64, 1});
     fixpool::block_resource resource(pool);

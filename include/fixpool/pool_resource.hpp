@@ -17,6 +17,7 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 template <checking C> class basic_memory_pool;
 namespace detail {
+template <checking C> struct list_for;
 template <class T, checking C> struct object_memory;
 }
 
@@ -238,18 +239,28 @@ private:
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
         if (bytes > largest_request_) largest_request_ = bytes;
         if (bytes <= pool_.block_size() && alignment <= pool_.alignment())
-            if (void* const block = pool_.try_allocate(); block != nullptr) return block;
+            if (void* const block = take(FIXPOOL_CALLER()); block != nullptr) return block;
         void* const memory = upstream_->allocate(bytes, alignment);
         ++from_upstream_;
         return memory;
     }
     void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
-        if (from_upstream_ == 0 || block == nullptr || pool_.contains(block)) return pool_.deallocate(block);
+        if (from_upstream_ == 0 || block == nullptr || pool_.contains(block)) return put(block, FIXPOOL_CALLER());
         --from_upstream_;
         upstream_->deallocate(block, bytes, alignment);
     }
     [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
         return this == &other;
+    }
+
+    // The site of debug level is where the resource was called from.
+    [[nodiscard]] void* take([[maybe_unused]] const void* caller) noexcept {
+        if constexpr (keeps_sites<C>) return pool_.try_allocate(detail::list_for<C>::type::called_before(caller));
+        else return pool_.try_allocate();
+    }
+    void put(void* block, [[maybe_unused]] const void* caller) noexcept {
+        if constexpr (keeps_sites<C>) pool_.deallocate(block, detail::list_for<C>::type::called_before(caller));
+        else pool_.deallocate(block);
     }
 
     basic_memory_pool<C>& pool_;
