@@ -53,6 +53,23 @@ private:
     bool collides_ = false;
 };
 
+/// Its first page is the second one of all memory, as in a small machine; nobody writes to it.
+class low final : public std::pmr::memory_resource {
+public:
+    static constexpr std::uintptr_t page = 4096;
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        if (bytes == page && alignment == page) return reinterpret_cast<void*>(page);
+        return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    }
+    void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+        if (reinterpret_cast<std::uintptr_t>(memory) == page) return;
+        std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+    }
+    [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
+
 /// Blocks of three classes.
 template <checking C> struct three_classes {
     explicit three_classes(std::pmr::memory_resource* upstream) : blocks(upstream) {}
@@ -76,6 +93,20 @@ template <checking C> struct three_classes {
 };
 
 }  // namespace
+
+TEST_CASE("the first page of the first class may lie where a larger one would be the first of all memory",
+          "[paged_blocks]") {
+    const bool is_possible = !fixpool::detail::fences;
+    low upstream;
+    three_classes<checking::checked> all(&upstream);
+    std::vector<void*> out;
+    bool are_right = true;
+    for (std::size_t i = 0; i < 100 && is_possible; ++i) out.push_back(all.take(0));  // 64 are in the first page
+    if (is_possible) are_right &= reinterpret_cast<std::uintptr_t>(out[63]) == low::page + 63 * 64;
+    for (void* const block : out) are_right &= all.put(0, block) && !all.put(0, block);
+    are_right &= !all.put(0, reinterpret_cast<void*>(std::uintptr_t{64}));
+    CHECK(are_right);
+}
 
 // No memory is behind these addresses: what is read or written of a page would end the program, as would what a
 // sanitizer is told of it.

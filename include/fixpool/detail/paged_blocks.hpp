@@ -71,7 +71,7 @@ public:
         std::uintptr_t mask = queues_[size_class].page_mask;
         const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address);
         page_state* page = table_.find((at & mask) + size_class);
-        if (page == nullptr) {
+        if (page == nullptr || page->tag == 0) {  // of class 0, an address in the first bytes of all has no tag
             mask = mask_of(page_growth(grows()).first_bytes);
             page = table_.find((at & mask) + size_class);
         }
