@@ -30,8 +30,10 @@ struct FIXPOOL_HIDDEN_FUNCTIONS resource_options {
 };
 
 /// A drop-in for std::pmr::unsynchronized_pool_resource that finds misuse. Blocks come from pages of 64 KiB, each of one
-/// size class; the first page of a class is smaller. Requests above `options().largest_required_pool_block`, 4096 bytes
-/// unless said otherwise, go to the upstream resource one by one.
+/// size class; the first page of a class is smaller, and so are others when the upstream resource has no large one. A
+/// page is aligned to its size, 4 KiB or more: out of a small buffer, fewer blocks come than of std's resource.
+/// Requests above `options().largest_required_pool_block`, 4096 bytes unless said otherwise, go to the upstream resource
+/// one by one.
 ///
 /// Checked, a release is a violation, and then a no-op, if its pointer is not a block in use (double_free,
 /// not_allocated, misaligned_pointer, foreign_pointer), or if it has another size class, or another size of a large

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <memory_resource>
+#include <new>
 #include <random>
 #include <set>
 #include <vector>
@@ -70,6 +71,32 @@ private:
     [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 };
 
+/// Small pages in a row, and large ones elsewhere in a row, which it has or has not. Nobody writes to them.
+class without_large final : public std::pmr::memory_resource {
+public:
+    bool has_large = true;
+    std::size_t small = 0, large = 0;  // pages that are out
+
+private:
+    static constexpr std::size_t small_page = 4096, large_page = 65536;
+
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        if (alignment < small_page) return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+        if (bytes != small_page && !has_large) throw std::bad_alloc();
+        std::uintptr_t& next = bytes == small_page ? next_small_ : next_large_;
+        ++(bytes == small_page ? small : large);
+        next += bytes;
+        return reinterpret_cast<void*>(next - bytes);
+    }
+    void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+        if (alignment < small_page) return std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+        --(bytes == small_page ? small : large);
+    }
+    [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+
+    std::uintptr_t next_small_ = 16 * large_page, next_large_ = 256 * large_page;
+};
+
 /// Blocks of three classes.
 template <checking C> struct three_classes {
     explicit three_classes(std::pmr::memory_resource* upstream) : blocks(upstream) {}
@@ -105,6 +132,50 @@ TEST_CASE("the first page of the first class may lie where a larger one would be
     if (is_possible) are_right &= reinterpret_cast<std::uintptr_t>(out[63]) == low::page + 63 * 64;
     for (void* const block : out) are_right &= all.put(0, block) && !all.put(0, block);
     are_right &= !all.put(0, reinterpret_cast<void*>(std::uintptr_t{64}));
+    CHECK(are_right);
+}
+
+TEMPLATE_TEST_CASE_SIG("where upstream has no large page, small ones take their place until none is left",
+                       "[paged_blocks]", ((checking C), C), checking::unchecked, checking::checked) {
+    const bool is_possible = !fixpool::detail::fences;
+    bool are_right = true;
+    without_large upstream;
+    three_classes<C> all(&upstream);
+    for (int turn = 0; turn < 2 && is_possible; ++turn) {
+        std::vector<void*> out;
+        const auto take = [&](std::size_t count) {
+            while (count-- != 0) out.push_back(all.take(0));
+        };
+        upstream.has_large = true;
+        take(64 + 1024);
+        are_right &= upstream.small == 1 && upstream.large == 1;
+        upstream.has_large = false;
+        take(std::size_t{10} * 64);
+        are_right &= upstream.small == 11 && upstream.large == 1;
+        upstream.has_large = true;
+        take(64);
+        are_right &= upstream.small == 12 && upstream.large == 1;
+        CHECK(std::set<void*>(out.begin(), out.end()).size() == out.size());
+
+        // A page of each size becomes empty, and then some of the small ones.
+        for (int given_back = 0; given_back < 3; ++given_back) {
+            std::vector<void*> kept;
+            for (std::size_t i = 0; i < out.size(); ++i) {
+                if (given_back == 2 || i / 64 % 3 == 1) {
+                    are_right &= all.put(0, out[i]);
+                    if (C == checking::checked) are_right &= !all.put(0, out[i]) && !all.put(1, out[i]);
+                } else {
+                    kept.push_back(out[i]);
+                }
+            }
+            out.swap(kept);
+            fixpool::pool_stats counts[3];
+            all.blocks.count(counts, all.shapes);
+            are_right &= counts[0].in_use == out.size();
+            all.blocks.shrink();
+        }
+        are_right &= upstream.small + upstream.large == 0 && all.blocks.pages().size() == 0;
+    }
     CHECK(are_right);
 }
 

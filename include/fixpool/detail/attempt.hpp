@@ -4,13 +4,17 @@
 
 #include <fixpool/detail/platform.hpp>
 
+#include <new>
+
 // As for FIXPOOL_RAISE: where errors trap or print, nothing is caught.
 #if !FIXPOOL_TRAPS && (defined(__cpp_exceptions) || defined(_CPPUNWIND))
 #define FIXPOOL_TRY try
 #define FIXPOOL_CATCH catch (...)
+#define FIXPOOL_CATCH_NO_MEMORY catch (const std::bad_alloc&)
 #else
 #define FIXPOOL_TRY if constexpr (true)
 #define FIXPOOL_CATCH else
+#define FIXPOOL_CATCH_NO_MEMORY else
 #endif
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
@@ -19,6 +23,12 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 template <class Fn> [[nodiscard]] bool attempt(const Fn& does) noexcept {
     FIXPOOL_TRY { return does(); }
     FIXPOOL_CATCH { return false; }
+}
+
+/// What `does` returns, or false if it throws a std::bad_alloc. Throws: what else `does` throws.
+template <class Fn> [[nodiscard]] bool has_memory(const Fn& does) {
+    FIXPOOL_TRY { return does(); }
+    FIXPOOL_CATCH_NO_MEMORY { return false; }
 }
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
-// page_memory: a page from an upstream resource.
+// page_memory: a page from an upstream resource, and its links.
 #pragma once
 
 #include <fixpool/detail/address_table.hpp>
+#include <fixpool/detail/page_state.hpp>
 #include <fixpool/layout.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
 #include <stdexcept>
+#include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
@@ -21,6 +23,21 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
         raise<std::length_error>("fixpool: the upstream resource returned memory that is not aligned as asked");
     }
     return reinterpret_cast<std::uintptr_t>(memory);
+}
+
+/// Gets a page of its size and class, and its links. Throws: as page_from, and then nothing is lost.
+inline void fetch_page(std::pmr::memory_resource& upstream, page_state& page, std::size_t size_class) {
+    struct lease {  // gives the links back if there is no page
+        std::pmr::memory_resource& upstream;
+        std::size_t size;
+        void* memory = memory_from(upstream, size, alignof(std::uintptr_t));
+        ~lease() {
+            if (memory != nullptr) upstream.deallocate(memory, size, alignof(std::uintptr_t));
+        }
+    } links{upstream, page.links_bytes()};
+    page.tag = page_from(upstream, page.size()) + size_class;
+    page.links = reinterpret_cast<std::uint16_t*>(static_cast<std::byte*>(std::exchange(links.memory, nullptr)) +
+                                                  sizeof(std::uintptr_t));
 }
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

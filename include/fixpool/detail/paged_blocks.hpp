@@ -4,6 +4,7 @@
 
 #include <fixpool/checking.hpp>
 #include <fixpool/detail/address_table.hpp>
+#include <fixpool/detail/attempt.hpp>
 #include <fixpool/detail/page_memory.hpp>
 #include <fixpool/detail/page_report.hpp>
 #include <fixpool/detail/page_state.hpp>
@@ -21,7 +22,7 @@ template <checking C, std::size_t Classes> class page_audit;
 
 /// Blocks of `Classes` size classes, in pages that come from an upstream resource. The page of an address is found by a
 /// mask and a hash table: a pointer that is wrong is never read. The pages of a class have one size, but for its first
-/// page, which is small: few blocks take little memory.
+/// page, which is small: few blocks take little memory. When upstream has no large one, all that follow are small.
 ///
 /// A page hands out all that was free in it before it hands out what has been released meanwhile. When it is empty after
 /// somewhat more than 64 of its blocks were in use, it hands them out in order of addresses again.
@@ -64,7 +65,7 @@ public:
         page_state* const page = table_.find_at_once(at & mask, size_class);
         return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
     }
-    /// The same in any page of the class; `grows()` says how large the first one is. False: no live block is there.
+    /// The same in any page of the class; `grows()` says how large they are. False: no live block is there.
     template <class Grows>
     [[nodiscard]] bool release_searched(std::size_t size_class, const block_shape& shape, void* address,
                                         const Grows& grows) noexcept {
@@ -72,7 +73,8 @@ public:
         const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address);
         page_state* page = table_.find((at & mask) + size_class);
         if (page == nullptr || page->tag == 0) {  // of class 0, an address in the first bytes of all has no tag
-            mask = mask_of(page_growth(grows()).first_bytes);
+            const page_growth sizes = grows();
+            mask = mask_of(has_small(size_class) ? sizes.bytes : sizes.first_bytes);
             page = table_.find((at & mask) + size_class);
         }
         return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
@@ -158,8 +160,9 @@ public:
         for (page_queue& waiting : queues_) waiting = {.refused = waiting.refused};
         table_.for_each([this](page_state& page) {
             page_queue& waiting = queues_[page.size_class()];
-            const std::uintptr_t mask = mask_of(page.size());
-            if (waiting.page_mask == page_queue::no_page || mask < waiting.page_mask) waiting.page_mask = mask;
+            const std::uintptr_t mask = mask_of(page.size()), known = waiting.page_mask;
+            if (known == page_queue::no_page || (has_small(page.size_class()) ? mask > known : mask < known))
+                waiting.page_mask = mask;
             if (!page.is_filled && current_[page.size_class()] != &page) enqueue(page, waiting);
         });
     }
@@ -247,30 +250,34 @@ private:
         page_queue& pages = queues_[size_class];
         ++pages.refused;  // until there is a page
         table_.reserve(*upstream_, has_moved());
-        const std::size_t bytes = pages.page_mask == page_queue::no_page ? growth.first_bytes : growth.bytes;
-        const std::size_t fitting = bytes / shape.stride;
         page_state page;
-        page.capacity = static_cast<std::uint16_t>(fitting < growth.most_blocks ? fitting : growth.most_blocks);
         page.countdown = page_state::distant;
         page.batch = static_cast<std::uint16_t>(batch_for(shape.stride));
-        page.size_bits = static_cast<unsigned char>(std::countr_zero(bytes));
-        struct lease {  // gives the links back if there is no page
-            std::pmr::memory_resource* upstream;
-            std::size_t size;
-            void* memory = memory_from(*upstream, size, alignof(std::uintptr_t));
-            ~lease() {
-                if (memory != nullptr) upstream->deallocate(memory, size, alignof(std::uintptr_t));
-            }
-        } links{upstream_, page.links_bytes()};
-        page.tag = page_from(*upstream_, bytes) + size_class;
-        page.links = reinterpret_cast<std::uint16_t*>(static_cast<std::byte*>(std::exchange(links.memory, nullptr)) +
-                                                      sizeof(std::uintptr_t));
-        detail::fence(page.address(), bytes);
+        const auto fetch = [&](std::size_t bytes) {
+            const std::size_t fitting = bytes / shape.stride;
+            page.capacity = static_cast<std::uint16_t>(fitting < growth.most_blocks ? fitting : growth.most_blocks);
+            page.size_bits = static_cast<unsigned char>(std::countr_zero(bytes));
+            fetch_page(*upstream_, page, size_class);
+            return true;
+        };
+        const std::uint64_t of_class = std::uint64_t{1} << size_class;
+        const bool is_first = pages.page_mask == page_queue::no_page;
+        if (is_first) small_ &= ~of_class;
+        if (is_first || growth.first_bytes == growth.bytes || has_small(size_class)) {
+            fetch(growth.first_bytes);
+        } else if (!has_memory([&] { return fetch(growth.bytes); })) {
+            fetch(growth.first_bytes);
+            small_ |= of_class;
+        }
+        detail::fence(page.address(), page.size());
         --pages.refused;
-        pages.page_mask = mask_of(bytes);
+        pages.page_mask = mask_of(page.size());
         next_of(page) = page.tag;
         return carve(table_.insert(page));
     }
+    /// Whether the class has small pages, and maybe large ones that are older. While there is a small one, `page_mask` is
+    /// theirs: a search by it never ends at another page.
+    [[nodiscard]] bool has_small(std::size_t size_class) const noexcept { return (small_ >> size_class & 1) != 0; }
 
     void give_all_back() noexcept {
         table_.for_each([this](page_state& page) { give_back(page); });
@@ -286,6 +293,7 @@ private:
     page_state nothing_;            // has no free block
     page_state* current_[Classes];  // of each size class: whose blocks are handed out; never nullptr
     page_queue queues_[Classes];
+    std::uint64_t small_ = 0;  // a bit for each class: see has_small
     address_table<page_state> table_;
 };
 
