@@ -57,7 +57,7 @@ public:
     /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
     /// `deallocate`.
     /// Throws: pool_exhausted when `max_blocks` are in use; what upstream throws when it has no page.
-    /// Complexity: O(1), but for what upstream does.
+    /// Complexity: O(1), but for what upstream does; each time the number of pages has doubled, O(pages).
     [[nodiscard]] void* allocate() {
         if (!list_.has_free()) return refill_and_allocate();
         return list_.take().block;

@@ -49,7 +49,7 @@ public:
     template <class U> pool_allocator(const pool_allocator<U, C>& other) noexcept : resource_(other.resource()) {}
 
     /// Memory for n objects, aligned for them. Throws: std::bad_array_new_length; what the resource throws.
-    /// Complexity: O(1), but for what upstream of the resource does.
+    /// Complexity: that of the resource.
     [[nodiscard]] T* allocate(std::size_t n) { return detail::object_memory<T, C>::allocate(*resource_, n); }
     /// Gives back what `allocate(n)` returned. Misuse is a violation, as in the resource.
     void deallocate(T* objects, std::size_t n) noexcept {
@@ -71,7 +71,8 @@ private:
 };
 
 /// The same without a state, for containers that make their allocator themselves: `Resource` is the name of a
-/// pool_resource with static storage duration. Any two are equal. Objects are constructed as std::allocator does.
+/// pool_resource with static storage duration. It is constructed before its first use, and destroyed after the last.
+/// Any two are equal. Objects are constructed as std::allocator does.
 template <class T, auto& Resource> class static_pool_allocator {
     template <checking C> static std::integral_constant<checking, C> level_of(const basic_pool_resource<C>&);
     using memory = detail::object_memory<T, decltype(level_of(Resource))::value>;

@@ -42,7 +42,8 @@ struct FIXPOOL_HIDDEN_FUNCTIONS resource_options {
 /// level.
 /// Live blocks at the end are no leak: their memory is gone, as the standard says.
 ///
-/// Complexity: O(1) but for what upstream does; a release O(1), expected: it looks into a hash table of pages.
+/// Complexity: O(1) but for what upstream does; a release O(1), expected: it looks into a hash table of pages. An
+/// allocation takes O(pages) each time their number has doubled, and so with the number of large blocks.
 /// Thread safety: one thread at a time.
 template <checking C = checking::checked> class basic_pool_resource : public std::pmr::memory_resource {
     static_assert(C != checking::debug, "fixpool: checking::debug needs the header fixpool/debug_pages.hpp");
