@@ -884,7 +884,7 @@ TEST_CASE("audit of a growing pool verifies which pages wait with free blocks", 
     std::array<std::uintptr_t, 4> tags{};
     std::array<std::uintptr_t*, 4> next{};  // in front of each page's links
     for (std::size_t i = 0; i < 4; ++i) {
-        tags[i] = reinterpret_cast<std::uintptr_t>(blocks[8 * i]);
+        tags[i] = fixpool::detail::page_state::tag_of(reinterpret_cast<std::uintptr_t>(blocks[8 * i]), 0);
         REQUIRE(memory.links_of(blocks[8 * i]) != nullptr);
         next[i] = reinterpret_cast<std::uintptr_t*>(memory.links_of(blocks[8 * i])) - 1;
     }
@@ -895,8 +895,7 @@ TEST_CASE("audit of a growing pool verifies which pages wait with free blocks", 
         const std::uintptr_t before = std::exchange(*next[page], value);
         const bool passes = pool.audit();
         *next[page] = before;
-        return !passes && violations.count() == 1 &&
-               violations.last().problem == part + " was overwritten";
+        return !passes && violations.count() == 1 && violations.last().problem == part + " was overwritten";
     };
     CHECK(is_found(1, 0));
     CHECK(is_found(1, tags[0] + 4096 * std::uintptr_t{1024}));

@@ -468,6 +468,26 @@ TEST_CASE("debug resource: a large block is released with the alignment that it 
     CHECK(w.all.empty());
 }
 
+TEST_CASE("debug resource: blocks are found in small pages side by side, of an upstream that has no large ones",
+          "[debug][pool_resource]") {
+    class of_small_pages final : public std::pmr::memory_resource {
+        void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+            if (alignment > 4096) throw std::bad_alloc();
+            return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+        }
+        void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+            std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+        }
+        bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+    } upstream;
+    recorded_violations violations;
+    fixpool::basic_pool_resource<checking::debug> resource(&upstream);
+    std::vector<void*> blocks;
+    for (int i = 0; i < 4000; ++i) blocks.push_back(resource.allocate(64));
+    for (void* const block : blocks) resource.deallocate(block, 64);
+    CHECK(violations.count() == 0);
+}
+
 TEST_CASE("debug resource: options say what fits into a page's largest frame", "[debug][pool_resource]") {
     constexpr std::size_t most = 16384 - debug_frame::bytes_for(0, 1);
     const std::pair<std::size_t, std::size_t> largest[] = {

@@ -195,7 +195,7 @@ private:
     }
     [[nodiscard]] place place_of(const void* address) const noexcept {
         const auto at = reinterpret_cast<std::uintptr_t>(address);
-        return {pages().find(at & frames_.page_mask()), (at & ~frames_.page_mask()) / stride()};
+        return {pages().find(page_state::tag_of(at & frames_.page_mask(), 0)), (at & ~frames_.page_mask()) / stride()};
     }
     [[nodiscard]] static bool was_handed_out(const place& at) noexcept {
         return at.page != nullptr && at.number < at.page->linked &&

@@ -54,9 +54,9 @@ struct paged_frame {
 [[nodiscard]] inline std::uint16_t* link_at(const address_table<page_state>& pages, std::size_t size_class,
                                             const page_growth& grows, const void* start) noexcept {
     const auto at = reinterpret_cast<std::uintptr_t>(start);
-    for (const std::size_t bytes : {grows.bytes, grows.first_bytes}) {
+    for (const std::size_t bytes : {grows.first_bytes, grows.bytes}) {  // small pages may lie where a large one could
         const std::uintptr_t offset = at & (bytes - 1);
-        const page_state* const page = pages.find(at - offset + size_class);
+        const page_state* const page = pages.find(page_state::tag_of(at - offset, size_class));
         if (page == nullptr) continue;
         const std::size_t number = class_shapes[size_class].number_of(static_cast<std::uint32_t>(offset));
         return number < page->linked ? page->links + number : nullptr;

@@ -118,7 +118,7 @@ public:
 
     [[nodiscard]] bool contains(const void* address) const noexcept {
         const auto at = reinterpret_cast<std::uintptr_t>(address);
-        const page_state* const page = pages().find(at & page_mask());
+        const page_state* const page = pages().find(page_state::tag_of(at & page_mask(), 0));
         return page != nullptr && (at & ~page_mask()) < page->capacity * layout_.stride;
     }
 
@@ -240,7 +240,7 @@ private:
     /// The link of the block that starts at `address`, or nullptr. A block that was not carved yet has none.
     template <std::size_t Stride> [[nodiscard]] std::uint16_t* link_of(const void* address) const noexcept {
         const auto at = reinterpret_cast<std::uintptr_t>(address);
-        const page_state* const page = pages().find(at & page_mask());
+        const page_state* const page = pages().find(page_state::tag_of(at & page_mask(), 0));
         const std::uint32_t number = shape<Stride>().number_of(static_cast<std::uint32_t>(at & ~page_mask()));
         return page == nullptr || number >= page->linked ? nullptr : page->links + number;
     }

@@ -35,7 +35,7 @@ inline void fetch_page(std::pmr::memory_resource& upstream, page_state& page, st
             if (memory != nullptr) upstream.deallocate(memory, size, alignof(std::uintptr_t));
         }
     } links{upstream, page.links_bytes()};
-    page.tag = page_from(upstream, page.size()) + size_class;
+    page.tag = page_state::tag_of(page_from(upstream, page.size()), size_class);
     page.links = reinterpret_cast<std::uint16_t*>(static_cast<std::byte*>(std::exchange(links.memory, nullptr)) +
                                                   sizeof(std::uintptr_t));
 }

@@ -28,7 +28,7 @@ struct alignas(16) page_state {
     static constexpr std::size_t most_blocks = number + std::size_t{1};
     static constexpr std::uintptr_t number_bits = 0xfff;  // of a tag: where its size class is
 
-    std::uintptr_t tag = 0;          // the page's address + the number of its size class; 0: no page
+    std::uintptr_t tag = 0;          // tag_of the page; 0: no page
     std::uint16_t* links = nullptr;  // of its blocks; in front of them, where the next page in the queue is
     std::uint16_t head = none;       // the free block that is handed out next; none: see `returned`
     std::uint16_t returned = none;   // the block that was released last: handed out when those from `head` are out
@@ -43,7 +43,14 @@ struct alignas(16) page_state {
     [[nodiscard]] std::byte* address() const noexcept {
         return reinterpret_cast<std::byte*>(tag & ~number_bits);  // an address that upstream returned
     }
-    [[nodiscard]] unsigned size_class() const noexcept { return static_cast<unsigned>(tag & number_bits); }
+    [[nodiscard]] static std::uintptr_t tag_of(std::uintptr_t address, std::size_t size_class) noexcept {
+        return address + number_of(size_class);
+    }
+    /// What a tag has of a size class. It is not 0: no page has the tag of an empty place, wherever it lies.
+    [[nodiscard]] static constexpr std::size_t number_of(std::size_t size_class) noexcept { return size_class + 1; }
+    [[nodiscard]] FIXPOOL_WRAPS unsigned size_class() const noexcept {
+        return static_cast<unsigned>(tag & number_bits) - 1;
+    }
     [[nodiscard]] std::size_t size() const noexcept { return std::size_t{1} << size_bits; }  // bytes
     [[nodiscard]] bool has_head() const noexcept { return (head & none) == 0; }
     /// Whether the block that is handed out next never was. Requires: has_head().

@@ -62,7 +62,7 @@ public:
         if constexpr (!is_checked)
             if (address == nullptr) return true;
         const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address), mask = queues_[size_class].page_mask;
-        page_state* const page = table_.find_at_once(at & mask, size_class);
+        page_state* const page = table_.find_at_once(at & mask, page_state::number_of(size_class));
         return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
     }
     /// The same in any page of the class; `grows()` says how large they are. False: no live block is there.
@@ -71,11 +71,11 @@ public:
                                         const Grows& grows) noexcept {
         std::uintptr_t mask = queues_[size_class].page_mask;
         const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address);
-        page_state* page = table_.find((at & mask) + size_class);
-        if (page == nullptr || page->tag == 0) {  // of class 0, an address in the first bytes of all has no tag
+        page_state* page = table_.find(page_state::tag_of(at & mask, size_class));
+        if (page == nullptr) {
             const page_growth sizes = grows();
             mask = mask_of(has_small(size_class) ? sizes.bytes : sizes.first_bytes);
-            page = table_.find((at & mask) + size_class);
+            page = table_.find(page_state::tag_of(at & mask, size_class));
         }
         return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
     }
