@@ -81,7 +81,8 @@ public:
     /// returns false. What it trusts is this object, and where the metadata are.
     /// Complexity: O(pages, and the blocks in them), whatever was overwritten.
     bool audit() const noexcept requires knows_live_blocks<C> {
-        return is_sound(detail::page_audit(blocks_, detail::class_shapes.data()).find(), reporter_, this);
+        return is_sound(detail::page_audit<C, detail::class_count>(blocks_, detail::class_shapes.data()).find(),
+                        reporter_, this);
     }
 
     [[nodiscard]] std::pmr::memory_resource* upstream_resource() const noexcept { return blocks_.upstream(); }

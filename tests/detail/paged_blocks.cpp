@@ -129,7 +129,7 @@ TEST_CASE("the first page of the first class may lie where a larger one would be
     std::vector<void*> out;
     bool are_right = true;
     for (std::size_t i = 0; i < 100 && is_possible; ++i) out.push_back(all.take(0));  // 64 are in the first page
-    if (is_possible) are_right &= reinterpret_cast<std::uintptr_t>(out[63]) == low::page + 63 * 64;
+    if (is_possible) are_right &= reinterpret_cast<std::uintptr_t>(out[63]) == low::page + std::uintptr_t{63} * 64;
     for (void* const block : out) are_right &= all.put(0, block) && !all.put(0, block);
     are_right &= !all.put(0, reinterpret_cast<void*>(std::uintptr_t{64}));
     CHECK(are_right);

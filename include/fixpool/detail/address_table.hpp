@@ -9,14 +9,20 @@
 #include <cstdint>
 #include <memory_resource>
 #include <new>
+#include <stdexcept>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
 /// As upstream.allocate. Some resources return nullptr where there is no memory: that is a std::bad_alloc, too.
+/// Throws: what `upstream` throws; std::length_error if that does not align.
 [[nodiscard]] inline void* memory_from(std::pmr::memory_resource& upstream, std::size_t bytes, std::size_t alignment) {
     void* volatile memory = upstream.allocate(bytes, alignment);
     void* const seen = memory;  // libstdc++ says that it is aligned and not nullptr: compilers would believe that
     if (seen == nullptr) raise_made<std::bad_alloc>();
+    if (padding_of(seen, alignment) != 0) {
+        upstream.deallocate(seen, bytes, alignment);
+        raise<std::length_error>("fixpool: the upstream resource returned memory that is not aligned as asked");
+    }
     return seen;
 }
 

@@ -157,7 +157,7 @@ public:
 
     /// The first thing that is wrong in what is kept of the blocks. Complexity: O(blocks), whatever was overwritten.
     [[nodiscard]] page_finding find_disorder() const noexcept {
-        page_audit audit(blocks_, &shape_);
+        page_audit<C, 1> audit(blocks_, &shape_);
         page_finding found = audit.find();
         if (found.at == nullptr && (audit.total() != total_ || audit.out() != in_use_))
             found = {.at = this, .problem = "its counters do not agree"};

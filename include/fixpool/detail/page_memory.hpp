@@ -4,28 +4,15 @@
 
 #include <fixpool/detail/address_table.hpp>
 #include <fixpool/detail/page_state.hpp>
-#include <fixpool/layout.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
-#include <stdexcept>
 #include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The address of a new page of `bytes`, a multiple of them.
-/// Throws: what `upstream` throws; std::length_error if that does not align.
-[[nodiscard]] inline std::uintptr_t page_from(std::pmr::memory_resource& upstream, std::size_t bytes) {
-    void* const memory = memory_from(upstream, bytes, bytes);
-    if (padding_of(memory, bytes) != 0) {
-        upstream.deallocate(memory, bytes, bytes);
-        raise<std::length_error>("fixpool: the upstream resource returned memory that is not aligned as asked");
-    }
-    return reinterpret_cast<std::uintptr_t>(memory);
-}
-
-/// Gets a page of its size and class, and its links. Throws: as page_from, and then nothing is lost.
+/// Gets a page of its size and class, aligned to its size, and its links. Throws: as memory_from, and then nothing is lost.
 inline void fetch_page(std::pmr::memory_resource& upstream, page_state& page, std::size_t size_class) {
     struct lease {  // gives the links back if there is no page
         std::pmr::memory_resource& upstream;
@@ -35,7 +22,8 @@ inline void fetch_page(std::pmr::memory_resource& upstream, page_state& page, st
             if (memory != nullptr) upstream.deallocate(memory, size, alignof(std::uintptr_t));
         }
     } links{upstream, page.links_bytes()};
-    page.tag = page_state::tag_of(page_from(upstream, page.size()), size_class);
+    page.tag = page_state::tag_of(reinterpret_cast<std::uintptr_t>(memory_from(upstream, page.size(), page.size())),
+                                  size_class);
     page.links = reinterpret_cast<std::uint16_t*>(static_cast<std::byte*>(std::exchange(links.memory, nullptr)) +
                                                   sizeof(std::uintptr_t));
 }
