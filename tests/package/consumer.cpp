@@ -105,8 +105,8 @@ bool opt_in_pools_work() { return true; }  // a module and a single header have 
 }  // namespace
 
 int main() {
-    const bool works = raw_pool_works() && typed_pools_work() && exhaustion_is_reported() && census_counts() &&
-                       opt_in_pools_work();
+    const bool works =
+        raw_pool_works() && typed_pools_work() && exhaustion_is_reported() && census_counts() && opt_in_pools_work();
     std::printf("fixpool in a program of %zu bits: %s\n", 8 * sizeof(void*), works ? "all pools work" : "BROKEN");
     return works ? 0 : 1;
 }
