@@ -855,7 +855,7 @@ TEST_CASE("a buffer that has no room for a large page is used up by small ones",
                 for (;;) blocks.push_back(resource.allocate(64));
             }(),
             std::bad_alloc);
-        CHECK(blocks.size() > 6 * 64);
+        CHECK(blocks.size() > std::size_t{6} * 64);
         put(resource, blocks, 64, alignof(std::max_align_t));
         CHECK(counts_of(resource, 64).in_use == 0);
     }

@@ -170,7 +170,7 @@ TEMPLATE_TEST_CASE_SIG("where upstream has no large page, small ones take their 
             }
             out.swap(kept);
             fixpool::pool_stats counts[3];
-            all.blocks.count(counts, all.shapes);
+            all.blocks.count(counts, decltype(all)::shapes);
             are_right &= counts[0].in_use == out.size();
             all.blocks.shrink();
         }
@@ -238,7 +238,7 @@ TEST_CASE("pages whose searches begin at one place are told apart, also when som
             });
             all.blocks.shrink();
             fixpool::pool_stats counts[3];
-            all.blocks.count(counts, all.shapes);
+            all.blocks.count(counts, decltype(all)::shapes);
             are_right &= counts[0].in_use + counts[1].in_use + counts[2].in_use == out.size();
         }
     }
@@ -259,7 +259,7 @@ TEST_CASE("blocks whose size is no class of a resource's, and of which two fill 
                 CHECK(all.put(2, block));
             }
             fixpool::pool_stats counts[3];
-            all.blocks.count(counts, all.shapes);
+            all.blocks.count(counts, decltype(all)::shapes);
             CHECK(counts[2].total_blocks == 50);
             CHECK(counts[2].in_use == 0);
             CHECK(counts[2].peak_in_use == 50);
@@ -274,16 +274,16 @@ TEST_CASE("what is wrong with an address tells of its page, and of all pages if 
     three_classes<checking::checked> all(&upstream);
     for (int i = 0; i < 70; ++i) static_cast<void>(all.take(0));
     auto* const block = static_cast<std::byte*>(all.take(1));
-    const page_misuse inside = all.blocks.misuse_of(block + 1, all.shapes);
+    const page_misuse inside = all.blocks.misuse_of(block + 1, decltype(all)::shapes);
     CHECK(inside.kind == violation_kind::misaligned_pointer);
     CHECK(inside.index == 0);
     CHECK(inside.page_blocks == 4);
     CHECK(inside.page_out == 1);
     CHECK(inside.stride == 1000);
-    const page_misuse next = all.blocks.misuse_of(block + 3000, all.shapes);
+    const page_misuse next = all.blocks.misuse_of(block + 3000, decltype(all)::shapes);
     CHECK(next.kind == violation_kind::not_allocated);
     CHECK(next.index == 3);
-    const page_misuse behind = all.blocks.misuse_of(block + 4000, all.shapes);
+    const page_misuse behind = all.blocks.misuse_of(block + 4000, decltype(all)::shapes);
     CHECK(behind.kind == violation_kind::foreign_pointer);
     CHECK(behind.index == fixpool::violation::npos);
     CHECK(behind.page_blocks == 64 + 1024 + 4);

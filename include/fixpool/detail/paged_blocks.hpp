@@ -70,7 +70,7 @@ public:
     [[nodiscard]] bool release_searched(std::size_t size_class, const block_shape& shape, void* address,
                                         const Grows& grows) noexcept {
         std::uintptr_t mask = queues_[size_class].page_mask;
-        const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address);
+        const auto at = reinterpret_cast<std::uintptr_t>(address);
         page_state* page = table_.find(page_state::tag_of(at & mask, size_class));
         if (page == nullptr) {
             const page_growth sizes = grows();
