@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/resource_blocks.hpp"
 #include "support/resource_model.hpp"
 #include "support/violations.hpp"
 
@@ -68,21 +69,6 @@ private:
     }
     std::vector<told> all_;
 };
-
-/// An address that may be nobody's: no arithmetic of pointers.
-void* at(const void* from, std::ptrdiff_t offset) {
-    return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(from) + static_cast<std::uintptr_t>(offset));
-}
-
-std::vector<void*> take(std::pmr::memory_resource& from, std::size_t count, std::size_t bytes, std::size_t align = 8) {
-    std::vector<void*> blocks(count);
-    for (void*& block : blocks) block = from.allocate(bytes, align);
-    return blocks;
-}
-
-void put(std::pmr::memory_resource& to, const std::vector<void*>& blocks, std::size_t bytes, std::size_t align = 8) {
-    for (void* const block : blocks) to.deallocate(block, bytes, align);
-}
 
 }  // namespace
 

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "../support/catch.hpp"
+#include "../support/resource_blocks.hpp"
 #include "../support/strict_upstream.hpp"
 #include "../support/unseen.hpp"
 #include "../support/violations.hpp"
@@ -94,20 +95,7 @@ struct watched {
 using kinds = std::vector<violation_kind>;
 using sizes = std::initializer_list<std::size_t>;
 
-/// An address that may be nobody's: no arithmetic of pointers.
-void* at(const void* from, std::ptrdiff_t offset) {
-    return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(from) + static_cast<std::uintptr_t>(offset));
-}
 std::ptrdiff_t signed_of(std::size_t size) { return static_cast<std::ptrdiff_t>(size); }
-
-std::vector<void*> take(std::pmr::memory_resource& from, std::size_t count, std::size_t bytes, std::size_t align = 8) {
-    std::vector<void*> blocks(count);
-    for (void*& block : blocks) block = from.allocate(bytes, align);
-    return blocks;
-}
-void put(std::pmr::memory_resource& to, const std::vector<void*>& blocks, std::size_t bytes, std::size_t align = 8) {
-    for (void* const block : blocks) to.deallocate(block, bytes, align);
-}
 
 std::size_t in_use(const debug_resource& resource) {
     std::size_t blocks = 0;
