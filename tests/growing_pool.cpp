@@ -911,6 +911,31 @@ TEST_CASE("audit of a growing pool verifies which pages wait with free blocks", 
     pool.deallocate_bulk(std::span(blocks).subspan(1));
 }
 
+TEST_CASE("audit of a growing pool finds that a full page waits alone", "[growing_pool]") {
+    recorded_violations violations;
+    static growing_pool pool(512, {.page_bytes = 4096, .max_blocks = 32});  // what lies between its members is 0
+    const std::vector<void*> blocks = take(pool, 32);                       // of four pages
+    pool.deallocate(blocks[0]);
+    const auto tag_of = [&blocks](std::size_t page) {
+        return fixpool::detail::page_state::tag_of(reinterpret_cast<std::uintptr_t>(blocks[8 * page]), 0);
+    };
+    int found = 0;
+    for (std::size_t at = 0; at + sizeof(std::uintptr_t) <= sizeof pool; at += sizeof(std::uintptr_t)) {
+        unsigned char* const place = reinterpret_cast<unsigned char*>(&pool) + at;
+        std::uintptr_t word = 0;
+        std::memcpy(&word, place, sizeof word);
+        if (word != tag_of(0)) continue;  // of the page that came last, or in a table that is not used any more
+        const std::uintptr_t full = tag_of(1);
+        std::memcpy(place, &full, sizeof full);
+        found += !pool.audit();
+        std::memcpy(place, &word, sizeof word);
+    }
+    CHECK(found == 1);
+    CHECK(violations.were_all(violation_kind::corrupted_pool));
+    CHECK(pool.audit());
+    pool.deallocate_bulk(std::span(blocks).subspan(1));
+}
+
 TEST_CASE("audit of a growing pool compares its pages with its counters", "[growing_pool]") {
     recorded_violations violations;
     static growing_pool pool(64);  // what lies between its members is 0
