@@ -74,8 +74,6 @@ public:
     /// then a no-op; unchecked: undefined.
     /// Complexity: O(1), expected: it looks into a hash table of pages. To report a violation, O(pages).
     void deallocate(void* block) noexcept {
-        if constexpr (C == checking::unchecked)
-            if (block == nullptr) return;
         if (!list_.release(block) && block != nullptr) report_misuse(block);
     }
 

@@ -78,7 +78,7 @@ public:
         return {blocks_.take(page, shape<Stride>(), layout_.block_size), link};
     }
 
-    /// Takes a live block back. False: no live block is there. Unchecked, nullptr is no block.
+    /// Takes a live block back. False: no live block is there.
     template <std::size_t Stride = 0> [[nodiscard]] bool release(void* block) noexcept {
         if (!blocks_.release(0, shape<Stride>(), block)) [[unlikely]]
             if (!release_searched(block)) return false;

@@ -59,8 +59,6 @@ public:
     /// Releases the block at `address`, if it is a live one of the class and is found at once. Else returns false: then
     /// `release_searched` says more.
     [[nodiscard]] bool release(std::size_t size_class, const block_shape& shape, void* address) noexcept {
-        if constexpr (!is_checked)
-            if (address == nullptr) return true;
         const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address), mask = queues_[size_class].page_mask;
         page_state* const page = table_.find_at_once(at & mask, page_state::number_of(size_class));
         return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
