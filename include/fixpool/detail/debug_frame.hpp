@@ -25,7 +25,11 @@ struct debug_frame_record : debug_record {
     /// Bytes in front of the block: this record and a guard.
     [[nodiscard]] std::size_t front() const noexcept { return front_of(alignment); }
     [[nodiscard]] static constexpr std::size_t front_of(std::size_t alignment) noexcept {
-        return round_up(sizeof(debug_frame_record) + gap, alignment < gap ? gap : alignment);
+        return round_up(sizeof(debug_frame_record) + gap, aligned_for(alignment));
+    }
+    /// The alignment of the frame of a block that is aligned so.
+    [[nodiscard]] static constexpr std::size_t aligned_for(std::size_t alignment) noexcept {
+        return alignment < gap ? gap : alignment;
     }
 
     [[nodiscard]] std::uint64_t sum() const noexcept {
@@ -57,7 +61,11 @@ class debug_frame {
 public:
     static constexpr std::size_t gap = debug_frame_record::gap;  // a multiple of ASan's granule, as all in front
 
-    /// Bytes in front of a block. The frame must be at a multiple of the larger of `alignment` and 16.
+    /// Where the frame of a block must be aligned to: 16 at least.
+    [[nodiscard]] static constexpr std::size_t aligned_for(std::size_t alignment) noexcept {
+        return debug_frame_record::aligned_for(alignment);
+    }
+    /// Bytes in front of a block.
     [[nodiscard]] static constexpr std::size_t front_of(std::size_t alignment) noexcept {
         return debug_frame_record::front_of(alignment);
     }

@@ -16,7 +16,7 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 /// The layout of frames for blocks that are laid out as `g`. Throws: as checked_page_stride.
 constexpr geometry frame_layout(const geometry& g) {
     return checked_page_stride(debug_frame::bytes_for(g.block_size, g.alignment),
-                               g.alignment < debug_frame::gap ? debug_frame::gap : g.alignment);
+                               debug_frame::aligned_for(g.alignment));
 }
 
 /// As growing_blocks, in whose place it stands, for one level. What it is told and what it tells are the caller's blocks.

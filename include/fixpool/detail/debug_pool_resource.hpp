@@ -107,15 +107,12 @@ private:
         deallocate_at(detail::debug_list::called_before(FIXPOOL_CALLER()), block, Size, Alignment);
     }
 
-    [[nodiscard]] static std::size_t frame_alignment(std::size_t alignment) noexcept {
-        return alignment < 16 ? 16 : alignment;
-    }
     /// The class of the frame for a block; class_count: it is a large one, as at the other levels, or since no class has so
     /// large a frame.
     [[nodiscard]] std::size_t frame_class(std::size_t bytes, std::size_t alignment) const noexcept {
         if (!is_small(bytes, alignment) && any_class(bytes, alignment) == detail::class_count)
             return detail::class_count;
-        const std::size_t all = detail::round_up(frame::bytes_for(bytes, alignment), frame_alignment(alignment));
+        const std::size_t all = detail::round_up(frame::bytes_for(bytes, alignment), frame::aligned_for(alignment));
         return all > detail::largest_class ? detail::class_count : detail::class_of(all);
     }
     /// Where the frame of a block of that alignment starts. The address may be anybody's.
@@ -145,7 +142,7 @@ private:
     }
     [[nodiscard]] void* allocate_large(const site& where, std::size_t bytes, std::size_t alignment) {
         const std::size_t all = frame::bytes_for(bytes, alignment);
-        void* const start = large_.allocate(*upstream_resource(), all, frame_alignment(alignment));
+        void* const start = large_.allocate(*upstream_resource(), all, frame::aligned_for(alignment));
         return hand_out({start, all}, where, bytes, alignment);
     }
     [[nodiscard]] void* hand_out(frame taken, const site& where, std::size_t bytes, std::size_t alignment) noexcept {
@@ -177,12 +174,12 @@ private:
         const bool is_there = large_.find(released.start()) != nullptr && released.is_sound();
         if (is_there && released.record().alignment != alignment) return report_misuse(block, bytes, alignment);
         // Out of the table first: then no handler can release it once more, or with all others.
-        if (!large_.take_out(released.start(), all, frame_alignment(alignment)))
+        if (!large_.take_out(released.start(), all, frame::aligned_for(alignment)))
             return report_misuse(block, bytes, alignment);
         released.close(where, ++operations_);
         if (mend(released, &frame::damage_around)) detail::block_ends(this, block, bytes);
         detail::reveal(released.start(), all);
-        upstream_resource()->deallocate(released.start(), all, frame_alignment(alignment));
+        upstream_resource()->deallocate(released.start(), all, frame::aligned_for(alignment));
     }
 
     /// Whether the block that a frame holds is of that size and alignment; or nobody knows, for its record was overwritten.

@@ -35,16 +35,11 @@ struct paged_frame {
     return {page.address() + number * stride, stride, link};
 }
 
-/// From the page's first byte; an address before it wraps to more than any page has.
-[[nodiscard]] FIXPOOL_WRAPS inline std::uintptr_t offset_in(const page_state& page, const void* address) noexcept {
-    return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(page.address());
-}
-
 /// The frame in which an address lies, which is not read. Complexity: O(pages).
 [[nodiscard]] inline paged_frame frame_around(const address_table<page_state>& pages, const void* address) noexcept {
     paged_frame found;
     pages.for_each([&found, address](const page_state& page) {
-        const std::size_t number = offset_in(page, address) / class_shapes[page.size_class()].stride;
+        const std::size_t number = page.offset_of(address) / class_shapes[page.size_class()].stride;
         if (number < page.capacity) found = frame_of(page, number);
     });
     return found;

@@ -43,6 +43,10 @@ struct alignas(16) page_state {
     [[nodiscard]] std::byte* address() const noexcept {
         return reinterpret_cast<std::byte*>(tag & ~number_bits);  // an address that upstream returned
     }
+    /// Of an address, from the page's first byte; one before it wraps to more than any page has.
+    [[nodiscard]] FIXPOOL_WRAPS std::size_t offset_of(const void* at) const noexcept {
+        return reinterpret_cast<std::uintptr_t>(at) - (tag & ~number_bits);
+    }
     [[nodiscard]] static std::uintptr_t tag_of(std::uintptr_t address, std::size_t size_class) noexcept {
         return address + number_of(size_class);
     }

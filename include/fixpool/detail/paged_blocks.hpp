@@ -105,7 +105,7 @@ public:
     [[nodiscard]] page_misuse misuse_of(const void* address, const block_shape* shapes) const noexcept {
         page_misuse found;
         table_.for_each([&](const page_state& page) {
-            const std::size_t offset = offset_in(page, address), stride = shapes[page.size_class()].stride;
+            const std::size_t offset = page.offset_of(address), stride = shapes[page.size_class()].stride;
             if (offset >= page.capacity * stride) {
                 if (found.stride != 0) return;
                 found.page_blocks += page.capacity;
@@ -193,10 +193,6 @@ private:
     /// The tag of the next page in the queue; of a page that does not wait, its own.
     [[nodiscard]] static std::uintptr_t& next_of(const page_state& page) noexcept {
         return *reinterpret_cast<std::uintptr_t*>(reinterpret_cast<std::byte*>(page.links) - sizeof(std::uintptr_t));
-    }
-    /// From the page's first byte; an address before it wraps to more than any page has.
-    [[nodiscard]] FIXPOOL_WRAPS static std::size_t offset_in(const page_state& page, const void* address) noexcept {
-        return reinterpret_cast<std::uintptr_t>(address) - (page.tag & ~page_state::number_bits);
     }
     [[nodiscard]] auto has_moved() noexcept {
         return [this](const page_state* from, page_state& to) {
