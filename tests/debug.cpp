@@ -17,6 +17,7 @@
 
 #include "support/catch.hpp"
 #include "support/counted.hpp"
+#include "support/debug_handles.hpp"
 #include "support/unseen.hpp"
 #include "support/violations.hpp"
 
@@ -339,78 +340,28 @@ TEMPLATE_LIST_TEST_CASE("debug: an exhausted pool says who holds its blocks, the
 TEST_CASE("debug: handles are validated, and their sites are the caller's", "[debug]") {
     recorded_violations violations;
     typed_debug_pool<std::pair<int, int>> pool(8);
-    auto first = pool.allocate(1, 2);
-    auto second = pool.allocate(1, 2);
-    auto third = pool.allocate_at(first_place, 1, 2);
-    auto fourth = pool.try_allocate_at({}, 1, 2);
-    const unsigned line = __LINE__ - 1;
     CHECK(pool.stride() >= sizeof(std::pair<int, int>) + 16);
-    const auto site_of = [&](auto& handle) {
-        (void)pool.adopt(handle.get());
-        REQUIRE(violations.count() == 1);
-        CHECK(violations.last().kind == violation_kind::still_owned);
-        return violations.last().allocated_at;
-    };
-    CHECK(site_of(first).file == nullptr);
-    CHECK(site_of(first).address != nullptr);
-    CHECK(site_of(first).address != site_of(second).address);
-    CHECK(is(site_of(third), first_place));
-    CHECK(site_of(fourth).line == line);
-    auto fifth = pool.try_allocate(3, 4);
-    auto sixth = pool.allocate_for_overwrite();
-    auto seventh = pool.try_allocate_for_overwrite();
-    CHECK(site_of(fifth).address != nullptr);
-    CHECK(site_of(sixth).address != nullptr);
-    CHECK(site_of(seventh).address != site_of(sixth).address);
-
-    auto* const object = first.release();
-    first = pool.adopt(object);
-    CHECK(first.get() == object);
-    first.reset();
-    (void)pool.adopt(object);
-    REQUIRE(violations.count() == 1);
-    CHECK(violations.last().kind == violation_kind::double_free);
-    CHECK(violations.last().released_at.address != nullptr);
-
-    auto eighth = pool.allocate();
-    auto ninth = pool.allocate();
-    CHECK(!pool.try_allocate());
-    CHECK(!pool.try_allocate_at({}));
-    CHECK_THROWS_AS(pool.allocate(), fixpool::pool_exhausted);
-    write_unseen(second.get(), sizeof(std::pair<int, int>), 1);
-    second.reset();
-    REQUIRE(violations.count() == 1);
-    CHECK(violations.last().kind == violation_kind::buffer_overflow);
-    CHECK(violations.last().index == 1);
+    handles_are_validated(pool, violations);
+    handles_know_their_sites(pool, violations);
 }
 
 TEST_CASE("debug: shared handles are validated at their release, and their sites are the caller's", "[debug]") {
     recorded_violations violations;
     std::optional<shared_objects<std::pair<int, int>>> pool(std::in_place, 8u, fixpool::pool_options{.name = "pairs"});
+    handles_know_their_sites(*pool, violations);
+    pool.emplace(8u, fixpool::pool_options{.name = "pairs"});  // again, none was ever handed out
     auto first = pool->allocate(1, 2);
-    auto second = pool->try_allocate(1, 2);
-    auto third = pool->allocate_at(first_place, 1, 2);
-    auto fourth = pool->try_allocate_at({}, 1, 2);
-    const unsigned line = __LINE__ - 1;
-    auto fifth = pool->allocate_for_overwrite();
-    auto sixth = pool->try_allocate_for_overwrite();
+    auto second = pool->allocate(1, 2);
+    auto third = pool->allocate(1, 2);
+    auto fourth = pool->allocate(1, 2);
+    auto fifth = pool->allocate();
+    auto sixth = pool->allocate();
     CHECK(pool->stride() == typed_debug_pool<std::pair<int, int>>::stride());
     auto* const never_out =
         reinterpret_cast<std::pair<int, int>*>(reinterpret_cast<std::byte*>(first.get()) + 6 * pool->stride());
     CHECK(pool->adopt(never_out) == nullptr);
     REQUIRE(violations.count() == 1);
     CHECK(violations.last().kind == violation_kind::not_allocated);
-    const auto site_of = [&](auto& handle) {
-        (void)pool->adopt(handle.get());
-        REQUIRE(violations.count() == 1);
-        CHECK(violations.last().kind == violation_kind::still_owned);
-        return violations.last().allocated_at;
-    };
-    CHECK(site_of(first).address != nullptr);
-    CHECK(site_of(first).address != site_of(second).address);
-    CHECK(is(site_of(third), first_place));
-    CHECK(site_of(fourth).line == line);
-    CHECK(site_of(fifth).address != site_of(sixth).address);
     CHECK(pool->index_of(first.get()) == 0);
 
     auto* const object = first.release();
