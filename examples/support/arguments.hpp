@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+// arguments: what a program was started with. A wrong argument ends the program, with a sentence that says what was wanted.
+#pragma once
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+/// The arguments of `main`, taken one option at a time. `finish` refuses what nobody asked for.
+/// Every refusal prints one line and the usage to standard error, and ends the program with status 2.
+class arguments {
+public:
+    /// `usage` is what stands behind the program's name, as in "[--threads N] FILE".
+    arguments(int count, char** words, std::string_view program, std::string_view usage)
+        : program_(program), usage_(usage), words_(words + (count > 0 ? 1 : 0), words + count) {}
+
+    /// Whether `option` was given.
+    [[nodiscard]] bool flag(std::string_view option) {
+        for (auto word = words_.begin(); word != words_.end(); ++word) {
+            if (*word == option) {
+                words_.erase(word);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// The word behind `option`, or `otherwise` when the option was not given.
+    [[nodiscard]] std::string text(std::string_view option, std::string_view otherwise) {
+        for (auto word = words_.begin(); word != words_.end(); ++word) {
+            if (*word == option) {
+                if (word + 1 == words_.end()) {
+                    refuse(std::string(option) + " wants a value");
+                }
+                std::string value(word[1]);
+                words_.erase(word, word + 2);
+                return value;
+            }
+        }
+        return std::string(otherwise);
+    }
+
+    /// The whole number behind `option`, which has to be from `least` to `most`.
+    [[nodiscard]] long number(std::string_view option, long otherwise, long least, long most) {
+        const std::string word = text(option, std::to_string(otherwise));
+        long value = 0;
+        const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+        if (error != std::errc() || end != word.data() + word.size() || value < least || value > most) {
+            refuse(std::string(option) + " wants a number from " + std::to_string(least) + " to " +
+                   std::to_string(most) + ", not \"" + word + '"');
+        }
+        return value;
+    }
+
+    /// The word behind `option`, which has to be one of `allowed`.
+    [[nodiscard]] std::string choice(std::string_view option, std::string_view otherwise,
+                                     std::initializer_list<std::string_view> allowed) {
+        std::string word = text(option, otherwise);
+        std::string wanted;
+        for (const std::string_view one : allowed) {
+            if (word == one) {
+                return word;
+            }
+            wanted.append(wanted.empty() ? "" : ", ").append(one);
+        }
+        refuse(std::string(option) + " wants one of " + wanted + ", not \"" + word + '"');
+    }
+
+    /// Call it when every option has been asked for: what is left is refused.
+    void finish() const {
+        if (!words_.empty()) {
+            refuse("there is no option \"" + std::string(words_.front()) + '"');
+        }
+    }
+
+    /// Ends the program: `problem`, then the usage.
+    [[noreturn]] void refuse(const std::string& problem) const {
+        std::fprintf(stderr, "%s: %s\nusage: %s %s\n", program_.c_str(), problem.c_str(), program_.c_str(),
+                     usage_.c_str());
+        std::exit(2);
+    }
+
+private:
+    std::string program_;
+    std::string usage_;
+    std::vector<std::string_view> words_;  // not yet asked for
+};
