@@ -141,6 +141,11 @@ class Fault:
     def __init__(self, header, what, changes, hint):
         self.header, self.what, self.changes, self.hint = header, what, changes, hint
 
+    def nearest(self):
+        """The tests that come first, as Tree.nearest takes them."""
+        names = NEAREST.get(self.header.removesuffix(".hpp"), [])
+        return ([self.hint] if self.hint else []) + [name for name in names if name != self.hint]
+
     def misfit(self):
         """What it asks for that is not in its header once, or ""."""
         text = (ROOT / "include" / "fixpool" / self.header).read_text()
@@ -258,28 +263,32 @@ class Tree:
             return self.by_ctest(target, "-R", "^" + name)
         return self.alone(name)
 
-    def failing_test(self, fault):
-        names = NEAREST.get(fault.header.removesuffix(".hpp"), [])
-        for name in ([fault.hint] if fault.hint else []) + [name for name in names if name != fault.hint]:
-            if (test := self.nearest(name)) is not None:
-                return test
-        return self.by_ctest("processes", "-R", PROCESSES) or self.by_ctest("all")
+    def among_all(self, jobs=1):
+        return self.by_ctest("processes", "-R", PROCESSES, jobs=jobs) or self.by_ctest("all", jobs=jobs)
 
-    def failing_test_without_fault(self, hints):
+    def failing_test_without_fault(self, faults):
+        """Of those that are nearest to one of the faults."""
         self.made("all_alone", WORKERS)
-        for name in [*FILES, "under_tsan", *sorted(hint for hint in hints if hint.startswith("memory sanitizer: "))]:
+        for name in sorted({name for fault in faults for name in fault.nearest()}):
             if (test := self.nearest(name)) is not None:
                 return test
-        return self.by_ctest("all", jobs=WORKERS)
+        return None
 
     def try_out(self, fault):
         header = self.sources / "include" / "fixpool" / fault.header
         good = header.read_text()
         header.write_text(fault.planted_in(good))
         try:
-            return self.failing_test(fault)
+            for name in fault.nearest():
+                if (test := self.nearest(name)) is not None:
+                    return test
+            test = self.among_all()
         finally:
             header.write_text(good)  # newer than all that was built from the fault
+        # The whole suite takes long: that it passes without the fault is seen here, where it is asked.
+        if test is not None and (failed := self.among_all()) is not None:
+            raise Broken("without any fault there fails: " + failed)
+        return test
 
 
 def main():
@@ -308,11 +317,11 @@ def main():
     for worker in range(WORKERS):
         trees.put(Tree(str(worker)))
     tree = trees.get()
-    failed = tree.failing_test_without_fault({fault.hint for fault in faults if fault.hint})
+    failed = tree.failing_test_without_fault(faults)
     trees.put(tree)
     if failed is not None:
         raise Broken("without any fault there fails: " + failed)
-    print(f"without a fault every test passes ({time.monotonic() - started:.0f} s)", flush=True)
+    print(f"without a fault all of their tests pass ({time.monotonic() - started:.0f} s)", flush=True)
 
     count = {"found": 0, "not found": 0, "broken": 0}
     missed = []
