@@ -45,13 +45,15 @@ public:
         std::string out =
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 800 400\" width=\"800\" height=\"400\" "
             "font-family=\"sans-serif\" font-size=\"14\">\n<rect width=\"800\" height=\"400\" fill=\"white\"/>\n";
-        out += text(left, 26, "start", "#222", frame_.title, " font-size=\"17\" font-weight=\"bold\"");
+        out += text(left, 26, "start", "#222", frame_.title, R"( font-size="17" font-weight="bold")");
         out += text(left, 50, "start", "#555", frame_.y_axis);
         out += text(right, bottom + 42, "end", "#555", frame_.x_axis);
-        for (double y = 0; y <= y_most_ * 1.001; y += step(y_most_)) {
+        for (int i = 0; i * step(y_most_) <= y_most_ * 1.001; ++i) {
+            const double y = i * step(y_most_);
             out += rule(left, y_place(y), right, y_place(y)) + text(left - 8, y_place(y) + 5, "end", "#555", number(y));
         }
-        for (double x = 0; x <= x_most_ * 1.001; x += step(x_most_)) {
+        for (int i = 0; i * step(x_most_) <= x_most_ * 1.001; ++i) {
+            const double x = i * step(x_most_);
             out += rule(x_place(x), bottom, x_place(x), bottom + 6) +
                    text(x_place(x), bottom + 22, "middle", "#555", number(x));
         }
@@ -112,7 +114,7 @@ private:
 
     [[nodiscard]] std::string polyline(const plot_series& line, std::string_view colour) const {
         std::string out =
-            "<polyline fill=\"none\" stroke-width=\"1.5\" stroke=\"" + std::string(colour) + "\" points=\"";
+            R"(<polyline fill="none" stroke-width="1.5" stroke=")" + std::string(colour) + R"(" points=")";
         for (const auto& [x, y] : line.points) {
             out += place(x_place(x)) + ',' + place(y_place(y)) + ' ';
         }
