@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSL-1.0
+// world_counts: what happened in a game.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "objects.hpp"
+
+/// Events since the game began.
+struct world_counts {
+    std::array<std::uint64_t, kinds> spawned{};
+    std::array<std::uint64_t, kinds> dropped{};  // spawns that the budget did not allow
+    std::uint64_t asked = 0;                     // handles that were looked up
+    std::uint64_t gone = 0;                      // of these, whose object was gone
+};
