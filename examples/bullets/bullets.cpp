@@ -140,7 +140,7 @@ void print(const setup& how, std::vector<contender>& all, double mean_live) {
     const std::size_t frames = all.front().times.size();
     std::printf("%.0f objects live in a frame, %zu at most. %.0f are spawned in a frame, and about as many die.\n",
                 mean_live, all.front().played->budget(),
-                static_cast<double>(total(counts.spawned)) / static_cast<double>(frames + how.frames));
+                static_cast<double>(total(counts.spawned)) / static_cast<double>(counts.frames));
     std::printf("%zu frames each, %zu at a time, in turns: %.0f s of the game.\n\n", frames, how.frames,
                 static_cast<double>(frames) / frames_a_second);
     const contender& first = all.front();

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
-#include <type_traits>
 #include <vector>
 
 #include "draw_list.hpp"
@@ -33,7 +32,7 @@ public:
     }
 
     void step() {
-        ++frame_;
+        counts_.frames = ++frame_;
         launch_ships();
         lead_squadrons();
         move_ships();

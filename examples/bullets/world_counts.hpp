@@ -9,6 +9,7 @@
 
 /// Events since the game began.
 struct world_counts {
+    std::uint64_t frames = 0;
     std::array<std::uint64_t, kinds> spawned{};
     std::array<std::uint64_t, kinds> dropped{};  // spawns that the budget did not allow
     std::uint64_t asked = 0;                     // handles that were looked up
