@@ -236,7 +236,7 @@ private:
                 hit->killing_hit = one.id;
                 hit->killer = one.owner;
             }
-            burst(one.id, one.place, 2);
+            burst(one.id, one.place, 5);
             return false;
         });
     }
@@ -248,7 +248,7 @@ private:
             order.place = place;
             move(order.velocity, static_cast<unsigned>(order.id % directions),
                  pixel + static_cast<int>(order.id >> 54));
-            order.life = 12 + static_cast<std::uint32_t>(order.id >> 32) % 24;
+            order.life = 8 + static_cast<std::uint32_t>(order.id >> 32) % 12;
             spark_orders_.push_back(order);
         }
     }
