@@ -154,7 +154,7 @@ private:
 int main(int argc, char** argv) {
     arguments words(argc, argv, "pages",
                     "[--rows N] [--cache N] [--rounds N] [--file PATH] [--plot FILE.svg] [--trim]");
-    const long rows = words.number("--rows", 500'000, 1'000, 100'000'000);
+    const long rows = words.number("--rows", 1'000'000, 1'000, 100'000'000);
     const long only_cache = words.number("--cache", 0, 0, 10'000'000);  // 0: one after another
     const long rounds = words.number("--rounds", 3, 1, 100);
     const std::string file = words.text("--file", default_file());
