@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -36,14 +37,29 @@ template <class Value> double median_of(const std::vector<run_result>& rounds, V
     return percentile(values, 50);
 }
 
-double median_seconds(const std::vector<run_result>& rounds, std::size_t phase) {
-    return median_of(rounds, [&](std::size_t i) { return rounds[i].work.phases.at(phase).seconds; });
+/// The seconds of one phase; of all of them for the number behind the last.
+double seconds_of(const run_result& one, std::size_t phase) {
+    if (phase < phase_count) return one.work.phases.at(phase).seconds;
+    return std::accumulate(one.work.phases.begin(), one.work.phases.end(), 0.0,
+                           [](double sum, const phase_result& next) { return sum + next.seconds; });
 }
 
-double median_ratio(const std::vector<run_result>& rounds, const std::vector<run_result>& base, std::size_t phase) {
-    return median_of(rounds, [&](std::size_t i) {
-        return rounds[i].work.phases.at(phase).seconds / base[i].work.phases.at(phase).seconds;
-    });
+/// Prints the medians of a phase, and how they are to those of the first contender.
+void print_seconds(const results& all, const std::string& name, std::size_t phase) {
+    std::printf("%-8s |", name.c_str());
+    const auto median_seconds = [phase](const auto& rounds) {
+        return median_of(rounds, [&](std::size_t i) { return seconds_of(rounds[i], phase); });
+    };
+    for (const auto& rounds : all) std::printf(" %7.3f", median_seconds(rounds));
+    std::printf(" |");
+    for (std::size_t i = 1; i < contender_count; ++i) {
+        const auto ratio = [&](std::size_t k) {
+            return seconds_of(all.at(i)[k], phase) / seconds_of(all[0][k], phase);
+        };
+        const bool is_long_enough = median_seconds(all[0]) >= 0.01;
+        is_long_enough ? std::printf(" %7.2f", median_of(all[0], ratio)) : std::printf("       -");
+    }
+    std::printf(" |");
 }
 
 double hit_rate(const phase_result& phase) {
@@ -98,14 +114,7 @@ void print(const contest& c, const results& all) {
     std::puts(
         "---------+-------------------------+-----------------+-------------------------+------------------------");
     for (std::size_t phase = 0; phase < phase_count; ++phase) {
-        std::printf("%-8s |", std::string(phase_names.at(phase)).c_str());
-        for (const auto& rounds : all) std::printf(" %7.3f", median_seconds(rounds, phase));
-        std::printf(" |");
-        for (std::size_t i = 1; i < contender_count; ++i) {
-            const bool is_long_enough = median_seconds(all[0], phase) >= 0.01;
-            is_long_enough ? std::printf(" %7.2f", median_ratio(all.at(i), all[0], phase)) : std::printf("       -");
-        }
-        std::printf(" |");
+        print_seconds(all, std::string(phase_names.at(phase)), phase);
         for (const auto& rounds : all) std::printf(" %7.2f", hit_rate(rounds[0].work.phases.at(phase)));
         std::printf(" |");
         for (const auto& rounds : all) {
@@ -113,7 +122,8 @@ void print(const contest& c, const results& all) {
         }
         std::puts("");
     }
-    std::printf("MB, peak |");
+    print_seconds(all, "all", phase_count);
+    std::printf("\nMB, peak |");
     for (const auto& rounds : all) {
         std::printf(" %7.1f", median_of(rounds, [&](std::size_t i) { return rounds[i].peak_megabytes; }));
     }
