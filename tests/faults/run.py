@@ -104,7 +104,6 @@ foreach(name IN ITEMS """ + " ".join(FILES) + """)
     target_link_libraries(${target} PRIVATE alone fixpool::fixpool Catch2::Catch2WithMain)
     target_precompile_headers(${target} REUSE_FROM alone)
     set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
-    list(APPEND all_alone ${target})
 endforeach()
 add_executable(alone_under_tsan EXCLUDE_FROM_ALL shared_pool.cpp shared_memory_pool.cpp support/heap.cpp)
 target_link_libraries(alone_under_tsan PRIVATE fixpool::fixpool Catch2::Catch2WithMain)
@@ -115,7 +114,6 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")  # as for fixpool_tests
     target_link_libraries(alone_under_tsan PRIVATE stdc++ m)
 endif()
 set_target_properties(alone_under_tsan PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
-add_custom_target(all_alone DEPENDS ${all_alone} alone_under_tsan)
 get_property(deaths DIRECTORY deaths PROPERTY BUILDSYSTEM_TARGETS)
 get_property(sanitized DIRECTORY sanitized PROPERTY BUILDSYSTEM_TARGETS)
 add_custom_target(processes DEPENDS ${deaths} ${sanitized})
@@ -203,9 +201,9 @@ class Tree:
         if status != 0:
             raise Broken(printed)
 
-    def made(self, target, jobs=1):
-        """Builds `target`: None, or what refuses it: a static_assert or a constinit of ours, or a function of foreign_names.cpp."""
-        status, printed = run(["cmake", "--build", self.build, "--target", target, "--", f"-j{jobs}"])
+    def made(self, targets, jobs=1):
+        """Builds `targets`: None, or what refuses one: a static_assert or a constinit of ours, or a function of foreign_names.cpp."""
+        status, printed = run(["cmake", "--build", self.build, "--target", *targets, "--", f"-j{jobs}"])
         if status == 0:
             return None
         refusal = re.search(r"/(?:tests|include)/(\S+?):(\d+):.*(static.assert|error: .*greedy::|does not have a constant initializer)", printed)
@@ -214,9 +212,13 @@ class Tree:
         what = "foreign name" if "greedy" in refusal[3] else "constinit" if "constant" in refusal[3] else "static_assert"
         return f"{what} in {refusal[1]}, line {refusal[2]}"
 
+    @staticmethod
+    def target(name):
+        return "alone_" + re.sub(r"\W", "_", name)
+
     def alone(self, name):
-        target = "alone_" + re.sub(r"\W", "_", name)
-        refusal = self.made(target)
+        target = self.target(name)
+        refusal = self.made([target])
         if refusal is not None:
             return refusal
         status, printed = run([self.build / target, "--abort", "-r", "xml"], TIMEOUT)
@@ -230,7 +232,7 @@ class Tree:
         return ("hangs: " if status is None else "") + html.unescape(tests[-1])
 
     def by_ctest(self, target, *options, jobs=1):
-        refusal = self.made(target, jobs)
+        refusal = self.made([target], jobs)
         if refusal is not None:
             return refusal
         command = ["ctest", *BLIND, "--stop-on-failure", "--timeout", str(TIMEOUT), f"-j{jobs}", *options]
@@ -268,8 +270,9 @@ class Tree:
 
     def failing_test_without_fault(self, faults):
         """Of those that are nearest to one of the faults."""
-        self.made("all_alone", WORKERS)
-        for name in sorted({name for fault in faults for name in fault.nearest()}):
+        names = sorted({name for fault in faults for name in fault.nearest()})
+        self.made([self.target(name) for name in names if name in FILES] or ["nothing"], WORKERS)
+        for name in names:
             if (test := self.nearest(name)) is not None:
                 return test
         return None
@@ -295,13 +298,14 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--list", action="store_true", help="print the faults and plant none")
     options.add_argument("--only", metavar="REGEX", default="", help="the faults whose header or words match REGEX")
-    options.add_argument("--share", metavar="K/N", default="0/1", help="of these every N-th, from number K on, modulo N")
+    options.add_argument("--share", metavar="K/N", default="0/1", help="of N equal parts of these, in their order, part K modulo N")
     wish = options.parse_args()
     started = time.monotonic()
     faults = [f for f in read_faults(HERE / "faults.txt") if re.search(wish.only, f"{f.header}: {f.what}")]
     misfits = [why for fault in faults if (why := fault.misfit())]
     share, shares = map(int, wish.share.split("/"))
-    faults = faults[share % shares::shares]
+    share %= shares
+    faults = faults[len(faults) * share // shares:len(faults) * (share + 1) // shares]  # neighbours have the same tests
     if wish.list:
         for fault in faults:
             print(f"{fault.header}: {fault.what}")
