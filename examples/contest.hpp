@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "support/grouped.hpp"
 #include "trace.hpp"
 
 using unchecked_pool = fixpool::basic_memory_pool<fixpool::checking::unchecked>;
@@ -128,11 +129,4 @@ template <class Checked = fixpool::memory_pool> static contest replay(const trac
 /// How much of the trace is served by blocks that were used before, in percent.
 inline double reused(const trace& t) {
     return 100.0 * (1 - static_cast<double>(t.peak) / static_cast<double>(t.allocations));
-}
-
-/// 1234567 as 1,234,567.
-inline std::string grouped(std::size_t number) {
-    std::string text = std::to_string(number);
-    for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, 1, ',');
-    return text;
 }

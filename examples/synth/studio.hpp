@@ -13,18 +13,12 @@
 #include <string>
 #include <utility>
 
+#include "../support/grouped.hpp"
 #include "contender.hpp"
 #include "performance.hpp"
 #include "real_time.hpp"
 #include "recording.hpp"
 #include "wav_file.hpp"
-
-/// 1234567 as 1,234,567.
-inline std::string grouped(std::size_t number) {
-    std::string text = std::to_string(number);
-    for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, 1, ',');
-    return text;
-}
 
 inline std::uint64_t checksum(std::span<const std::int16_t> samples) {
     std::uint64_t sum = 14695981039346656037U;  // FNV-1a
