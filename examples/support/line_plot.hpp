@@ -37,6 +37,7 @@ public:
                 y_most_ = std::max(y_most_, y);
             }
         }
+        if (x_most_ == 0) x_most_ = 1;  // one point: any axis will do
         y_most_ = std::ceil(y_most_ / step(y_most_)) * step(y_most_);
     }
 
