@@ -216,6 +216,7 @@ template <class Voices> [[nodiscard]] int perform(const performance& how, record
     if (child == 0) {
         const rlimit no_core{};
         ::setrlimit(RLIMIT_CORE, &no_core);
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);       // it may have a real-time priority: nobody would stop it
         ::prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);  // else the system may later move pages together, which faults
         trapped_into = &out.head();
         struct sigaction noting {};
