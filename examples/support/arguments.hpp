@@ -2,6 +2,7 @@
 // arguments: what a program was started with. A wrong argument ends the program, with a sentence that says what was wanted.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +22,7 @@ public:
 
     /// Whether `option` was given.
     [[nodiscard]] bool flag(std::string_view option) {
+        asked_.push_back(option);
         for (auto word = words_.begin(); word != words_.end(); ++word) {
             if (*word == option) {
                 words_.erase(word);
@@ -32,6 +34,7 @@ public:
 
     /// The word behind `option`, or `otherwise` when the option was not given.
     [[nodiscard]] std::string text(std::string_view option, std::string_view otherwise) {
+        asked_.push_back(option);
         for (auto word = words_.begin(); word != words_.end(); ++word) {
             if (*word == option) {
                 if (word + 1 == words_.end()) {
@@ -73,9 +76,10 @@ public:
 
     /// Call it when every option has been asked for: what is left is refused.
     void finish() const {
-        if (!words_.empty()) {
-            refuse("there is no option \"" + std::string(words_.front()) + '"');
-        }
+        if (words_.empty()) return;
+        const std::string word(words_.front());
+        const bool is_known = std::find(asked_.begin(), asked_.end(), word) != asked_.end();
+        refuse(is_known ? word + " is given twice" : "there is no option \"" + word + '"');
     }
 
     /// Ends the program: `problem`, then the usage.
@@ -89,4 +93,5 @@ private:
     std::string program_;
     std::string usage_;
     std::vector<std::string_view> words_;  // not yet asked for
+    std::vector<std::string_view> asked_;  // options
 };
