@@ -255,6 +255,8 @@ int main(int argc, char** argv) {
     set_system_policy(true);  // operator new keeps its memory, as the pools do
     try {
         run(asked);
+        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+            throw std::runtime_error("standard output cannot be written");
     } catch (const std::exception& error) {
         std::fprintf(stderr, "bullets: %s\n", error.what());
         return 1;

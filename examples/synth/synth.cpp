@@ -108,6 +108,9 @@ int run(arguments& given) {
     const std::string plot = given.text("--plot", "");
     how.is_paced = given.flag("--paced");
     given.finish();
+    for (const std::string& path : {wav, plot}) {  // what cannot be written is told at once
+        if (!path.empty()) output_file(path).close();
+    }
     const score events = notes.empty() ? random_score(how.callbacks) : chord(keys_in(notes, given), how.callbacks);
     how.notes = &events;
     how.deed = deed == "write"   ? misdeed::write
@@ -167,7 +170,8 @@ int main(int argc, char** argv) {
                     "[--wav FILE] [--plot FILE] [--break write|new|fault]");
     try {
         const int status = run(given);
-        if (std::fflush(stdout) != 0) throw std::runtime_error("standard output cannot be written");
+        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+            throw std::runtime_error("standard output cannot be written");
         return status;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "synth: %s\n", error.what());
