@@ -68,8 +68,13 @@ public:
         await_signal();
         {
             std::vector<std::jthread> threads;
-            for (std::size_t i = 1; i < loops_.size(); ++i)
-                threads.emplace_back([one = loops_[i].get()] { run(*one); });
+            try {
+                for (std::size_t i = 1; i < loops_.size(); ++i)
+                    threads.emplace_back([one = loops_[i].get()] { run(*one); });
+            } catch (...) {  // the threads that have started would be waited for without an end
+                for (const auto& one : loops_) one->stop({});
+                throw;
+            }
             run(main_loop());
         }
         spare_.reset();
