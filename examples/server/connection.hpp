@@ -107,6 +107,7 @@ private:
 
     static void begin(self me, buffer found) {
         connection& c = *me;
+        if (c.loop_.is_over()) return;  // nor does anyone behind it in the queue read now
         c.buffer_ = std::move(found);
         c.filled_ = 0;
         c.request_.restart();

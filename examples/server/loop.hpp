@@ -71,6 +71,7 @@ public:
         });
     }
     [[nodiscard]] bool stops() const noexcept { return stops_; }
+    [[nodiscard]] bool is_over() const noexcept { return stops_ && clock::now() >= deadline_; }
 
     alignas(64) counters counts;           // not on a cache line that another thread's loop writes
     std::atomic<std::size_t> clients = 0;  // connections that chose this loop
