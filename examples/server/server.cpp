@@ -2,6 +2,7 @@
 // An HTTP server on stand-alone Asio, whose connections and buffers come from pools of a fixed size: when they run out, it reads and
 // accepts no more until some come back. / draws the pools, /metrics is for Prometheus.
 #include <asio/ip/address.hpp>
+#include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <exception>
@@ -60,6 +61,7 @@ int main(int argc, char** argv) {
     if (problem) words.refuse("--address wants an IP address, not \"" + host + '"');
     if (memory == "keep") buffers = connections;  // each has its own
 
+    std::signal(SIGPIPE, SIG_IGN);  // who reads its messages may go away
     set_system_policy(true);  // what the heap got, it keeps: pools do, too
     const server_options options{memory.c_str(), {address, port},        threads, connections, buffers,
                                  grace,          {.contested = patience}};
