@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "http_date.hpp"
 #include "memory.hpp"
 #include "page.hpp"
 #include "request.hpp"
@@ -59,9 +60,9 @@ private:
 
     static answer finished(const content& found, io_buffer& buffer, bool closes, bool is_head, bool is_http_1_0) {
         text head(std::span(buffer.output).first(head_room));
-        head.add("HTTP/1.1 %u %s\r\nContent-Type: %.*s\r\nContent-Length: %zu\r\n", found.status,
-                 http_status_str(static_cast<http_status>(found.status)), static_cast<int>(found.type.size()),
-                 found.type.data(), found.body.size());
+        head.add("HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: %.*s\r\nContent-Length: %zu\r\n", found.status,
+                 http_status_str(static_cast<http_status>(found.status)), http_date(),
+                 static_cast<int>(found.type.size()), found.type.data(), found.body.size());
         if (!found.allow.empty()) head.add("Allow: %.*s\r\n", static_cast<int>(found.allow.size()), found.allow.data());
         if (closes) head.add("Connection: close\r\n");
         else if (is_http_1_0) head.add("Connection: keep-alive\r\n");

@@ -77,14 +77,16 @@ inline void write_metrics(const figures& now, text& out) {
     one("overdue_total", "counter", "Connections closed because a request took too long.", whole(now.overdue));
     one("sent_bytes_total", "counter", "Bytes sent.", whole(now.bytes));
     one("accept_errors_total", "counter", "Failures of accept.", whole(now.accept_errors));
-    each("blocks", "gauge", "Blocks there are.", [](const pool_figures& p) { return p.stats.total_blocks; });
+    each("blocks", "gauge", "Capacity of the pool, in blocks.",
+         [](const pool_figures& p) { return p.stats.total_blocks; });
     each("in_use", "gauge", "Blocks in use.", [](const pool_figures& p) { return p.stats.in_use; });
     each("peak", "gauge", "Most blocks in use, or more.", [](const pool_figures& p) { return p.stats.peak_in_use; });
     each("block_bytes", "gauge", "Size of a block.", [](const pool_figures& p) { return p.stats.block_size; });
-    each("refused_total", "counter", "Allocations without a block.",
+    each("refused_total", "counter", "Attempts to allocate that found no block.",
          [](const pool_figures& p) { return p.stats.refused; });
-    each("waiting", "gauge", "Who waits for a block.", [](const pool_figures& p) { return p.waiting; });
-    each("waits_total", "counter", "Who had to wait.", [](const pool_figures& p) { return p.waits; });
+    each("waiting", "gauge", "Connections that wait for a block now.", [](const pool_figures& p) { return p.waiting; });
+    each("waits_total", "counter", "Connections that have waited for a block.",
+         [](const pool_figures& p) { return p.waits; });
     each("longest_wait_seconds", "gauge", "Longest wait.", [](const pool_figures& p) { return p.longest_wait; });
 }
 
