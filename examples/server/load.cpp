@@ -22,6 +22,7 @@
 
 #include "../support/arguments.hpp"
 #include "../support/percentile.hpp"
+#include "file_limit.hpp"
 
 namespace {
 
@@ -229,6 +230,10 @@ int main(int argc, char** argv) {
     words.finish();
     if (!path.starts_with('/')) words.refuse("--path wants a path that starts with /, not \"" + path + '"');
     try {
+        if (const std::size_t files = raised_file_limit(), wanted = clients + slow + 10; files < wanted) {
+            throw std::runtime_error("this wants " + std::to_string(wanted) + " open files, and may have " +
+                                     std::to_string(files) + " (ulimit -n)");
+        }
         const tcp::endpoint server(asio::ip::address_v4::loopback(), port);
         std::string asks = (body == 0 ? "GET " : "POST ") + path + " HTTP/1.1\r\nHost: localhost\r\n";
         if (body > 0) asks += "Content-Length: " + std::to_string(body) + "\r\n";

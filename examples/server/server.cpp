@@ -12,6 +12,7 @@
 
 #include "../support/arguments.hpp"
 #include "../system_policy.hpp"
+#include "file_limit.hpp"
 #include "memory.hpp"
 #include "server.hpp"
 
@@ -61,8 +62,11 @@ int main(int argc, char** argv) {
     if (problem) words.refuse("--address wants an IP address, not \"" + host + '"');
     if (memory == "keep") buffers = connections;  // each has its own
 
+    if (const std::size_t files = raised_file_limit(); files < connections) {
+        std::printf("server: %zu connections are allowed, but only %zu open files (ulimit -n)\n", connections, files);
+    }
     std::signal(SIGPIPE, SIG_IGN);  // who reads its messages may go away
-    set_system_policy(true);  // what the heap got, it keeps: pools do, too
+    set_system_policy(true);        // what the heap got, it keeps: pools do, too
     const server_options options{memory.c_str(), {address, port},        threads, connections, buffers,
                                  grace,          {.contested = patience}};
     try {
