@@ -10,8 +10,10 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -49,6 +51,18 @@ public:
         }
         std::nth_element(ticks.begin(), ticks.begin() + 5'000, ticks.end());
         return ticks[5'000];
+    }
+
+    /// Ticks between two values that the clock can have: no time below it is seen. Many clocks count in steps.
+    [[nodiscard]] static std::uint64_t step() {
+        std::uint64_t divisor = 0;
+        std::uint64_t last = now();
+        for (int i = 0; i < 10'000; ++i) {
+            const std::uint64_t next = now();
+            divisor = std::gcd(divisor, next - last);
+            last = next;
+        }
+        return divisor;
     }
 
     /// Nanoseconds that a tick takes, measured over 50 ms.
@@ -162,14 +176,20 @@ void print(std::vector<racer>& racers) {
         }
         std::putchar('\n');
     }
+    const double step = tick * static_cast<double>(stopwatch::step());
+    std::printf("clock_step,0,%.2f,%.2f,%.2f,%.2f,%.2f\n", step, step, step, step, step);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     const int rounds = argc > 1 ? std::atoi(argv[1]) : 30;
-    if (rounds < 1 || argc > 2) {
-        std::fputs("usage: latency [ROUNDS]   nanoseconds of a release and an allocation, percentiles\n", stderr);
+    const bool keeps = argc > 2 && std::string_view(argv[2]) == "--keeping";
+    if (rounds < 1 || argc > 2 + keeps) {
+        std::fputs(
+            "usage: latency [ROUNDS [--keeping]]   nanoseconds of a release and an allocation, percentiles\n"
+            "  --keeping   glibc keeps its memory, instead of giving it back to the system\n",
+            stderr);
         return 1;
     }
     try {
@@ -178,7 +198,8 @@ int main(int argc, char** argv) {
         racers.push_back(make_racer<no_memory>("floor"));
         racers.push_back(make_racer<pool_memory<checking::checked>>("checked"));
         racers.push_back(make_racer<pool_memory<checking::unchecked>>("unchecked"));
-        racers.push_back(make_racer<system_memory<false>>("operator_new"));
+        racers.push_back(keeps ? make_racer<system_memory<true>>("operator_new_keeping")
+                               : make_racer<system_memory<false>>("operator_new"));
         for (const auto& [name, library] : libraries) racers.push_back(make_racer<library_memory>(name, library));
 #if defined(FIXPOOL_BENCH_BOOST)
         racers.push_back(make_racer<boost_memory>("boost"));
