@@ -11,16 +11,14 @@ struct connection {
 };
 
 int main() {
-    fixpool::typed_pool<connection> pool(2);  // for one thread at a time; shared_pool is for many
-    std::printf("available: %zu of %zu\n", pool.available(), pool.total_blocks());
+    fixpool::typed_pool<connection> pool(2);  // for one thread; shared_pool is for several
     {
-        const fixpool::block<connection> first = pool.allocate(1, "alice");  // throws when all blocks are in use
-        const fixpool::block<connection> second = pool.allocate(2, "bob");
-        const fixpool::block<connection> third = pool.try_allocate(3, "carol");  // is empty instead
-        std::printf("connection %d: %s\n", first->id, first->peer.c_str());
-        std::printf("connection %d: %s\n", second->id, second->peer.c_str());
-        std::printf("a third one: %s\n", third ? third->peer.c_str() : "no block left");
-        std::printf("available: %zu of %zu\n", pool.available(), pool.total_blocks());
-    }  // the connections are destroyed, and their blocks go back
-    std::printf("available: %zu of %zu\n", pool.available(), pool.total_blocks());
+        const fixpool::block<connection> first = pool.allocate(1, "alice");      // throws if all blocks are in use
+        const fixpool::block<connection> second = pool.try_allocate(2, "bob");   // is empty if all blocks are in use
+        const fixpool::block<connection> third = pool.try_allocate(3, "carol");  // is empty
+        std::printf("first is %s, second is %s\n", first->peer.c_str(), second->peer.c_str());
+        std::printf("third is %s\n", third ? third->peer.c_str() : "empty");
+        std::printf("in use: %zu of %zu\n", pool.in_use(), pool.total_blocks());
+    }  // the handles destroy their connections, and the blocks are free again
+    std::printf("in use: %zu of %zu\n", pool.in_use(), pool.total_blocks());
 }
