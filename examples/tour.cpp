@@ -107,6 +107,7 @@ const char* words_for(fixpool::violation_kind kind) {
         case fixpool::violation_kind::not_allocated: return "release of a block that was not allocated";
         case fixpool::violation_kind::foreign_pointer: return "release of a foreign pointer";
         case fixpool::violation_kind::misaligned_pointer: return "release of a misaligned pointer";
+        case fixpool::violation_kind::still_owned: return "a second owner";
         default: return "misuse";
     }
 }
@@ -131,7 +132,28 @@ void a_double_free_is_caught() {
     blocks[2] = pool.allocate();
     std::printf("in use: %zu, after one more allocation\n", pool.in_use());
     pool.deallocate_bulk(blocks);
-    std::printf("in use: %zu, after all are released\n", pool.in_use());
+    std::printf("in use: %zu, after all are released\n\n", pool.in_use());
+    fixpool::set_violation_handler(previous);
+}
+
+struct connection {
+    int id;
+};
+
+void each_pool_has_a_level_and_a_name() {
+    headline("Each pool has a level and a name");
+    const fixpool::violation_handler previous = fixpool::get_violation_handler();
+
+    fixpool::typed_pool<connection> pool(64, {.name = "connections"});         // the level is checking::checked
+    fixpool::typed_pool<connection, fixpool::checking::unchecked> fast(1024);  // for one hot place
+    fixpool::set_violation_handler(print_violation);                           // void(const fixpool::violation&)
+
+    fixpool::block<connection> mine = pool.allocate(1);
+    connection* const raw = mine.release();  // from here on, no handle owns it
+    mine = pool.adopt(raw);
+    const auto thief = pool.adopt(raw);  // it has an owner again
+    std::printf("the second handle is %s\n", thief ? "not empty" : "empty");
+    std::printf("in use: %zu in \"%s\", %zu in the other\n", pool.in_use(), pool.name(), fast.in_use());
     fixpool::set_violation_handler(previous);
 }
 
@@ -143,4 +165,5 @@ int main() {
     threads_share_a_pool();
     destructors_run();
     a_double_free_is_caught();
+    each_pool_has_a_level_and_a_name();
 }
