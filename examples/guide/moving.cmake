@@ -1,0 +1,23 @@
+# The same program with fixpool, with the standard library, and with the two other libraries where they are installed: all print
+# the same text. Their headers are none of ours, so their warnings are not either.
+function(guide_moving program source)
+    fixpool_program(${program} ${source})
+    fixpool_expect(NAME "guide: ${ARGV2}" COMMAND "$<TARGET_FILE:${program}>" OUTPUT "${CMAKE_CURRENT_SOURCE_DIR}/expected/moving.txt")
+endfunction()
+guide_moving(guide_moving moving.cpp "moving")
+guide_moving(guide_moving_standard moving/standard.cpp "moving, the standard library")
+
+find_package(Boost QUIET CONFIG)
+if(Boost_FOUND AND EXISTS "${Boost_INCLUDE_DIRS}/boost/pool/pool.hpp")
+    guide_moving(guide_moving_boost moving/boost.cpp "moving, Boost.Pool")
+    target_link_libraries(guide_moving_boost PRIVATE Boost::headers)
+else()
+    message(STATUS "guide_moving_boost is not built: there is no Boost.Pool (Debian: libboost1.81-dev)")
+endif()
+find_package(foonathan_memory QUIET)
+if(foonathan_memory_FOUND)
+    guide_moving(guide_moving_foonathan moving/foonathan.cpp "moving, foonathan/memory")
+    target_link_libraries(guide_moving_foonathan PRIVATE foonathan_memory)
+else()
+    message(STATUS "guide_moving_foonathan is not built: there is no foonathan/memory (Debian: libfoonathan-memory-dev)")
+endif()
