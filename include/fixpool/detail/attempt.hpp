@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// attempt: whether a function returns without an exception. The #if of opt-in pools.
+// attempt: whether a function returns without an exception. It has the #if of the pools that grow.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
 
 #include <new>
 
-// As for FIXPOOL_RAISE: where errors trap or print, nothing is caught.
+// Without exceptions nothing is caught: FIXPOOL_RAISE ends the program then.
 #if !FIXPOOL_TRAPS && (defined(__cpp_exceptions) || defined(_CPPUNWIND))
 #define FIXPOOL_TRY try
 #define FIXPOOL_CATCH catch (...)
@@ -19,13 +19,14 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What `does` returns, or false if it throws.
+/// Returns what `does` returns; false if it throws.
 template <class Fn> [[nodiscard]] bool attempt(const Fn& does) noexcept {
     FIXPOOL_TRY { return does(); }
     FIXPOOL_CATCH { return false; }
 }
 
-/// What `does` returns, or false if it throws a std::bad_alloc. Throws: what else `does` throws.
+/// Returns what `does` returns; false if it throws a std::bad_alloc.
+/// Throws: anything else that `does` throws.
 template <class Fn> [[nodiscard]] bool has_memory(const Fn& does) {
     FIXPOOL_TRY { return does(); }
     FIXPOOL_CATCH_NO_MEMORY { return false; }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// block_marks: which blocks were given up: the program holds their addresses, and no handle owns them.
+// block_marks: which blocks of a shared pool were given up. The program holds the address of such a block, and no
+// handle owns it.
 #pragma once
 
 #include <fixpool/detail/free_list.hpp>
@@ -10,7 +11,8 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The states of a shared pool's blocks, in the free list's memory. They are set and taken by all threads at once.
+/// One state per block of a shared pool, in the free list's memory.
+/// Thread safety: all threads may set and take marks at once.
 template <checking C, class Sync> class block_marks {
     using entry = typename free_list<C>::entry;
 
@@ -18,8 +20,10 @@ public:
     explicit block_marks(const free_list<C>& list) noexcept
         : states_(reinterpret_cast<std::atomic<block_state>*>(list.states())) {}
 
-    /// Blocks are carved, from `first` on. From now on they count; those that did not are fresh. Lowers `count` to as
-    /// many as are alike: fresh, which is returned, or not. Unchecked: those from `handed_out` on are fresh.
+    /// Called when the `count` blocks from index `first` on are carved. Blocks that are carved for the first time
+    /// become fresh: they were never handed out.
+    /// Lowers `count` so that all of these blocks are fresh, or none. Returns whether they are fresh. An unchecked pool
+    /// keeps no states: its blocks from index `handed_out` on are fresh.
     [[nodiscard]] bool add(std::size_t first, std::uint32_t& count, [[maybe_unused]] std::size_t handed_out) noexcept {
         if constexpr (free_list<C>::is_checked) {
             const auto end = static_cast<std::uint32_t>(first + count),
@@ -39,7 +43,7 @@ public:
         return are_fresh;
     }
 
-    /// A block that may be fresh is handed out.
+    /// Hands out a block that may be fresh.
     void hand_out(entry block) noexcept {
         if constexpr (free_list<C>::is_checked)
             Sync::store(states_[block], block_state::out_of_use, std::memory_order_release);
@@ -50,7 +54,7 @@ public:
             Sync::store(states_[block], block_state::given_up, std::memory_order_release);
     }
 
-    // For list_audit: what is kept in magazines is fresh.
+    // For list_audit: the blocks in closed magazines are fresh.
     static constexpr block_state last = block_state::fresh;
     [[nodiscard]] static bool counts(block_state state) noexcept { return state == block_state::fresh; }
     [[nodiscard]] const void* place(std::size_t block) const noexcept { return &states_[block]; }
@@ -61,12 +65,12 @@ public:
         Sync::store(states_[block], state, std::memory_order_relaxed);
     }
 
-    /// `number` is of any address, as block_numbers says.
+    /// `number` is what block_numbers::number_of returns, of any address.
     [[nodiscard]] bool is_marked(std::uintptr_t number) const noexcept {
         return is_carved(number) && Sync::load(states_[number], std::memory_order_acquire) == block_state::given_up;
     }
 
-    /// Takes the mark away. Returns what the block was: `given_up` to one of two callers at once.
+    /// Removes the mark, and returns the former state. If two threads call this at once, only one gets `given_up`.
     [[nodiscard]] block_state take(std::uintptr_t number) noexcept {
         if (!is_carved(number)) return block_state::fresh;
         return Sync::compare_exchange(states_[number], block_state::given_up, block_state::out_of_use,
@@ -79,7 +83,7 @@ private:
     }
 
     std::atomic<block_state>* states_;       // libc++ before 19 has no std::atomic_ref
-    std::atomic<std::uint32_t> carved_ = 0;  // blocks: the states behind them are not initialised
+    std::atomic<std::uint32_t> carved_ = 0;  // blocks; the states of all others are not initialised
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// block_numbers: which block an address is, asked by many threads at once.
+// block_numbers: the number of a block from its address, and back, for many threads at once.
 #pragma once
 
 #include <fixpool/detail/free_list.hpp>
@@ -10,7 +10,8 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What free_list computes, of constants of its own: free_list's lie among what changes. `Stride` is as there.
+/// Computes what free_list computes, from its own constants. Those of free_list share cache lines with data that
+/// changes. `Stride` is as in free_list.
 template <checking C> class block_numbers {
     using free_list = detail::free_list<C>;
 
@@ -33,7 +34,7 @@ public:
         else return base_ + block * stride<Stride>();
     }
 
-    /// The number of the block that starts at `address`; for any other address a number that is at least the total.
+    /// The number of the block that starts at `address`. For any other address, a number that is not below the total.
     template <std::size_t Stride = 0>
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
         const auto offset = reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
@@ -42,7 +43,7 @@ public:
         return rotated(offset * inverse, static_cast<unsigned>(std::countr_zero(stride<Stride>())));
     }
 
-    /// The same, npos for any other address.
+    /// The same, but npos for any other address.
     template <std::size_t Stride = 0> [[nodiscard]] std::size_t index_of(const void* address) const noexcept {
         const std::uintptr_t number = number_of<Stride>(address);
         return number < total_ ? number : violation::npos;
@@ -57,7 +58,7 @@ public:
 private:
     std::byte* base_;         // of block 0
     std::size_t stride_;      // bytes
-    std::uintptr_t inverse_;  // of the odd part of stride_
+    std::uintptr_t inverse_;  // inverse of the odd part of stride_, modulo 2^bits
     std::size_t total_;       // blocks
 };
 

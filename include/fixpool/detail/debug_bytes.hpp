@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_bytes: the bytes that debug level fills and verifies. Tools are told that nobody else may touch them.
+// debug_bytes: the bytes that debug level fills and verifies. Sanitizers and Valgrind report any other access to them.
 #pragma once
 
 #include <fixpool/detail/debug_platform.hpp>
@@ -9,25 +9,26 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-// As Microsoft's debugging heap fills them: people know them when they see them.
+// The values of Microsoft's debug heap, which many people recognise.
 inline constexpr unsigned char filled_with = 0xdd;   // a freed block
 inline constexpr unsigned char guarded_with = 0xfd;  // guard bytes
 
-/// Fills bytes that nobody else may touch.
+/// Fills bytes that only the pool may touch.
 inline void paint(std::byte* at, std::size_t size, unsigned char with) noexcept {
     reveal(at, size);
     std::memset(at, with, size);
     hide(at, size);
 }
 
-/// The bytes of a painted place that are not as they were painted.
+/// The bytes that differ from the pattern.
 struct other_bytes {
-    std::size_t first = 0;  // from the place's start
+    std::size_t first = 0;  // offset in bytes
     std::size_t last = 0;
     unsigned char value = 0;  // of the first one
     bool any = false;
 };
 
+/// Finds the bytes that differ from the pattern `with`.
 /// Requires: size is at least 1.
 [[nodiscard]] inline other_bytes other_than(unsigned char with, const std::byte* at, std::size_t size) noexcept {
     other_bytes found;

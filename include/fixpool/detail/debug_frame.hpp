@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_frame: a block at debug level in memory that has no other place for what is kept of it: with record and guards.
+// debug_frame: a block at debug level together with its record and its guard bytes.
 #pragma once
 
 #include <fixpool/detail/debug_bytes.hpp>
@@ -14,20 +14,20 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What a frame keeps of its block. An overflow of the block in front may reach it: then `seal` tells.
+/// What a frame records of its block. If an overflow of the block in front overwrites it, `seal` no longer matches.
 struct debug_frame_record : debug_record {
     static constexpr std::size_t gap = 16;  // bytes of guard, at least
 
-    std::size_t size = 0;       // bytes of the last owner's block
-    std::size_t alignment = 1;  // of it, in bytes
-    std::uint64_t seal = 0;     // sum() when it was written
+    std::size_t size = 0;       // bytes, of the last owner's block
+    std::size_t alignment = 1;  // bytes, of the same block
+    std::uint64_t seal = 0;     // sum() when the record was written
 
     /// Bytes in front of the block: this record and a guard.
     [[nodiscard]] std::size_t front() const noexcept { return front_of(alignment); }
     [[nodiscard]] static constexpr std::size_t front_of(std::size_t alignment) noexcept {
         return round_up(sizeof(debug_frame_record) + gap, aligned_for(alignment));
     }
-    /// The alignment of the frame of a block that is aligned so.
+    /// The alignment of a frame for a block of this alignment.
     [[nodiscard]] static constexpr std::size_t aligned_for(std::size_t alignment) noexcept {
         return alignment < gap ? gap : alignment;
     }
@@ -53,15 +53,15 @@ private:
     }
 };
 
-/// The memory of one block, which a debug level asks of a checked one: record, guard, the block, guard up to the end. While
-/// the block is free, all behind the record is filled. Tools are told that nobody else may touch a frame, but for a live
-/// block. A frame owns nothing.
+/// A frame is the memory of one block: record, guard, block, guard up to the end. It is one block of the checked level,
+/// which lies beneath. While the block is free, everything behind the record is filled.
+/// Sanitizers and Valgrind report any access to a frame, except to a live block. This class does not own the memory.
 // Invariant: front_of(alignment) + size + gap <= bytes
 class debug_frame {
 public:
     static constexpr std::size_t gap = debug_frame_record::gap;  // a multiple of ASan's granule, as all in front
 
-    /// Where the frame of a block must be aligned to: 16 at least.
+    /// The alignment of a frame for a block of this alignment: at least 16.
     [[nodiscard]] static constexpr std::size_t aligned_for(std::size_t alignment) noexcept {
         return debug_frame_record::aligned_for(alignment);
     }
@@ -69,7 +69,7 @@ public:
     [[nodiscard]] static constexpr std::size_t front_of(std::size_t alignment) noexcept {
         return debug_frame_record::front_of(alignment);
     }
-    /// Bytes of a frame, at least; the largest std::size_t where they are more.
+    /// Smallest size of a frame for such a block, in bytes. The largest std::size_t if that overflows.
     [[nodiscard]] static constexpr std::size_t bytes_for(std::size_t size, std::size_t alignment) noexcept {
         const auto most = static_cast<std::size_t>(-1);
         if (alignment > most / 4) return most;
@@ -81,7 +81,8 @@ public:
 
     [[nodiscard]] std::byte* start() const noexcept { return start_; }
 
-    /// A copy of what is kept, which may have been overwritten. Requires: the frame was handed out before.
+    /// A copy of the record, which may have been overwritten.
+    /// Requires: the frame was handed out before.
     [[nodiscard]] debug_frame_record record() const noexcept {
         reveal(start_, sizeof(debug_frame_record));
         const debug_frame_record copy = *kept();
@@ -93,7 +94,8 @@ public:
     /// The block of the last owner.
     [[nodiscard]] std::byte* block() const noexcept { return start_ + sound_record().front(); }
 
-    /// A frame that was taken, and verified if it was handed out before, is a live block now, without a value.
+    /// Makes a frame that was taken a live block without a value.
+    /// Requires: if the frame was handed out before, it was verified.
     void begin(std::size_t size, std::size_t alignment, const site& where, std::uint64_t operation) noexcept {
         debug_frame_record record;
         record.begin(where, operation, this_thread());
@@ -105,14 +107,14 @@ public:
         unpoison(start_ + record.front(), size);
     }
 
-    /// Notes the release of a live block, which is to be verified then. A record that was overwritten stays as it is.
+    /// Records the release of a live block. The caller verifies the block next. An overwritten record stays as it is.
     void close(const site& where, std::uint64_t operation) noexcept {
         debug_frame_record record = this->record();
         if (!is_sound(record)) return;
         record.end(where, operation, this_thread());
         write(record);
     }
-    /// The block is nobody's any more: fills all behind the record.
+    /// Fills everything behind the record: the block has no owner any more.
     void fill() noexcept {
         debug_frame_record record = sound_record();
         record.is_filled = 1;
@@ -124,7 +126,7 @@ public:
         fill();
     }
 
-    /// The first damage around a live block: in its record, its guards. To be mended, then asked anew.
+    /// The first damage around a live block: in its record or its guards. The caller mends it and asks again.
     [[nodiscard]] finding damage_around() const noexcept {
         const debug_frame_record record = this->record();
         if (!is_sound(record)) return damage_of_record();
@@ -136,7 +138,7 @@ public:
         return behind.any ? damage(violation_kind::buffer_overflow, record, back + behind.first, behind.value)
                           : finding{};
     }
-    /// The first damage in a free frame that was handed out before: in its record, behind it.
+    /// The first damage in a free frame that was handed out before: in its record or behind it.
     [[nodiscard]] finding damage_in() const noexcept {
         const debug_frame_record record = this->record();
         if (!is_sound(record)) return damage_of_record();
@@ -146,7 +148,7 @@ public:
         return damage(violation_kind::write_after_free, record, sizeof record + wrong.first, wrong.value);
     }
 
-    /// Puts right what was found, and leaves a live block as it is. Of a record that was overwritten nothing is left.
+    /// Repairs the damage that was found. A live block keeps its bytes. The contents of an overwritten record are lost.
     void mend(const finding& found) noexcept {
         const debug_frame_record record = sound_record();
         if (found.kind == violation_kind::corrupted_pool) write(record);
@@ -156,7 +158,7 @@ public:
         else paint_back(record);
     }
 
-    /// Adds what is known of the frame's block. Of a record that was overwritten nothing is.
+    /// Adds what is known of the frame's block. An overwritten record adds nothing.
     void describe(violation& v) const noexcept {
         if constexpr (!traps) v.print = &print_debug;
         const debug_frame_record record = this->record();
@@ -179,7 +181,7 @@ private:
         ::new (static_cast<void*>(start_)) debug_frame_record(record);
         hide(start_, sizeof record);
     }
-    /// What is kept; if it was overwritten, the record of a block that may lie anywhere between the narrowest guards.
+    /// The record. If it was overwritten, the record of the largest block that fits between guards.
     [[nodiscard]] debug_frame_record sound_record() const noexcept {
         debug_frame_record record = this->record();
         if (is_sound(record)) return record;
@@ -198,7 +200,7 @@ private:
     [[nodiscard]] finding damage_of_record() const noexcept {
         return {.at = start_, .problem = "what is kept of the block was overwritten"};
     }
-    /// `at` bytes behind the frame's start.
+    /// `at` is the offset from the frame's start, in bytes.
     [[nodiscard]] finding damage(violation_kind kind, const debug_frame_record& record, std::size_t at,
                                  unsigned char byte) const noexcept {
         const auto offset = static_cast<std::ptrdiff_t>(at) - static_cast<std::ptrdiff_t>(record.front());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_growing_blocks: the blocks of a pool that grows, at debug level: each in a frame, which is a checked block.
+// debug_growing_blocks: the blocks of a pool that grows, at debug level. Each is in a frame, which is a checked block.
 #pragma once
 
 #include <fixpool/detail/debug_page_report.hpp>
@@ -13,15 +13,15 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The layout of frames for blocks that are laid out as `g`. Throws: as checked_page_stride.
+/// The layout of frames for blocks of the layout `g`. Throws: as checked_page_stride.
 constexpr geometry frame_layout(const geometry& g) {
     return checked_page_stride(debug_frame::bytes_for(g.block_size, g.alignment),
                                debug_frame::aligned_for(g.alignment));
 }
 
-/// As growing_blocks, in whose place it stands, for one level. What it is told and what it tells are the caller's blocks.
-// Invariant: the frame of each block that is not free, and of each free one that was handed out since the last reset, has
-// a record; the latter is filled, unless it was written to.
+/// Replaces growing_blocks at debug level. All functions take and return the caller's blocks, not the frames.
+// Invariant: a frame has a record if its block is in use, or was handed out since the last reset. The frame of a free
+// block that has a record is filled, unless somebody wrote to it.
 template <checking C>
 requires keeps_sites<C>
 class growing_blocks<C> {
@@ -30,7 +30,7 @@ class growing_blocks<C> {
 public:
     using entry = blocks::entry;
 
-    /// Who is told of what is found when a block is verified. A handler may use the pool.
+    /// Who gets the reports when a block is verified. A handler may use the pool.
     struct watch {
         const reporter& to;
         const void* pool;
@@ -46,12 +46,12 @@ public:
         pages().for_each([](const page_state& page) { reveal(page.address(), page.size()); });
     }
 
-    /// Takes a block, which is `unfinished` then; none when all that there may be are in use.
+    /// Takes a block, which is then `unfinished`. Returns an empty entry if the limit is reached.
     /// Throws: what upstream throws.
     [[nodiscard]] entry take(const site& where, const watch& by) {
         return take_by([this] { return frames_.refill(); }, where, by);
     }
-    /// The same, and none if upstream throws.
+    /// The same, but returns an empty entry if upstream throws.
     [[nodiscard]] entry try_take(const site& where, const watch& by) noexcept {
         return take_by([this] { return frames_.try_refill(); }, where, by);
     }
@@ -60,7 +60,7 @@ public:
         else raise_made<pool_exhausted>(name, total(), text_of_holders().c_str());
     }
 
-    /// Takes as many blocks, which are live then; or returns false and takes none.
+    /// Takes taken.size() blocks, which are then live; or returns false and takes none.
     [[nodiscard]] bool try_take_all(std::span<void*> taken, const site& where, const watch& by) noexcept {
         bool is_whole = false;
         while (!is_whole) {  // begins anew when a handler has reset the pool
@@ -86,21 +86,20 @@ public:
         return changed.block == nullptr ? entry() : entry{block, changed.link};
     }
 
-    /// The live block at `block`, which is `unfinished` then, if there is one. `verify` is to follow.
+    /// The block at `block` if it was live; it is then `unfinished`. The caller calls `verify` next.
     [[nodiscard]] entry claim(void* block, const site& where) noexcept {
         const entry claimed = change(block, page_state::live, page_state::unfinished);
         if (claimed.block != nullptr) frame_of(claimed).close(where, ++operations_);
         return claimed;
     }
-    /// Reports and mends what was written around a block that was claimed. False if a handler has reset the pool: then the
-    /// block is free.
+    /// Reports and mends damage around a claimed block. False if a handler has reset the pool: the block is then free.
     [[nodiscard]] bool verify(const entry& claimed, const site& where, const watch& by) noexcept {
         debug_frame frame = frame_of(claimed);
         if (!mend(frame, &debug_frame::damage_around, by)) return false;
         if (frame.record().release == 0) frame.close(where, operations_);  // its record was mended
         return true;
     }
-    /// Takes a block back that is `unfinished`.
+    /// Takes back an `unfinished` block.
     void put(const entry& back) noexcept {
         debug_frame frame = frame_of(back);
         if (frame.record().release == 0) frame.close(site::unknown(), ++operations_);  // its constructor threw
@@ -122,7 +121,7 @@ public:
         return {found, was_handed_out(at) ? frame_at(at).start() : nullptr, stride()};
     }
 
-    /// A page_misuse that knows who holds the blocks. Complexity: O(n log n) in the blocks in use, and O(blocks).
+    /// A page_misuse that names the holders of the blocks. Complexity: O(n log n) in the blocks in use, and O(blocks).
     [[nodiscard]] auto misuse_of_all(violation_kind kind) const noexcept {
         struct misuse_of_held : debug_place<page_misuse> {
             page_holders of;
@@ -147,7 +146,7 @@ public:
         return start == nullptr ? nullptr : static_cast<const std::byte*>(start) + front();
     }
 
-    /// Verifies the bytes that nobody may write to, too. Complexity: O(bytes of the blocks).
+    /// Also verifies the guards and the fill. Complexity: O(bytes of the blocks).
     [[nodiscard]] debug_place<page_finding> find_disorder() const noexcept {
         debug_place<page_finding> found{frames_.find_disorder()};
         if (found.at != nullptr) return found;
@@ -178,9 +177,9 @@ public:
     [[nodiscard]] std::size_t upstream_bytes() const noexcept { return frames_.upstream_bytes(); }
 
 private:
-    /// A block in its page.
+    /// A page, and the number of a block in it.
     struct place {
-        const page_state* page;  // nullptr: none
+        const page_state* page;  // nullptr: no page
         std::size_t number;
     };
 
@@ -189,7 +188,7 @@ private:
     [[nodiscard]] std::size_t stride() const noexcept { return layout_.stride; }
     [[nodiscard]] std::size_t front() const noexcept { return debug_frame::front_of(layout_.alignment); }
 
-    /// Where the frame would begin of a block at `address`, which is any.
+    /// Where the frame of a block at `address` would begin. Works for any address.
     [[nodiscard]] FIXPOOL_WRAPS void* start_of(const void* address) const noexcept {
         return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(address) - front());
     }
@@ -215,7 +214,7 @@ private:
         }
         return {};
     }
-    /// Takes a block that is `unfinished` then. One that was never handed out begins at once.
+    /// Takes a block, which is then `unfinished`. If it was never handed out, it begins without verification.
     [[nodiscard]] entry take_unverified(const site& where) noexcept {
         const bool is_fresh = frames_.blocks_.current(0).has_fresh_head();
         entry taken = frames_.take();
@@ -224,7 +223,7 @@ private:
         if (is_fresh) begin_verified(taken, where);
         return taken;
     }
-    /// The same of one that was. False if a handler has reset the pool: then the block is free.
+    /// Begins a taken block, and verifies it if it was handed out before. False as for `verify`.
     [[nodiscard]] bool begin(const entry& taken, const site& where, const watch& by) noexcept {
         debug_frame frame = frame_of(taken);
         if (frame.is_sound() && frame.record().is_filled == 0) return true;
@@ -249,7 +248,7 @@ private:
         }
         return true;
     }
-    /// Who overwrote a record is most likely the block in front, if that is in use. This is told when that is released, too.
+    /// The block in front, if in use, has most likely overwritten the record. Its own release reports it again.
     void report_overflow_in_front_of(const debug_frame& frame, const watch& by) const noexcept {
         place at = place_of(frame.start());
         if (at.number == 0) return;
@@ -291,7 +290,7 @@ private:
         });
     }
 
-    geometry layout_;  // of the caller's blocks; the stride is that of the frames
+    geometry layout_;  // of the caller's blocks, but with the stride of the frames
     blocks frames_;
     std::uint64_t operations_ = 0;  // allocations and releases so far
     unsigned resets_ = 0;

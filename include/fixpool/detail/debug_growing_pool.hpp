@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_growing_pool: what pools that grow do in another way at debug level: each operation has a site.
+// debug_growing_pool: pools that grow, at debug level. Each operation records its site: a place in the source code.
 #pragma once
 
 #include <fixpool/detail/debug_growing_blocks.hpp>
@@ -56,7 +56,7 @@ private:
     }
 };
 
-/// As at the other levels, and keeps the sites of all operations, as typed_pool does.
+/// As at the other levels. It also records the site of each operation, as typed_pool does.
 template <class T>
 class growing_typed_pool<T, checking::debug> : public growing_typed_pool<T, detail::beneath<checking::debug>> {
     using base = growing_typed_pool<T, detail::beneath<checking::debug>>;
@@ -95,7 +95,7 @@ public:
         return {};
     }
 
-    /// Of frames, in bytes.
+    /// The stride of the frames, in bytes.
     [[nodiscard]] static constexpr std::size_t stride() noexcept {
         return detail::frame_layout(detail::checked_page_stride(sizeof(T), alignof(T))).stride;
     }
@@ -111,7 +111,7 @@ private:
     [[nodiscard]] block_list& list() noexcept { return this->pool_.list_; }
     [[nodiscard]] block_list::watch watch() const noexcept { return {this->pool_.reporter_, &this->pool_}; }
 
-    /// The handle of a T made of `args` in a block that was taken.
+    /// Constructs a T from `args` in a taken block, and returns its handle.
     template <class... Args> [[nodiscard]] handle made_in(const entry& taken, Args&&... args) {
         detail::block_lease<growing_typed_pool> lease(this, taken);
         T* const object = detail::construct<T>(taken.block, std::forward<Args>(args)...);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_list: the free list of debug level, which remembers what was done with each block and where.
+// debug_list: the free list of debug level, which records where each block was allocated and released.
 #pragma once
 
 #include <fixpool/detail/debug_record.hpp>
@@ -15,10 +15,10 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// As free_list, in whose place it stands, for one level. Blocks that were never handed out come first, lowest first; then
-/// those that were released, first in, first out: so a freed block is reused as late as possible. It is filled when it
-/// is freed, and verified when it is handed out.
-// Invariant, in blocks: out() + queued == carved_ <= total(); carved_ < total(): none was reused.
+/// Replaces free_list at debug level. It first hands out blocks that were never handed out, lowest first. Then it hands
+/// out released ones, first in, first out: so a freed block is reused as late as possible. A block is filled when it is
+/// freed, and verified when it is handed out again.
+// Invariant, in blocks: out() + queued == carved_ <= total(). While carved_ < total(), no block was reused.
 class debug_list {
 public:
     using entry = std::uint32_t;
@@ -26,19 +26,19 @@ public:
     static constexpr std::size_t gap = guarded_blocks::gap;
     static constexpr std::size_t metadata_size = sizeof(debug_record) + sizeof(holder);  // per block
 
-    /// The records come first: a long overflow of the last block does not reach what its report is made of.
+    /// The records lie in front of the blocks, so that a long overflow of the last block cannot spoil its own report.
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
         const std::size_t alignment = g.alignment < 8 ? 8 : g.alignment, records = g.block_count * metadata_size;
         const std::size_t blocks_bytes = guarded_blocks::front_of(g) + g.blocks_bytes();
         return {blocks_bytes, alignment, 0, records, alignof(debug_record), round_up(records, alignment)};
     }
 
-    /// The place of a call that returns to `address`.
+    /// The site of a call that returns to `address`.
     [[nodiscard]] static site called_before(const void* address) noexcept {
-        return {nullptr, 0, nullptr, static_cast<const char*>(address) - 1};  // within the call
+        return {nullptr, 0, nullptr, static_cast<const char*>(address) - 1};  // an address inside the call
     }
 
-    /// Requires: `on` is as `plan` says.
+    /// Requires: `on` is laid out as `plan` says.
     debug_list(arena_places on, const geometry& g) noexcept : blocks_(on.blocks, g), metadata_(on.metadata) {
         pool_begins(base());
     }
@@ -54,7 +54,7 @@ public:
     }
     ~debug_list() { end(); }
 
-    /// Takes a block, which is in use and not yet live; false when there is none. `inspect` and `begin` are to follow.
+    /// Takes a block, which is then in use but not live. False if there is none. `inspect` and `begin` must follow.
     template <bool = true> [[nodiscard]] bool take(entry& taken) noexcept {
         if (carved_ == total() && first_ == none) return refuse();
         if (carved_ != total()) {
@@ -75,7 +75,7 @@ public:
         return false;
     }
 
-    /// Takes a block back that is in use and not live: it is the last one to be taken.
+    /// Takes back a block that is in use and not live. It will be the last one to be taken.
     void put(entry back) noexcept {
         debug_record& record = at(back);
         if (record.release == 0) record.end(site::unknown(), ++operations_, this_thread());  // its constructor threw
@@ -98,7 +98,7 @@ public:
         at(index).state = to;
         return static_cast<entry>(index);
     }
-    /// The block at `address`, live no longer, if it was. `inspect` is to follow.
+    /// The block at `address` if it was live; else `none`. It is then no longer live, and `inspect` must follow.
     template <std::size_t Stride = 0>
     [[nodiscard]] entry claim(void* address, const site& where = site::unknown(),
                               block_state from = block_state::live) noexcept {
@@ -107,29 +107,29 @@ public:
         return claimed;
     }
 
-    /// The first damage in a block that was taken, or around one that was claimed.
+    /// The first damage in a taken block, or around a claimed one.
     [[nodiscard]] finding inspect(entry block) noexcept {
         if (at(block).is_filled != 0) return blocks_.damage_in(block);
         const finding found = damage_in_front_of(block);
         return found ? found : damage_in_front_of(block + 1);
     }
 
-    /// The block that was taken is handed out now.
+    /// Hands out a taken block.
     void begin(entry block, const site& where) noexcept {
         block_begins(base(), address(block), layout().block_size);
         at(block).begin(where, ++operations_, this_thread());
     }
 
-    /// Requires: who calls it inspects anew, until nothing is found.
+    /// Repairs the damage that was found. The caller inspects again, until nothing is found.
     void mend(const finding& found) noexcept { blocks_.mend(found); }
 
-    /// Adds what is known of the block that a violation is about.
+    /// Adds what is known of the violation's block.
     void describe(violation& v) const noexcept {
         if constexpr (!traps) v.print = &print_debug;
         if (v.index < carved_) at(v.index).describe(v);
     }
 
-    /// Who holds the blocks that are in use, most first. Valid until the next call. O(n log n) in the carved blocks.
+    /// The holders of the blocks in use, largest group first. Valid until the next call. O(n log n), n carved blocks.
     [[nodiscard]] std::span<const holder> holders() const noexcept {
         auto* const each = reinterpret_cast<holder*>(record_at(total()));
         std::size_t count = 0;
@@ -170,15 +170,15 @@ public:
             if (is_live(index)) fn(blocks_.address(index));
     }
 
-    /// fn(index, whether it is free, where it was allocated) of each carved block.
+    /// Calls fn(index, whether it is free, where it was allocated) for each carved block.
     template <class Fn> void for_each_carved(const Fn& fn) const {
         for (std::size_t index = 0; index < carved_; ++index) fn(index, at(index).is_free != 0, holder_of(index));
     }
 
-    /// Nothing: what is handed out next is what was released first.
+    /// Does nothing: blocks are handed out in the order of their release.
     void sort() noexcept {}
 
-    /// Another value after a reset, and of another list.
+    /// A value that changes with each reset, and differs between lists.
     [[nodiscard]] std::pair<const std::byte*, unsigned> life() const noexcept { return {base(), resets_}; }
 
     void reset() noexcept {
@@ -197,10 +197,10 @@ public:
     [[nodiscard]] std::size_t total() const noexcept { return layout().block_count; }
     [[nodiscard]] std::size_t out() const noexcept { return out_; }
     [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
-    [[nodiscard]] std::size_t handed_out() const noexcept { return peak_; }  // the most at a time
+    [[nodiscard]] std::size_t handed_out() const noexcept { return peak_; }  // the peak
 
-    /// The first thing that is wrong. Where `least` is 0, objects may be under construction or destruction. What was taken
-    /// and not yet handed out, or is being released, has no owner. Complexity: O(carved blocks * stride).
+    /// The first thing that is wrong. If `least` is 0, objects may be under construction or destruction. Their blocks
+    /// have no owner, like those between `take` and `begin`, or `claim` and `put`. O(carved blocks * stride).
     [[nodiscard]] finding find_disorder(std::size_t least) const noexcept {
         if (total() == 0) return {};
         if (carved_ > total() || out_ > peak_ || peak_ > carved_)
@@ -222,7 +222,7 @@ private:
     [[nodiscard]] std::byte* record_at(std::size_t index) const noexcept {
         return metadata_ + index * sizeof(debug_record);
     }
-    /// Where the block was allocated; unknown while it is handed out: its record is of its last holder.
+    /// Where the block was allocated. Unknown while it is being handed out: its record is that of the last holder.
     [[nodiscard]] site holder_of(std::size_t index) const noexcept {
         return at(index).is_filled != 0 ? site::unknown() : at(index).allocated_at;
     }
@@ -231,7 +231,7 @@ private:
         return *std::launder(reinterpret_cast<debug_record*>(record_at(index)));
     }
 
-    // For sanitizers, to look at a guard opens what lies in the same eight bytes: of a free block that is closed again.
+    // Reading a guard opens the eight bytes around it for sanitizers. If a free block shares them, it is closed again.
     void hide_if_free(entry block) const noexcept {
         if (block < carved_ && at(block).is_free != 0) poison(address(block), layout().block_size);
     }
@@ -272,12 +272,12 @@ private:
     }
 
     guarded_blocks blocks_;
-    std::byte* metadata_ = nullptr;  // records, then room for as many groups of holders
+    std::byte* metadata_ = nullptr;  // records, then room for one holder per block
     entry carved_ = 0;               // blocks that have a record
-    entry first_ = none;             // of the queue of free blocks: the next one out when all are carved
-    entry last_ = none;              // of the queue, unless it is empty
-    std::size_t out_ = 0;            // blocks
-    std::size_t peak_ = 0;           // blocks, the most out at a time since the last reset
+    entry first_ = none;             // first in the queue of free blocks: the next one out when all are carved
+    entry last_ = none;              // the last in the queue, unless it is empty
+    std::size_t out_ = 0;            // blocks in use
+    std::size_t peak_ = 0;           // peak of out_ since the last reset
     std::size_t refused_ = 0;        // allocations that found too few free blocks
     std::uint64_t operations_ = 0;   // allocations and releases so far
     unsigned resets_ = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_memory_pool: what raw pools do in another way at debug level: each operation takes a site.
+// debug_memory_pool: raw pools at debug level. Each operation takes a site: a place in the source code.
 #pragma once
 
 #include <fixpool/detail/debug_list.hpp>
@@ -11,9 +11,8 @@
 namespace fixpool::inline FIXPOOL_ABI {
 
 namespace detail {
-/// The level of the class that a raw pool of debug level is derived from, which has all but what takes a site. A level
-/// of its own, since `&memory_pool::allocate` is to name one function: two, one of them constrained, are too many
-/// for g++ 12.
+/// The level of the base class of a debug raw pool. The base has everything that takes no site. It has its own level,
+/// so that `&memory_pool::allocate` names one function. g++ 12 does not accept two, one of them constrained.
 template <checking C> inline constexpr checking beneath = checking{3};
 }  // namespace detail
 
@@ -71,7 +70,7 @@ public:
 private:
     template <class T, checking D> friend class typed_pool;
 
-    /// Takes a block, which was verified.
+    /// Takes a block and verifies it.
     [[nodiscard]] bool take(entry& taken, const site& where) noexcept {
         do
             if (!list_.take(taken)) return false;
@@ -84,8 +83,8 @@ private:
         return true;
     }
 
-    /// Reports and mends what was written into a block that was taken, or around one that was claimed. False if a
-    /// handler has reset or moved the pool: then the block is not the caller's any more.
+    /// Reports and mends damage in a taken block, or around a claimed one. False if a handler has reset or moved the
+    /// pool: the block is then no longer the caller's.
     [[nodiscard]] bool mend(entry block) noexcept {
         const auto life = list_.life();
         for (auto found = list_.inspect(block); found; found = list_.inspect(block)) {

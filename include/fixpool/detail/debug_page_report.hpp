@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_page_report: what debug level knows more of a block in a page, and who holds the blocks of a pool that grows.
+// debug_page_report: what debug level adds to a report on a block in a page, and who holds a growing pool's blocks.
 #pragma once
 
 #include <fixpool/detail/address_table.hpp>
@@ -14,11 +14,11 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// A page_misuse or a page_finding, and the frame that it is about.
+/// A page_misuse or a page_finding, with the frame that it is about.
 template <class Place> struct debug_place : Place {
-    std::byte* frame = nullptr;  // nullptr: none that was handed out
+    std::byte* frame = nullptr;  // nullptr: no frame that was handed out
     std::size_t bytes = 0;       // of the frame
-    finding of = {};             // in it; nothing: see Place
+    finding of = {};             // the damage in the frame, if any
     std::span<const holder> holders = {};
 
     void describe(violation& v) const noexcept {
@@ -30,7 +30,7 @@ template <class Place> struct debug_place : Place {
     }
 };
 
-/// Who holds the blocks of a pool, in memory from its upstream resource. Without that, nobody is known.
+/// The holders of a pool's blocks, in memory from its upstream resource. If upstream has no memory, no holder is known.
 class page_holders {
 public:
     page_holders(std::pmr::memory_resource& upstream, std::size_t blocks) noexcept
@@ -47,11 +47,12 @@ public:
         if (memory_ != nullptr) upstream_.deallocate(memory_, bytes_, alignof(holder));
     }
 
-    /// Requires: not called for more blocks than there is room for.
+    /// Adds the holder of one block.
+    /// Requires: at most as many calls as the constructor got blocks.
     void add(const site& where) noexcept {
         if (memory_ != nullptr) ::new (static_cast<void*>(memory_ + count_++)) holder{where, 1};
     }
-    /// Groups them by place, most first. To be called once.
+    /// Groups the holders by place, the largest group first. Call it once.
     [[nodiscard]] std::span<const holder> grouped() noexcept { return detail::grouped({memory_, count_}); }
 
 private:

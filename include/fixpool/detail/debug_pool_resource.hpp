@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_pool_resource: a resource at debug level: each block lies in a frame, with guards around it.
+// debug_pool_resource: a resource at debug level. Each block lies in a frame, between guards.
 #pragma once
 
 #include <fixpool/detail/debug_frame.hpp>
@@ -13,15 +13,15 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// As at the other levels, but each block lies in a frame, which is what the level beneath hands out. Sizes are exact: a
-/// block that is released with another size than it was allocated with is a size_mismatch, also in the same size class.
-/// Another alignment is one where the block would lie elsewhere in its frame, or any other one of a large block.
+/// As at the other levels, but each block lies in a frame, which is a block of the level beneath. Sizes are exact.
+/// Releasing a block with another size than at its allocation is a size_mismatch, even in the same size class. Another
+/// alignment is one, too, if the block would lie elsewhere in its frame, or if the block is large.
 ///
-/// A violation has the code addresses of the calls of `allocate` and `deallocate`, of the resource or of its allocators. A
-/// request goes to the upstream resource, too, if its frame is larger than the largest size class. Such blocks have guards,
-/// and are not filled: they go back at once.
-// Invariant: the link of a frame is `live` while its block is in use, `unfinished` while it is verified. A frame of a page
-// has a record unless its link says that it is fresh.
+/// A violation has the code addresses of the calls of `allocate` and `deallocate`, on the resource or its allocators.
+/// If a frame would be larger than the largest size class, the request also goes to the upstream resource. Such a block
+/// has guards, but is not filled: its memory goes back at once.
+// Invariant: a frame's link is `live` while its block is in use, and `unfinished` while it is verified. A frame in a
+// page has a record unless its link is fresh.
 template <> class basic_pool_resource<checking::debug> : public basic_pool_resource<detail::beneath<checking::debug>> {
     using base = basic_pool_resource<detail::beneath<checking::debug>>;
     using frame = detail::debug_frame;
@@ -73,7 +73,7 @@ public:
         return !found;
     }
 
-    /// As at the other levels, but at most what fits into the largest frame.
+    /// As at the other levels, but limits the largest block to what fits into the largest frame.
     [[nodiscard]] std::pmr::pool_options options() const noexcept {
         std::pmr::pool_options sizes = base::options();
         sizes.largest_required_pool_block =
@@ -81,7 +81,7 @@ public:
         return sizes;
     }
 
-    /// `block_size` is the largest size that the class serves, `stride` that of its frames.
+    /// `block_size` is the largest size that the class serves. `stride` is that of its frames.
     template <class Fn> void for_each_pool(Fn&& fn) const {
         base::for_each_pool([&fn](pool_stats stats) {
             stats.block_size -= least_around;
@@ -107,15 +107,15 @@ private:
         deallocate_at(detail::debug_list::called_before(FIXPOOL_CALLER()), block, Size, Alignment);
     }
 
-    /// The class of the frame for a block; class_count: it is a large one, as at the other levels, or since no class has so
-    /// large a frame.
+    /// The size class of the frame for a block. class_count means a large block: it is large at the other levels, too,
+    /// or its frame is larger than any class.
     [[nodiscard]] std::size_t frame_class(std::size_t bytes, std::size_t alignment) const noexcept {
         if (!is_small(bytes, alignment) && any_class(bytes, alignment) == detail::class_count)
             return detail::class_count;
         const std::size_t all = detail::round_up(frame::bytes_for(bytes, alignment), frame::aligned_for(alignment));
         return all > detail::largest_class ? detail::class_count : detail::class_of(all);
     }
-    /// Where the frame of a block of that alignment starts. The address may be anybody's.
+    /// Where the frame of a block of this alignment starts. Works for any address.
     [[nodiscard]] FIXPOOL_WRAPS static std::byte* start_of(const void* block, std::size_t alignment) noexcept {
         return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(block) - frame::front_of(alignment));
     }
@@ -127,7 +127,7 @@ private:
         const std::size_t size_class = frame_class(bytes, alignment);
         if (size_class == detail::class_count) return allocate_large(where, bytes, alignment);
         const detail::block_shape& frames = detail::class_shapes[size_class];
-        for (;;) {  // begins anew when a handler has released all
+        for (;;) {  // starts again if a handler has released everything
             state* page = &blocks_.current(size_class);
             const auto grows = [this, size_class] { return growth_of(size_class); };
             if (!page->has_head()) page = &blocks_.refill(size_class, frames, grows);
@@ -173,7 +173,7 @@ private:
         frame released(start_of(block, alignment), all);
         const bool is_there = large_.find(released.start()) != nullptr && released.is_sound();
         if (is_there && released.record().alignment != alignment) return report_misuse(block, bytes, alignment);
-        // Out of the table first: then no handler can release it once more, or with all others.
+        // Removes it from the table first: then no handler can release it again, alone or with all others.
         if (!large_.take_out(released.start(), all, frame::aligned_for(alignment)))
             return report_misuse(block, bytes, alignment);
         released.close(where, ++operations_);
@@ -182,12 +182,12 @@ private:
         upstream_resource()->deallocate(released.start(), all, frame::aligned_for(alignment));
     }
 
-    /// Whether the block that a frame holds is of that size and alignment; or nobody knows, for its record was overwritten.
+    /// Whether the frame's block has this size and alignment. If its record was overwritten, nobody knows: true.
     [[nodiscard]] static bool is_of(const frame& live, std::size_t bytes, std::size_t alignment) noexcept {
         const detail::debug_frame_record record = live.record();
         return !live.is_sound() || (record.size == bytes && record.front() == frame::front_of(alignment));
     }
-    /// Reports and mends all that `damage` finds. False: a handler has released all, and the frame with them.
+    /// Reports and mends all that `damage` finds. False if a handler has released everything, this frame included.
     [[nodiscard]] bool mend(frame damaged, detail::finding (frame::*damage)() const noexcept) noexcept {
         const std::uint64_t releases = releases_;
         for (auto found = (damaged.*damage)(); found; found = (damaged.*damage)()) {
@@ -199,7 +199,7 @@ private:
         return true;
     }
 
-    /// Who overwrote a record is most likely the block in front. This is told when that one is released, too.
+    /// The block in front has most likely overwritten the record. It is reported here, and once more at its release.
     FIXPOOL_COLD void report_overflow_in_front_of(const frame& in) const noexcept {
         const detail::paged_frame before = detail::frame_around(blocks_.pages(), in.start() - 1);
         const detail::finding found = before.damage();
@@ -213,7 +213,7 @@ private:
         in.describe(v);
         reporter_.report(v);
     }
-    /// `in_frame` is an address in the block's frame.
+    /// `in_frame` is any address in the block's frame.
     [[nodiscard]] violation violation_at(violation_kind kind, const void* address,
                                          const void* in_frame) const noexcept {
         const detail::page_misuse in = blocks_.misuse_of(in_frame, detail::class_shapes.data());
@@ -253,7 +253,7 @@ private:
         reporter_.report(v);
     }
 
-    /// All memory is upstream's again.
+    /// Makes all bytes accessible before they go back to upstream.
     void reveal_all() noexcept {
         detail::pool_ends(this);
         blocks_.pages().for_each([](const state& page) { detail::reveal(page.address(), page.size()); });
@@ -263,7 +263,7 @@ private:
     }
 
     std::uint64_t operations_ = 0;  // allocations and releases so far
-    std::uint64_t releases_ = 0;    // of all memory
+    std::uint64_t releases_ = 0;    // calls of release()
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI

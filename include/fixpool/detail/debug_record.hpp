@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_record: what debug level remembers of a block; and who holds the blocks, by place.
+// debug_record: what debug level records of a block, and who holds the blocks, grouped by place.
 #pragma once
 
 #include <fixpool/checking.hpp>
@@ -14,17 +14,17 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What debug level keeps of a carved block.
+/// What debug level records of a carved block.
 struct debug_record {
     site allocated_at = site::unknown();
     site released_at = site::unknown();
     std::uint64_t allocation = 0;                // number of the operation
-    std::uint64_t release = 0;                   // the same; 0: not released since its allocation
+    std::uint64_t release = 0;                   // the same; 0: not released since then
     unsigned allocated_by = 0, released_by = 0;  // numbers of threads
-    std::uint32_t next = 0;                      // of the queue, where the block is free
+    std::uint32_t next = 0;                      // the next block in the queue, if this one is free
     block_state state = block_state::out_of_use;
-    unsigned char is_free = 0;    // 1: it is; no bool, which no other bytes may be read as
-    unsigned char is_filled = 0;  // 1: since its release
+    unsigned char is_free = 0;    // 1: free. Not a bool, which must not be read if it was overwritten
+    unsigned char is_filled = 0;  // 1: filled since its release
 
     void begin(const site& where, std::uint64_t operation, unsigned thread) noexcept {
         is_filled = 0;
@@ -50,7 +50,8 @@ struct debug_record {
     }
 };
 
-/// Below 0, 0, above 0: whether one place comes before another. Two translation units may have one file's name twice.
+/// Compares two places: below 0, 0 or above 0. Compares the names of files, not their addresses: two translation units
+/// may have the same name at two addresses.
 [[nodiscard]] inline int order_of_places(const site& a, const site& b) noexcept {
     if (a.file != b.file) {
         if (a.file == nullptr || b.file == nullptr) return a.file == nullptr ? 1 : -1;
@@ -61,7 +62,8 @@ struct debug_record {
     return std::less<>()(a.address, b.address) ? -1 : 1;
 }
 
-/// Makes one group of those that hold blocks of the same place, and puts the largest first. Complexity: O(n log n).
+/// Merges the holders of the same place into groups, and puts the largest group first.
+/// Complexity: O(n log n).
 [[nodiscard]] inline std::span<const holder> grouped(std::span<holder> holders) noexcept {
     const auto is_before = [](const holder& a, const holder& b) { return order_of_places(a.where, b.where) < 0; };
     std::sort(holders.begin(), holders.end(), is_before);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_shared_memory_pool: what shared raw pools do in another way at debug level: each operation takes a site.
+// debug_shared_memory_pool: shared raw pools at debug level. Each operation takes a site: a place in the source code.
 #pragma once
 
 #include <fixpool/detail/debug_memory_pool.hpp>
@@ -8,8 +8,8 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 template <checking C> class basic_shared_memory_pool;
 
-// Constrained, not a specialisation for one level: so it is complete only where somebody uses it, and needs no header of
-// threads here.
+// A constrained partial specialisation, not a full one. It is complete only where somebody uses it, so this header
+// needs no header of threads.
 template <checking C>
 requires(C == checking::debug) class basic_shared_memory_pool<C> : public basic_shared_memory_pool<detail::beneath<C>> {
     using base = basic_shared_memory_pool<detail::beneath<C>>;

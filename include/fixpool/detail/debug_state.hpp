@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug_state: the blocks of a shared pool at debug level: behind one mutex, each release validated.
+// debug_state: the blocks of a shared pool at debug level. One mutex guards them, and each release is validated.
 #pragma once
 
 #include <fixpool/detail/debug_memory_pool.hpp>
@@ -12,7 +12,8 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 struct magazine_plan;
 template <class Lock> class held;
 
-/// As shared_state, for one level: no magazines. Needs no header of threads: that is for who includes a shared pool.
+/// Replaces shared_state at debug level, without magazines. It includes no header of threads: a program that uses a
+/// shared pool does that.
 template <checking C, class Sync>
 requires keeps_sites<C>
 class shared_state<C, Sync> {
@@ -34,7 +35,7 @@ public:
     shared_state(pool_layout layout, arena memory, const pool_options& options, const magazine_plan&)
         : depot_(layout, std::move(memory), options), pool_(depot_.constant().pool) {}
 
-    /// A block that is out now, and not yet live; `none` when all are.
+    /// Takes a block, which is then out but not live; `none` if all are out.
     template <bool = true> [[nodiscard]] entry take(const site& where = site::unknown()) noexcept {
         entry taken = none;
         {
@@ -69,7 +70,7 @@ public:
         return depot_.read().pool.list_.is_live(pool_.index_of(address));
     }
 
-    /// The block at `address`, whose state was `from`, and which is to be put back; else `none`.
+    /// Takes the block at `address` if its state is `from`; else returns `none`. The caller puts the block back.
     [[nodiscard]] entry claim(void* address, block_state from, const site& where = site::unknown()) noexcept {
         entry claimed = none;
         {
@@ -80,13 +81,13 @@ public:
         return claimed;
     }
 
-    /// Whether the state of the block at `address` was `from`. It is `to` now.
+    /// Changes the state of the block at `address` from `from` to `to`. False if the state was another.
     [[nodiscard]] bool change(void* address, block_state from, block_state to) noexcept {
         const lock_of_mutex lock(mutex_);
         return list().change(address, from, to) != none;
     }
 
-    /// Why `claim` or `change` refused `address`. An object that is not finished has an owner.
+    /// Why `claim` or `change` refused `address`. An object under construction or destruction counts as owned.
     template <bool Handles>
     [[nodiscard]] FIXPOOL_COLD violation misuse_of(const void* address, block_state = {}) noexcept {
         const lock_of_mutex lock(mutex_);
@@ -113,7 +114,7 @@ public:
         return wrong.address == nullptr;
     }
 
-    // Constant: no lock.
+    // Constant: read without the lock.
     [[nodiscard]] const pool_of_blocks& pool() const noexcept { return pool_; }
     [[nodiscard]] const debug_list& numbers() const noexcept { return pool_.list_; }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
@@ -132,7 +133,7 @@ private:
         return depot_.read().pool.list_.text_of_holders();
     }
 
-    /// Reports what is wrong in or around a block, without the lock, and mends it.
+    /// Reports and mends damage in or around a block. The lock is not held during a report.
     void inspect(entry block) noexcept {
         for (finding found = first_damage(block); found; found = first_damage(block)) {
             report(violation_of(found));
@@ -151,7 +152,7 @@ private:
 
     mutable typename Sync::mutex mutex_;
     typename Sync::template guarded<depot> depot_ FIXPOOL_LOCKS(guarded_by(mutex_));
-    const pool_of_blocks& pool_;  // the depot's, for what is constant in it
+    const pool_of_blocks& pool_;  // the depot's pool, for its constant parts
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// depot: what a shared pool keeps behind its mutex: the blocks that are in no magazine.
+// depot: what a shared pool keeps behind its mutex: the blocks that are in no thread's magazine.
 #pragma once
 
 #include <fixpool/detail/list_batches.hpp>
@@ -10,7 +10,7 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The pool that has all blocks, and counters. For its list, blocks in magazines are out.
+/// The pool that owns all blocks, and counters. Its list counts the blocks in magazines as out.
 template <checking C> struct depot {
     using free_list = typename list_for<C>::type;
 
@@ -20,12 +20,12 @@ template <checking C> struct depot {
     [[nodiscard]] std::size_t spare() noexcept { return list().total() - list().out(); }  // blocks
 
     basic_memory_pool<C> pool;
-    std::size_t kept = 0;       // blocks in closed slots: never handed out
+    std::size_t kept = 0;       // blocks in closed slots, which were never handed out
     std::size_t open = 0;       // slots that are open
-    std::size_t ever_out = 0;   // blocks that were ever handed out, or lie in a magazine and never were
-    bool was_half_out = false;  // half of the carved blocks were out since the pool drained
-    bool is_draining = false;   // no slot opens: the last block makes the list carve in order again
-    std::size_t takes = 0;      // since then: after as many as a magazine has, the pool does not drain
+    std::size_t ever_out = 0;   // blocks that were ever handed out, and fresh ones in magazines
+    bool was_half_out = false;  // whether half of the carved blocks were out since the pool last drained
+    bool is_draining = false;   // no slot opens; when the last block is back, the list carves in order again
+    std::size_t takes = 0;      // allocations since draining began; more than magazine_plan::size end it
     bool is_abandoned = false;  // the last copy of the pool is gone
 };
 

@@ -8,13 +8,13 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The first thing that is wrong: in what a pool keeps of its blocks, or, at debug level, in bytes that nobody may write.
+/// The first thing that is wrong: in a pool's metadata or, at debug level, in bytes that nobody may write.
 struct finding {
     violation_kind kind = violation_kind::corrupted_pool;
-    const void* at = nullptr;             // the block, or what is kept of it; nullptr: nothing is wrong
+    const void* at = nullptr;             // the block, or its metadata; nullptr: nothing is wrong
     std::size_t block = violation::npos;  // its index
-    const char* problem = "";             // in a corrupted pool
-    std::ptrdiff_t offset = 0;            // of the byte, from the block's start
+    const char* problem = "";             // the text about a corrupted pool
+    std::ptrdiff_t offset = 0;            // of the damaged byte, from the block's start
     unsigned char byte = 0;
     explicit operator bool() const noexcept { return at != nullptr; }
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// frame_pages: the frames of a resource of debug level, found by what is kept of their pages.
+// frame_pages: finds the frames of a debug resource through its table of pages.
 #pragma once
 
 #include <fixpool/detail/address_table.hpp>
@@ -13,15 +13,15 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// A block of a page, in which a frame is or was. Nothing of it is read before something was handed out there.
+/// A block of a page, which holds or held a frame. Its memory is not read unless it was handed out.
 struct paged_frame {
     std::byte* start = nullptr;              // nullptr: none
-    std::size_t bytes = 0;                   // all of it
-    std::uint16_t link = page_state::fresh;  // what is kept of it, as page_state says
+    std::size_t bytes = 0;                   // size of the block
+    std::uint16_t link = page_state::fresh;  // the block's link, see page_state
 
     [[nodiscard]] debug_frame frame() const noexcept { return {start, bytes}; }
     [[nodiscard]] bool was_handed_out() const noexcept { return link < page_state::fresh || link >= page_state::live; }
-    /// What is wrong in it. One that is being handed out still has its fill.
+    /// The damage in the frame. One that is being handed out still has its fill.
     [[nodiscard]] finding damage() const noexcept {
         if (!was_handed_out()) return {};
         const bool has_guards = link >= page_state::live && frame().record().is_filled == 0;
@@ -35,7 +35,7 @@ struct paged_frame {
     return {page.address() + number * stride, stride, link};
 }
 
-/// The frame in which an address lies, which is not read. Complexity: O(pages).
+/// The frame that contains `address`. The address is not read. Complexity: O(pages).
 [[nodiscard]] inline paged_frame frame_around(const address_table<page_state>& pages, const void* address) noexcept {
     paged_frame found;
     pages.for_each([&found, address](const page_state& page) {
@@ -45,11 +45,11 @@ struct paged_frame {
     return found;
 }
 
-/// The link of the frame that starts at `start`, which is not read; nullptr: none of that class does. O(1), expected.
+/// The link of the frame of this class that starts at `start`, or nullptr. The address is not read. O(1) expected.
 [[nodiscard]] inline std::uint16_t* link_at(const address_table<page_state>& pages, std::size_t size_class,
                                             const page_growth& grows, const void* start) noexcept {
     const auto at = reinterpret_cast<std::uintptr_t>(start);
-    for (const std::size_t bytes : {grows.first_bytes, grows.bytes}) {  // small pages may lie where a large one could
+    for (const std::size_t bytes : {grows.first_bytes, grows.bytes}) {  // a small page may lie where a large one could
         const std::uintptr_t offset = at & (bytes - 1);
         const page_state* const page = pages.find(page_state::tag_of(at - offset, size_class));
         if (page == nullptr) continue;
@@ -59,7 +59,7 @@ struct paged_frame {
     return nullptr;
 }
 
-/// The first frame of a page in which something is wrong, of which `found` says what; none if there is none.
+/// The first damaged frame of any page, and in `found` its damage. An empty frame if nothing is damaged.
 [[nodiscard]] inline paged_frame first_damaged(const address_table<page_state>& pages, finding& found) noexcept {
     paged_frame damaged;
     pages.for_each([&](const page_state& page) {

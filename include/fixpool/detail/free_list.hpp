@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// free_list: which blocks of the arena are free, and which block an address is.
+// free_list: which blocks of the arena are free, and which block starts at an address.
 #pragma once
 
 #include <fixpool/checking.hpp>
@@ -17,27 +17,27 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 
 template <checking C> class list_batches;
 
-/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. Callers that
-/// know the stride at compile time pass it as `Stride`: an index then needs no loads.
+/// Hands out the blocks of one arena and takes them back, last in, first out. Operations are O(1) unless stated.
+/// Callers pass the stride as `Stride` if they know it at compile time: an index then needs no loads.
 ///
-/// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
-/// block. Where they share a buffer with the blocks, 16 bytes of guard lie between, for a small overflow of the last one.
-/// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
+/// The metadata lie outside the blocks: a write after free cannot change them, and no link has to be read in a cold
+/// block. They are a stack of free blocks above an entry `none` and, if checked, one block_state per block. If blocks
+/// and metadata share a buffer, 16 bytes of guard lie between, for a small overflow of the last block.
 ///
-/// Blocks are carved, lowest first, when the stack is empty. The stack does not keep the order of addresses. When many
-/// blocks were carved and all are free, the list empties the stack and carves anew.
+/// Blocks are carved (put into use), lowest first, when the stack is empty. The stack is in no order. When many blocks
+/// were carved and all are free, the list empties the stack and carves anew.
 // Invariant, in blocks: out() + free == carved() <= handed_out() <= total(), where free == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
-    using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;  // a block: by its index or its address
+    using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;  // a block: its index or its address
     static constexpr entry none =
         std::conditional_t<is_checked, std::integral_constant<std::uint32_t, ~std::uint32_t{0}>,
                            std::integral_constant<std::byte*, nullptr>>::value;
     static constexpr std::size_t guard_size = 16;                                                         // bytes
     static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// The list carves anew from so many bytes on, a block counting as at most a page. Below, warmth is worth more.
+    /// The list carves anew only from so many bytes on; a block counts as at most a page. Fewer stay warm in caches.
     static constexpr std::size_t ordered_bytes = std::size_t{256} << 10, page = std::size_t{4} << 10;
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
@@ -45,7 +45,7 @@ public:
                 sizeof(entry) + g.block_count * metadata_size, alignof(entry)};
     }
 
-    /// Requires: `on` is as `plan` says.
+    /// Requires: `on` is laid out as `plan` says.
     free_list(arena_places on, const geometry& g) noexcept
         : layout_(g),
           base_(on.blocks),
@@ -60,7 +60,7 @@ public:
     }
 
     free_list() noexcept = default;
-    /// Takes the blocks over. `other` is then as a list by default: one of no blocks.
+    /// Takes over the blocks of `other`, which is then a list of no blocks.
     free_list(free_list&& other) noexcept { *this = std::move(other); }
     free_list& operator=(free_list&& other) noexcept {
         detail::unfence(base_, fenced_);
@@ -70,13 +70,13 @@ public:
     }
     ~free_list() { detail::unfence(base_, fenced_); }
 
-    /// Takes a free block, which is in use and not yet live; false when there is none. `Marks`: what was carved, too.
+    /// Takes a free block, in use but not yet live; false if there is none. `Marks`: also sets a carved block's state.
     template <bool Marks = true> [[nodiscard]] bool take(entry& taken) noexcept {
         entry* const top = top_;
         taken = *top;
         if (taken != none) {
             top_ = top - 1;
-        } else {  // carve. Not in a function of its own: a call stores registers, and cold blocks wait for stores
+        } else {  // carve. Inline: a call would store registers, and cold blocks wait for stores
             if (fresh_ == end_) return refuse();
             if constexpr (is_checked) taken = static_cast<entry>(carved());
             else taken = fresh_;
@@ -93,7 +93,7 @@ public:
         return false;
     }
 
-    /// Takes a block back that is in use and not live: it is the next one to be taken.
+    /// Takes back a block that is in use and not live. It is the next one to be taken.
     void put(entry back) noexcept {
         if (poisons()) detail::poison(address(back), layout_.stride);
         entry* const top = top_ + 1;
@@ -102,12 +102,12 @@ public:
         if (top == full_) has_filled();
     }
 
-    /// Says whether the block is live: from then on `claim` accepts it, or does not.
+    /// Sets the state of a block. `claim` accepts a block only while it is live.
     void mark(entry block, block_state state) noexcept {
         if constexpr (is_checked) states_[block] = state;
     }
 
-    /// The block at `address`, if its state was `from`, which is `to` now; else `none`. Unchecked: always the block.
+    /// The block at `address` if its state was `from`; it is then `to`. Else `none`. Unchecked: always the block.
     template <std::size_t Stride = 0>
     [[nodiscard]] entry change(void* address, block_state from, block_state to) noexcept {
         if constexpr (is_checked) {
@@ -119,7 +119,7 @@ public:
             return static_cast<entry>(address);
         }
     }
-    /// The block at `address`, live no longer, if it was.
+    /// The block at `address` if it was live; it is then no longer live. Else `none`.
     template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address) noexcept {
         return change<Stride>(address, block_state::live, block_state::out_of_use);
     }
@@ -128,7 +128,7 @@ public:
         return is_checked && index < carved() && states_[index] != block_state::out_of_use;
     }
 
-    /// Whether the block is in the stack, or not carved. O(free blocks).
+    /// Whether the block is in the stack or not carved. Complexity: O(free blocks).
     [[nodiscard]] bool is_free(std::size_t index) const noexcept {
         if (index >= carved()) return true;
         for (const entry* free = top_; free != bottom_; --free)
@@ -158,18 +158,18 @@ public:
         return index < total() ? index : violation::npos;
     }
 
-    /// The index of the block that `address` points into; npos for an address outside the blocks. Takes a division.
+    /// The index of the block that `address` points into; npos for an address outside the blocks. Needs a division.
     [[nodiscard]] std::size_t enclosing_index(const void* address) const noexcept {
         return contains(address) ? offset_of(address) / layout_.stride : violation::npos;
     }
 
-    /// fn(address) for every live block, in order of addresses. fn may take, put and mark. O(carved blocks).
+    /// Calls fn(address) for each live block, in the order of addresses. fn may take, put and mark. O(carved blocks).
     template <class Fn> void for_each_live(Fn&& fn) const {
         for (std::size_t index = 0; index < carved(); ++index)
             if (is_live(index)) fn(base_ + index * layout_.stride);
     }
 
-    /// Puts the free blocks in order: the lowest one is the next to be taken. Complexity: O(carved blocks).
+    /// Sorts the free blocks: the lowest one is the next to be taken. Complexity: O(carved blocks).
     void sort() noexcept {
         if constexpr (is_checked) {
             for (const entry* free = top_; free != bottom_; --free) states_[*free] = block_state::sorted;
@@ -182,14 +182,14 @@ public:
         }
     }
 
-    /// Makes every block free, and none ever handed out.
+    /// Makes every block free, as if none had been handed out.
     void reset() noexcept {
         detail::poison(base_, carved() * layout_.stride);
         carve_anew();
         handed_out_ = refused_ = 0;
     }
 
-    [[nodiscard]] block_state* states() const noexcept { return states_; }  // nullptr where nothing is checked
+    [[nodiscard]] block_state* states() const noexcept { return states_; }                   // nullptr if unchecked
     [[nodiscard]] bool poisons() const noexcept { return !detail::fences || fenced_ != 0; }  // free blocks
     [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
     [[nodiscard]] std::byte* base() const noexcept { return base_; }
@@ -209,15 +209,15 @@ private:
         if (total() == 0) bottom_ = top_ = full_ = &no_entry_;  // its own
     }
 
-    /// From the first block's first byte; an address before it wraps to more than any arena has.
+    /// Offset from block 0, in bytes. In front of block 0 it wraps, and is larger than any arena.
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t offset_of(const void* address) const noexcept {
         return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
     }
 
-    /// The number of the block that starts at `address`; for any other address a number that is at least total().
-    // offset * inverse is index << shift exactly for offset == index * stride: multiplying by an odd number permutes
-    // the integers modulo 2^bits. A bit below shift is rotated to the top: at least 2^(bits - shift) > total(), as
-    // total() << shift <= 2^(bits - 1).
+    /// The number of the block that starts at `address`. For any other address, a number that is at least total().
+    // If offset == index * stride, then offset * inverse is exactly index << shift, because multiplying by an odd
+    // number permutes the integers modulo 2^bits. Otherwise a bit below shift is set, and rotated to the top. The
+    // result is at least 2^(bits - shift), which exceeds total(), as total() << shift <= 2^(bits - 1).
     template <std::size_t Stride>
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
@@ -232,15 +232,15 @@ private:
         }
     }
 
-    /// The top has reached full_. When all carved blocks are free, the list carves anew, unless samples show the stack
-    /// in order of addresses, up or down: popping is cheaper than carving. Samples are taken again when more than 12
-    /// blocks were out for each: so they cost little in a release. Else full_ is where all are free that are carved now.
+    /// The top has reached full_. If all carved blocks are free, the list carves anew. It does not if samples show the
+    /// stack in order of addresses, up or down: popping is cheaper. It takes samples again when more than 12 blocks per
+    /// sample were out, so they cost little per release. Otherwise full_ moves to where all carved blocks are free.
     FIXPOOL_COLD void has_filled() noexcept {
         const std::size_t count = carved(), quarter = count / 4;
         full_ = bottom_ + count;
         if (top_ != full_) return;
         const bool up = address(*top_) == base_;
-        // The at-th of the stack: its last one, three a quarter apart, and each time a sixteenth nearer to its top.
+        // `at` counts from the top: the bottom entry, three more a quarter apart, then each at a sixteenth of the last.
         for (std::size_t at = count; at != 0; at = at > quarter + 3 ? at - quarter : at / 16, full_ -= 12)
             if (address(bottom_[count + 1 - at]) != base_ + (up ? at - 1 : count - at) * layout_.stride)
                 return carve_anew();
@@ -253,17 +253,17 @@ private:
         full_ = least_ordered();
     }
 
-    /// Where the top is when as few blocks are free as are ever put in order; out of reach in a smaller pool.
+    /// Where the top is when just enough blocks are free to restore their order; out of reach in a smaller pool.
     [[nodiscard]] entry* least_ordered() const noexcept {
         const std::size_t least = (ordered_bytes - 1) / (layout_.stride < page ? layout_.stride : page) + 1;
         return bottom_ + (total() < least ? total() + 1 : least);
     }
 
-    /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half
-    /// tells number_of how far to rotate, and whether to multiply. It is one word because releases of cold blocks wait
-    /// in the processor's queue of loads: the fewer loads each has, the more releases wait at the same time.
+    /// The block that is carved next. Unchecked: its address. Checked: its number, in the lower half of a word. The
+    /// upper half tells number_of how far to rotate, and whether to multiply. It is one word because releases of cold
+    /// blocks wait in the processor's load queue. With fewer loads per release, more of them wait at the same time.
     using carving = std::conditional_t<is_checked, std::uint64_t, std::byte*>;
-    static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // the stride is no power of two
+    static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // set if the stride is not a power of two
 
     [[nodiscard]] carving none_carved() const noexcept {
         if constexpr (!is_checked) return base_;
@@ -279,19 +279,19 @@ private:
     geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
     std::byte* base_ = nullptr;      // of block 0
     std::uintptr_t inverse_ = 1;     // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
-    entry no_entry_ = none;          // the stack of a list of no blocks; no static, since an image may be unloaded
+    entry no_entry_ = none;          // the stack of a list of no blocks; not static, since an image may be unloaded
     entry* bottom_ = &no_entry_;     // holds `none`
-    entry* top_ = bottom_;           // the next one out; bottom_: none but those not carved
+    entry* top_ = bottom_;           // the next one out; bottom_ if the stack is empty
     entry* full_ = least_ordered();  // where the top is when has_filled is called
     carving fresh_ = none_carved();  // the block that is carved next; end_ when all are
-    carving end_ = fresh_;           // behind the last block
-    block_state* states_ = nullptr;  // of every block, where misuse is checked
-    std::size_t handed_out_ = 0;     // blocks handed out before they were carved anew, the most
+    carving end_ = fresh_;           // end of the last block
+    block_state* states_ = nullptr;  // one per block; nullptr if unchecked
+    std::size_t handed_out_ = 0;     // the most blocks carved before the list carved anew
     std::size_t refused_ = 0;        // allocations that found too few free blocks
-    std::size_t fenced_ = 0;         // bytes from base_ that only the holder of a block may touch
+    std::size_t fenced_ = 0;         // bytes from base_ on that only a block's holder may touch
 };
 
-template <checking C> struct list_for {  // the list of a level. debug.hpp has that of debug level
+template <checking C> struct list_for {  // the list that a level uses. debug.hpp has the one of debug level
     static_assert(C != checking::debug, "fixpool: checking::debug needs the header fixpool/debug.hpp");
     using type = free_list<C>;
     FIXPOOL_HIDDEN static constexpr std::size_t gap = 0;  // bytes between two blocks, at least

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// growing_blocks: the blocks of a pool that grows, counted: pages of one size and one size class.
+// growing_blocks: the blocks of a pool that grows, and their counts. All pages have one size and one size class.
 #pragma once
 
 #include <fixpool/detail/attempt.hpp>
@@ -13,21 +13,21 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The shape of blocks whose stride is known when the program is compiled.
+/// The shape of blocks whose stride is known at compile time.
 template <std::size_t Stride> FIXPOOL_HIDDEN inline constexpr block_shape fixed_shape(Stride);
 
-/// Hands out blocks of one size and takes them back. O(1) unless said otherwise, a release expected O(1). As in
-/// free_list, callers pass a `Stride` that they know.
-// Invariant: in_use_ <= total_ <= limit_, in_use_ <= peak_; total_ is the sum of the pages' capacity, in_use_ of
-// the blocks that are not free
+/// Hands out blocks of one size and takes them back. Operations are O(1) unless stated. A release is O(1) expected. As
+/// in free_list, callers pass a `Stride` that they know.
+// Invariant: in_use_ <= total_ <= limit_ and in_use_ <= peak_. total_ is the sum of the pages' capacities. in_use_
+// counts the blocks that are not free.
 template <checking C> class growing_blocks {
     static_assert(!keeps_sites<C>,
                   "fixpool: checking::debug needs the header fixpool/debug_pages.hpp in pools that grow");
 
 public:
     static constexpr bool is_checked = C != checking::unchecked;
-    /// A block, and where its link is for as long as it is not free. Pages' states move when the table grows: never keep
-    /// the address of one while code runs that may allocate.
+    /// A block, and where its link is while the block is not free. The states of pages move when the table grows: never
+    /// keep the address of one while code runs that may allocate.
     struct entry {
         void* block = nullptr;  // nullptr: none
         std::uint16_t* link = nullptr;
@@ -41,10 +41,10 @@ public:
           limit_(limit),
           blocks_(upstream) {}
 
-    /// Whether `take` has a block at once.
+    /// Whether `take` finds a block at once.
     [[nodiscard]] bool has_free() const noexcept { return blocks_.current(0).has_head(); }
 
-    /// Sees to it that `take` has one. False: all blocks that there may be are in use. Throws: what upstream throws.
+    /// Gets a free block for `take`. False if all blocks up to the limit are in use. Throws: what upstream throws.
     [[nodiscard]] FIXPOOL_COLD bool refill() {
         const bool is_full = in_use_ == total_;
         if (is_full && total_ == limit_) return refuse();
@@ -52,12 +52,12 @@ public:
         if (is_full) total_ += page.capacity;
         return true;
     }
-    /// The same, and false if upstream throws.
+    /// The same, but false if upstream throws.
     [[nodiscard]] FIXPOOL_COLD bool try_refill() noexcept {
         return attempt([this] { return refill(); });
     }
 
-    /// Gets pages until `count` blocks are free. False: as try_refill; the pages stay.
+    /// Gets pages until `count` blocks are free. False as for try_refill: the new pages stay.
     [[nodiscard]] bool try_reserve(std::size_t count) noexcept {
         if (count > limit_ - in_use_) return refuse();
         return attempt([this, count] {
@@ -78,7 +78,7 @@ public:
         return {blocks_.take(page, shape<Stride>(), layout_.block_size), link};
     }
 
-    /// Takes a live block back. False: no live block is there.
+    /// Takes back a live block. False if no live block starts there.
     template <std::size_t Stride = 0> [[nodiscard]] bool release(void* block) noexcept {
         if (!blocks_.release(0, shape<Stride>(), block)) [[unlikely]]
             if (!release_searched(block)) return false;
@@ -86,12 +86,12 @@ public:
         return true;
     }
 
-    /// Says what a block is that is not free. Unchecked, nobody asks.
+    /// Sets the state of a block that is not free. Does nothing if unchecked.
     static void mark(const entry& block, std::uint16_t state) noexcept {
         if constexpr (is_checked) *block.link = state;
     }
 
-    /// The block at `address`, if its state was `from`, which is `to` now. Unchecked: always that block.
+    /// The block at `address` if its state was `from`; it is then `to`. Unchecked: always that block.
     template <std::size_t Stride>
     [[nodiscard]] entry change(void* address, std::uint16_t from, std::uint16_t to) noexcept {
         if constexpr (is_checked) {
@@ -104,13 +104,13 @@ public:
         }
     }
 
-    /// Takes a block back that is not free.
+    /// Takes back a block that is not free.
     template <std::size_t Stride> void put(const entry& block) noexcept {
         mark(block, page_state::live);
         static_cast<void>(release<Stride>(block.block));
     }
 
-    /// Whether `address` is the start of a block that is handed out, and that nobody constructs or destroys.
+    /// Whether a block starts at `address` that is handed out, and not under construction or destruction.
     [[nodiscard]] bool is_live(const void* address) const noexcept {
         const std::uint16_t* const link = link_of<0>(address);
         return link != nullptr && is_live_link(*link);
@@ -129,13 +129,13 @@ public:
         return found;
     }
 
-    /// What is said of blocks that are in use when they should not be.
+    /// What is reported about blocks that are in use when they should not be.
     [[nodiscard]] page_misuse misuse_of_all(violation_kind kind) const noexcept {
         return {.kind = kind, .page_blocks = total_, .page_out = in_use_};
     }
 
-    /// fn(address) for each live block, in order of addresses. fn may take and release. Complexity: O(pages * pages +
-    /// blocks): nothing keeps the pages in order.
+    /// Calls fn(address) for each live block, in the order of addresses. fn may take and release.
+    /// Complexity: O(pages * pages + blocks), because the pages are in no order.
     template <class Fn> void for_each_live(Fn&& fn) const {
         std::uintptr_t tag = 0;
         while (const page_state* page = page_above(tag)) {
@@ -143,19 +143,20 @@ public:
             for (std::size_t i = 0; page != nullptr && i < page->linked; ++i) {
                 if (!is_live_link(page->links[i])) continue;
                 fn(page->address() + i * layout_.stride);
-                page = pages().find(tag);  // fn may have moved it, or given it back
+                page = pages().find(tag);  // fn may have moved the page, or given it back
             }
         }
     }
 
-    /// The first live block; nullptr if the only ones are being constructed or destroyed. Complexity: as above.
+    /// The first live block; nullptr if all blocks in use are under construction or destruction.
+    /// Complexity: as for_each_live.
     [[nodiscard]] const void* lowest_live() const noexcept {
         const void* lowest = nullptr;
         for_each_live([&lowest](const std::byte* block) { lowest = lowest == nullptr ? block : lowest; });
         return lowest;
     }
 
-    /// The first thing that is wrong in what is kept of the blocks. Complexity: O(blocks), whatever was overwritten.
+    /// The first thing that is wrong in the metadata. Complexity: O(blocks), even if they were overwritten.
     [[nodiscard]] page_finding find_disorder() const noexcept {
         page_audit<C, 1> audit(blocks_, &shape_);
         page_finding found = audit.find();
@@ -164,14 +165,14 @@ public:
         return found;
     }
 
-    /// Gives the pages back of which all blocks are free. Complexity: O(pages).
+    /// Gives back the pages whose blocks are all free. Complexity: O(pages).
     void shrink() noexcept {
         blocks_.shrink();
         total_ = 0;
         pages().for_each([this](const page_state& page) { total_ += page.capacity; });
     }
 
-    /// Makes every block free, and none ever handed out. Complexity: O(pages).
+    /// Makes every block free, as if none had been handed out. Complexity: O(pages).
     void reset() noexcept {
         blocks_.current_[0] = &blocks_.nothing_;
         queue().last = 0;
@@ -186,7 +187,7 @@ public:
         in_use_ = peak_ = queue().refused = 0;
     }
 
-    /// Puts the free blocks in order: the lowest one is the next to be taken. Complexity: as for_each_live.
+    /// Sorts the free blocks: the lowest one is the next to be taken. Complexity: as for_each_live.
     void sort() noexcept {
         blocks_.current_[0] = &blocks_.nothing_;
         queue().last = 0;
@@ -228,7 +229,7 @@ private:
         ++queue().refused;
         return false;
     }
-    /// How the next page grows: it has no more blocks than the pool may have.
+    /// The size of the next page. It has no more blocks than the limit allows.
     [[nodiscard]] page_growth next_growth() const noexcept {
         return {growth_.first_bytes, growth_.bytes, smaller(growth_.most_blocks, limit_ - total_)};
     }
@@ -237,7 +238,7 @@ private:
         return blocks_.release_searched(0, shape_, block, [this] { return growth_; });
     }
 
-    /// The link of the block that starts at `address`, or nullptr. A block that was not carved yet has none.
+    /// The link of the block that starts at `address`; nullptr if none does, or if it was not carved yet.
     template <std::size_t Stride> [[nodiscard]] std::uint16_t* link_of(const void* address) const noexcept {
         const auto at = reinterpret_cast<std::uintptr_t>(address);
         const page_state* const page = pages().find(page_state::tag_of(at & page_mask(), 0));
@@ -245,7 +246,7 @@ private:
         return page == nullptr || number >= page->linked ? nullptr : page->links + number;
     }
 
-    /// The page of the lowest address above that of `tag`. Complexity: O(pages).
+    /// The page with the lowest address above that of `tag`. Complexity: O(pages).
     [[nodiscard]] page_state* page_above(std::uintptr_t tag) const noexcept {
         page_state* next = nullptr;
         pages().for_each([&next, tag](page_state& page) {
@@ -267,7 +268,7 @@ private:
     geometry layout_;
     block_shape shape_;
     page_growth growth_;
-    std::size_t limit_;       // blocks: the most that there may be at a time
+    std::size_t limit_;       // blocks: the most at a time
     std::size_t total_ = 0;   // blocks of all pages
     std::size_t in_use_ = 0;  // blocks
     std::size_t peak_ = 0;    // blocks: the most in use since the last reset

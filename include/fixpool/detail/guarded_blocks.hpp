@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// guarded_blocks: where the blocks of debug level are, and the bytes in and between them that nobody may write to.
+// guarded_blocks: where the blocks of debug level are, and the bytes in and between them that nobody may write.
 #pragma once
 
 #include <fixpool/detail/debug_bytes.hpp>
@@ -13,7 +13,7 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front.
+/// Guard bytes lie in front of block 0 and behind each block. Each guard between two blocks belongs to both.
 class guarded_blocks {
 public:
     static constexpr std::size_t gap = 16;  // bytes of guard, at least; strides and block 0 keep whole granules of ASan
@@ -24,7 +24,7 @@ public:
     }
 
     guarded_blocks() noexcept = default;
-    /// Requires: `front_of(g) + g.blocks_bytes()` bytes.
+    /// Requires: `front` points to `front_of(g) + g.blocks_bytes()` bytes.
     guarded_blocks(std::byte* front, const geometry& g) noexcept
         : layout_(g), base_(front + front_of(g)), inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))) {
         hide();
@@ -45,11 +45,11 @@ public:
         return contains(address) ? offset_of(address) / layout_.stride : violation::npos;
     }
 
-    /// Hides all bytes from whom tools watch, or reveals them.
+    /// Makes sanitizers and Valgrind report any access to the blocks, or no access.
     void hide() const noexcept { detail::hide(base_ - front_of(layout_), all_bytes()); }
     void reveal() const noexcept { detail::reveal(base_ - front_of(layout_), all_bytes()); }
 
-    /// Writes the guards of the block that is carved now: all before it are.
+    /// Writes the guards of the block that is carved now. All blocks in front of it are carved already.
     void carve(std::uint32_t block) noexcept {
         if (block == 0) paint(base_ - front_of(layout_), front_of(layout_), guarded_with);
         paint(address(block) + layout_.block_size, gap_bytes(), guarded_with);
@@ -58,15 +58,15 @@ public:
     /// Fills a block that its holder has given back.
     void fill(std::uint32_t block) noexcept { std::memset(address(block), filled_with, layout_.block_size); }
 
-    /// The first byte of a filled block that was written to.
+    /// The first byte of a filled block that was overwritten.
     [[nodiscard]] finding damage_in(std::uint32_t block) const noexcept {
         const other_bytes wrong = other_than(filled_with, address(block), layout_.block_size);
         if (!wrong.any) return {};
         return damage(violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value);
     }
 
-    /// The first guard byte in front of a block that was written to: damage of that block, if that is nearer to it than to
-    /// the one before. Behind the last one of `carved` blocks there is none.
+    /// The first damaged byte of the guard in front of a block. It counts as damage of the nearer block. Behind the
+    /// last of `carved` blocks, only that one is near.
     [[nodiscard]] finding damage_in_front_of(std::uint32_t block, std::uint32_t carved) const noexcept {
         const std::size_t lead = lead_of(block);
         const other_bytes wrong = other_than(guarded_with, address(block) - lead, lead);
@@ -101,7 +101,7 @@ private:
 
     geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
     std::byte* base_ = nullptr;   // of block 0
-    std::uintptr_t inverse_ = 1;  // of the odd part of the stride
+    std::uintptr_t inverse_ = 1;  // inverse of the odd part of the stride
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

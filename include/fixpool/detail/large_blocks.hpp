@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// large_blocks: what a resource passes on to its upstream one by one.
+// large_blocks: the allocations that a resource passes to its upstream one by one.
 #pragma once
 
 #include <fixpool/detail/address_table.hpp>
@@ -11,20 +11,20 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// A large block, by its address.
+/// A large block. The table finds it by its address.
 struct large_block {
     static constexpr std::uintptr_t number_bits = 0;
 
     std::uintptr_t tag = 0;     // its address; 0: no block
     std::size_t size = 0;       // bytes
     std::size_t alignment = 0;  // bytes
-    std::size_t unused = 0;     // a table's entry has a power of two of bytes
+    std::size_t unused = 0;     // makes the size a power of two, for address_table
 };
 
-/// The large blocks of one resource that are in use. Each operation takes O(1), expected, and what upstream takes.
+/// The large blocks of one resource that are in use. Complexity: O(1) expected per operation, plus upstream's time.
 class large_blocks {
 public:
-    /// Throws: what upstream throws, and then nothing is lost; std::bad_alloc if upstream returns nullptr.
+    /// Throws: what upstream throws, and then nothing has changed; std::bad_alloc if upstream returns nullptr.
     [[nodiscard]] void* allocate(std::pmr::memory_resource& upstream, std::size_t bytes, std::size_t alignment) {
         if (bytes > max_bytes) [[unlikely]]
             refuse(upstream);
@@ -34,14 +34,14 @@ public:
         return memory;
     }
 
-    /// False: no such block is in use, or it has another size or alignment.
+    /// False if no such block is in use, or if it has another size or alignment.
     [[nodiscard]] bool deallocate(std::pmr::memory_resource& upstream, void* memory, std::size_t bytes,
                                   std::size_t alignment) noexcept {
         if (!take_out(memory, bytes, alignment)) return false;
         upstream.deallocate(memory, bytes, alignment);
         return true;
     }
-    /// The same, but the caller gives the block back.
+    /// The same, but the caller gives the memory back.
     [[nodiscard]] bool take_out(const void* memory, std::size_t bytes, std::size_t alignment) noexcept {
         large_block* const block = find(memory);
         if (block == nullptr || block->size != bytes || block->alignment != alignment) return false;
@@ -49,7 +49,7 @@ public:
         return true;
     }
 
-    /// fn(large_block&) for each of them.
+    /// Calls fn(large_block&) for each block.
     template <class Fn> void for_each(const Fn& fn) const { table_.for_each(fn); }
 
     /// The block at that address, or nullptr.
@@ -57,7 +57,7 @@ public:
         return memory == nullptr ? nullptr : table_.find(reinterpret_cast<std::uintptr_t>(memory));
     }
 
-    /// Gives all blocks back.
+    /// Gives all blocks back to upstream.
     void release(std::pmr::memory_resource& upstream) noexcept {
         if (table_.size() == 0 && table_.bytes() == 0) return;
         table_.for_each([&upstream](large_block& block) {
@@ -68,10 +68,10 @@ public:
     }
 
 private:
-    /// Lets upstream say that nobody has so much: the exception is the upstream's, as the standard has it. It is asked for
-    /// the largest size and alignment. Sizes below are rounded up by libstdc++ 12, and then are small.
+    /// Lets upstream refuse a size that nobody has: the standard wants upstream's exception. Asks for the largest size
+    /// and alignment, because libstdc++ 12 rounds smaller sizes up until they wrap and are small.
     [[noreturn]] FIXPOOL_COLD static void refuse(std::pmr::memory_resource& upstream) {
-        const volatile auto bytes = static_cast<std::size_t>(-1);  // volatile: compilers warn of such a request
+        const volatile auto bytes = static_cast<std::size_t>(-1);  // volatile: compilers warn about such a request
         const volatile std::size_t alignment = bytes / 2 + 1;
         if (void* const memory = upstream.allocate(bytes, alignment); memory != nullptr) {
             upstream.deallocate(memory, bytes, alignment);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// list_audit: whether what a checked free list keeps of its blocks agrees, for `audit`.
+// list_audit: verifies the metadata of a checked free list, for `audit`.
 #pragma once
 
 #include <fixpool/detail/finding.hpp>
@@ -11,7 +11,7 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 
 /// The states of a list that one thread uses.
 struct plain_states {
-    static constexpr block_state last = block_state::given_up;  // of those that there are
+    static constexpr block_state last = block_state::given_up;  // the last state that a block may have
     block_state* first;
     [[nodiscard]] static bool counts(block_state state) noexcept { return state == block_state::live; }
     [[nodiscard]] const void* place(std::size_t block) const noexcept { return first + block; }
@@ -19,7 +19,7 @@ struct plain_states {
     void store(std::size_t block, block_state state) const noexcept { first[block] = state; }
 };
 
-/// Verifies a checked free list. Takes steps in the number of its blocks, whatever was written over its metadata.
+/// Verifies a checked free list. Complexity: linear in its blocks, even if its metadata were overwritten.
 class list_audit {
     using list = free_list<checking::checked>;
     using entry = list::entry;
@@ -27,8 +27,8 @@ class list_audit {
 public:
     explicit list_audit(const list& audited) noexcept : list_(audited) {}
 
-    /// The first thing that is wrong. At least `least` blocks have a state that counts: more may be out, where objects are
-    /// being constructed or destroyed.
+    /// The first thing that is wrong. At least `least` blocks must have a state that counts. More blocks may be out
+    /// while objects are under construction or destruction.
     template <class States> [[nodiscard]] finding find(const States& states, std::size_t least) const noexcept {
         const std::size_t carved = list_.carved();
         if (list_.total() == 0) return {};
@@ -44,18 +44,18 @@ public:
                 return {.at = states.place(i), .block = i, .problem = "the block's state was overwritten"};
             count += States::counts(state);
         }
-        if (count >= least) return {};  // and no more than are out: those in the stack are none of these
+        if (count >= least) return {};  // never more than are out: those in the stack do not count
         return {.at = states.place(0), .problem = "its blocks' states do not agree with the number in use"};
     }
 
-    /// fn(index) for each block in the stack of free ones. What was overwritten there is passed over.
+    /// Calls fn(index) for each block in the stack of free blocks. Skips overwritten entries.
     template <class Fn> void for_each_free(const Fn& fn) const {
         for (const entry* free = list_.top_; free != list_.bottom_; --free)
             if (*free < list_.total()) fn(*free);
     }
 
 private:
-    /// Marks each free block, to find one that is free twice, and takes the marks away.
+    /// Marks each free block, to find one that is free twice. Then removes the marks.
     template <class States> [[nodiscard]] finding find_in_stack(const States& states) const noexcept {
         finding found;
         const entry* free = list_.top_;
@@ -76,7 +76,7 @@ private:
     const list& list_;
 };
 
-/// What is wrong in a list; nothing, in one that does not check.
+/// The first thing that is wrong in a list. An unchecked list verifies nothing.
 template <checking C, class States>
 [[nodiscard]] finding find_disorder([[maybe_unused]] const free_list<C>& list, [[maybe_unused]] const States& states,
                                     [[maybe_unused]] std::size_t least) noexcept {

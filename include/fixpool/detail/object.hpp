@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// object: the layout, construction and destruction of a T. No call of this library finds a function of T's namespace.
+// object: the layout, construction and destruction of a T. Its calls never find a function in T's namespace.
 #pragma once
 
 #include <fixpool/layout.hpp>
@@ -14,7 +14,7 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 template <class T>
 concept complete = sizeof(T) != 0;
 
-/// The layout of `block_count` blocks of T. Refuses, in words, a T that cannot be pooled.
+/// The layout of `block_count` blocks of T. A T that cannot be pooled does not compile, and the error says why.
 template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t block_count) noexcept {
     static_assert(!std::is_function_v<T>, "fixpool: T is a function: pool a function pointer or a function object");
     static_assert(!std::is_void_v<T>, "fixpool: T is void: use memory_pool for raw blocks");
@@ -27,21 +27,21 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
         static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
         return pool_layout::of<T>(block_count);
     } else {
-        return {};  // something was asserted
+        return {};  // one of the assertions failed
     }
 }
 
-/// Bytes from one T to the next, with at least `Gap` between them. Without, still more than sizeof(T) for an over-aligned
-/// enumeration, the one type whose size is no multiple of its alignment.
+/// Bytes from one T to the next, with at least `Gap` between them. This may exceed sizeof(T) even without a gap: the
+/// size of an over-aligned enumeration, and of no other type, is no multiple of its alignment.
 template <class T, std::size_t Gap>
 inline constexpr std::size_t stride_of = checked_stride(pool_layout::of<T>(1), Gap).stride;
 
-/// In the place of arguments: default-initialise the T.
+/// Passed in the place of arguments: default-initialise the T.
 struct for_overwrite {};
 
 FIXPOOL_CALLERS_BEGIN
-/// Makes an object of `args` at `where`, as T(args...). Of for_overwrite it makes a default-initialised one. Clang
-/// before 16 does not construct aggregates by parentheses: braces do it there, and refuse arguments that narrow.
+/// Constructs an object at `where`, as T(args...). With for_overwrite it default-initialises the object. Clang before
+/// 16 cannot initialise aggregates with parentheses. Braces do it there, and refuse narrowing arguments.
 template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&... args) {
     constexpr bool overwrites = std::is_same_v<void(Args...), void(for_overwrite)>;
     if constexpr (overwrites && std::is_default_constructible_v<T>) {
@@ -55,7 +55,7 @@ template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&
     }
 }
 
-/// Destroys an object whose very type is T. T may be polymorphic without a virtual destructor.
+/// Destroys an object whose exact type is T. T may be polymorphic without a virtual destructor.
 template <class T> void destroy(T& object) noexcept { object.T::~T(); }
 FIXPOOL_CALLERS_END
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// page_audit: whether what is kept of pages agrees, for `audit`.
+// page_audit: verifies the metadata of pages, for `audit`.
 #pragma once
 
 #include <fixpool/detail/paged_blocks.hpp>
@@ -11,8 +11,8 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Verifies what is kept of pages. Takes steps in the number of pages and blocks, whatever was written over it. Trusted
-/// are only the pools themselves, and that a page whose tag is good has its links where it says.
+/// Verifies the metadata of pages. Complexity: linear in the pages and blocks, even if the metadata were overwritten.
+/// It trusts the pool object itself, and the pointer to the links in a page whose tag is good.
 template <checking C, std::size_t Classes> class page_audit {
 public:
     explicit page_audit(const paged_blocks<C, Classes>& audited, const block_shape* shapes) noexcept
@@ -29,9 +29,9 @@ public:
         return found;
     }
 
-    // Of all pages, once `find` has found nothing.
+    // Counts of all pages, valid if `find` has found nothing.
     [[nodiscard]] std::size_t total() const noexcept { return total_; }  // blocks
-    [[nodiscard]] std::size_t out() const noexcept { return out_; }      // blocks that are in use
+    [[nodiscard]] std::size_t out() const noexcept { return out_; }      // blocks in use
 
 private:
     template <class Fn> void each_page(const Fn& fn) const noexcept { blocks_.pages().for_each(fn); }
@@ -40,7 +40,7 @@ private:
         return !page.is_filled && blocks_.current_[page.size_class()] != &page;
     }
 
-    /// First, whether searches end: there have to be as few tags as the table counts.
+    /// Checks first that searches end: there must be as many tags as the table counts.
     [[nodiscard]] page_finding find_in_table() const noexcept {
         const address_table<page_state>& table = blocks_.pages();
         page_finding found;
@@ -70,7 +70,7 @@ private:
             page.linked > page.capacity || page.carved > page.linked || page.batch != blocks_.batch_for(stride))
             return at_page(page, "a page's counters do not agree");
 
-        // Two lists that share a block end with the same one, for a block has one link.
+        // Two lists that share a block end with the same block, because a block has one link.
         std::size_t free = 0, out = 0, last = page.carved;
         for (std::size_t next : {page.head & ~unsigned{page_state::fresh}, unsigned{page.returned}}) {
             const std::size_t last_of_other = std::exchange(last, std::size_t{page.carved});
@@ -93,7 +93,7 @@ private:
             ++out;
         }
         if (free + out != page.carved) return at_page(page, "a page's free list has not all of its free blocks");
-        // It is distant up to 64 blocks, and may be until the next ones are carved.
+        // `countdown` is distant up to 64 carved blocks. Then it may stay distant until the next batch is carved.
         constexpr std::size_t ordered = paged_blocks<C, Classes>::least_ordered;
         const bool may_count = page.countdown == out && page.carved > ordered;
         const bool may_be_distant = page.countdown == (out | page_state::distant) && page.carved < ordered + page.batch;
@@ -104,7 +104,7 @@ private:
         return {};
     }
 
-    /// Those pages wait in the queue that have free blocks, all but the current one.
+    /// All pages with free blocks must wait in the queue, except the current one.
     [[nodiscard]] page_finding find_in_queue(std::size_t size_class) const noexcept {
         const page_queue& pages = blocks_.queues_[size_class];
         const page_state* const current = blocks_.current_[size_class];
@@ -122,13 +122,13 @@ private:
             page_state* const page = tag == 0 ? nullptr : blocks_.pages().find(tag);
             if (page == nullptr || page->size_class() != size_class || page == current || page->is_filled) return wrong;
             tag = blocks_.next_of(*page);
-            if (tag == pages.last && waiting != 1) return wrong;  // some wait that are not in it
+            if (tag == pages.last && waiting != 1) return wrong;  // some pages that wait are not in the queue
         }
         return tag == pages.last ? page_finding() : wrong;
     }
 
     const paged_blocks<C, Classes>& blocks_;
-    const block_shape* shapes_;  // of each class
+    const block_shape* shapes_;  // one per class
     std::size_t total_ = 0;
     std::size_t out_ = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// page_limits: how large the blocks and the pages of a growing pool are, from what is asked for.
+// page_limits: the sizes of the blocks and pages of a pool that grows, from the requested ones.
 #pragma once
 
 #include <fixpool/detail/page_state.hpp>
@@ -11,9 +11,9 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-inline constexpr std::size_t largest_page = std::size_t{1} << 30;  // bytes: offsets in a page are 31 bits
+inline constexpr std::size_t largest_page = std::size_t{1} << 30;  // bytes: offsets in a page have 31 bits
 
-/// As checked_stride, but for blocks in a page: their stride is a multiple of 8.
+/// As checked_stride, but for blocks in a page: the stride is a multiple of 8.
 constexpr geometry checked_page_stride(std::size_t block_size, std::size_t alignment) {
     geometry found = checked_stride({block_size, 0, alignment}, 0);
     found.stride = round_up(found.stride, 8);
@@ -21,10 +21,10 @@ constexpr geometry checked_page_stride(std::size_t block_size, std::size_t align
     return found;
 }
 
-/// The stride of blocks for a T, in bytes.
+/// The stride of blocks for a T in a page, in bytes.
 template <class T> inline constexpr std::size_t page_stride_of = checked_page_stride(sizeof(T), alignof(T)).stride;
 
-/// Pages of `page_bytes`, or of four blocks if those are more; of less where a page has all blocks that it can have.
+/// The size of pages: `page_bytes`, or four blocks if those need more. Less if all possible blocks need less.
 /// Throws: std::invalid_argument, std::length_error.
 constexpr page_growth checked_growth(std::size_t stride, std::size_t page_bytes, std::size_t limit) {
     if (!std::has_single_bit(page_bytes)) raise<std::invalid_argument>("fixpool: page_bytes is not a power of two");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// page_memory: a page from an upstream resource, and its links.
+// page_memory: gets a page and its links from an upstream resource.
 #pragma once
 
 #include <fixpool/detail/address_table.hpp>
@@ -12,7 +12,8 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Gets a page of its size and class, aligned to its size, and its links. Throws: as memory_from, and then nothing is lost.
+/// Gets a page of the size in `page`, aligned to that size, and its links.
+/// Throws: as memory_from. Nothing is then lost.
 inline void fetch_page(std::pmr::memory_resource& upstream, page_state& page, std::size_t size_class) {
     struct lease {  // gives the links back if there is no page
         std::pmr::memory_resource& upstream;

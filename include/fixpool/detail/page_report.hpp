@@ -14,21 +14,21 @@ struct page_misuse {
     violation_kind kind = violation_kind::foreign_pointer;
     std::size_t index = violation::npos;  // of the block in its page
     std::size_t page_blocks = 0;          // blocks of that page; of all pages if the pointer is foreign
-    std::size_t page_out = 0;             // those of them that are in use
-    std::size_t stride = 0;               // bytes of its blocks; 0: no page
+    std::size_t page_out = 0;             // blocks in use among these
+    std::size_t stride = 0;               // bytes from block to block; 0: no page
 };
 
 /// What is wrong in pages, and where.
 struct page_finding {
     violation_kind kind = violation_kind::corrupted_pool;
-    const void* at = nullptr;  // what is kept of a page or of a block; nullptr: nothing is wrong
+    const void* at = nullptr;  // the metadata of a page or block; nullptr: nothing is wrong
     const char* problem = "";
     std::size_t index = violation::npos;  // of the block in its page
-    std::size_t page_blocks = 0;          // blocks of that page; of all pages, where it is none of one page
-    std::size_t page_out = 0;             // those of them that are in use
+    std::size_t page_blocks = 0;          // blocks of that page; of all pages if it is about none of them
+    std::size_t page_out = 0;             // blocks in use among these
 };
 
-/// Reports what is wrong. `place` tells of the block's page: a page_finding or a page_misuse.
+/// Reports a violation. `place` describes the block's page: a page_finding or a page_misuse.
 template <class Place>
 void report_page(const reporter& to, const void* pool, const void* address, const Place& place,
                  const char* problem = "") noexcept {
@@ -39,7 +39,7 @@ void report_page(const reporter& to, const void* pool, const void* address, cons
     to.report(v);
 }
 
-/// Reports what an audit found. Returns whether that is nothing.
+/// Reports what an audit found. True if it found nothing.
 template <class Finding> bool is_sound(const Finding& found, const reporter& to, const void* pool) noexcept {
     if (found.at != nullptr) report_page(to, pool, found.at, found, found.problem);
     return found.at == nullptr;

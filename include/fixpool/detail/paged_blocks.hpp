@@ -20,14 +20,14 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 template <checking C> class growing_blocks;
 template <checking C, std::size_t Classes> class page_audit;
 
-/// Blocks of `Classes` size classes, in pages that come from an upstream resource. The page of an address is found by a
-/// mask and a hash table: a pointer that is wrong is never read. The pages of a class have one size, but for its first
-/// page, which is small: few blocks take little memory. When upstream has no large one, all that follow are small.
+/// Blocks of `Classes` size classes, in pages from an upstream resource. A mask and a hash table find the page of an
+/// address, so a wrong pointer is never read. All pages of a class have one size, except a small first page, so that
+/// few blocks take little memory. If upstream has no memory for a large page, all later pages are small.
 ///
-/// A page hands out all that was free in it before it hands out what has been released meanwhile. When it is empty after
-/// somewhat more than 64 of its blocks were in use, it hands them out in order of addresses again.
-// Invariant of each page: countdown == blocks that are not free, + `distant` until a batch behind block 63 was carved, or
-// all of more than 64 blocks were in use
+/// A page hands out all blocks of its free list before those that were released meanwhile. If more than about 64 of its
+/// blocks were in use and all are free again, it hands them out in the order of addresses.
+// Invariant of each page: countdown == blocks that are not free. The bit `distant` is added until a batch behind block
+// 63 was carved, or until all of more than 64 blocks were in use.
 template <checking C, std::size_t Classes> class paged_blocks {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
@@ -44,7 +44,7 @@ public:
 
     [[nodiscard]] page_state& current(std::size_t size_class) const noexcept { return *current_[size_class]; }
 
-    /// Takes a block of a page, which is then `live`. Requires: the page has a free block.
+    /// Takes a block of the page, which is then `live`. Requires: the page has a free block.
     [[nodiscard]] static void* take(page_state& page, const block_shape& shape,
                                     [[maybe_unused]] std::size_t bytes) noexcept {
         const std::size_t number = page.head & page_state::number;
@@ -56,14 +56,14 @@ public:
         return block;
     }
 
-    /// Releases the block at `address`, if it is a live one of the class and is found at once. Else returns false: then
-    /// `release_searched` says more.
+    /// Releases the block at `address` if it is a live block of the class and is found at once. Otherwise returns
+    /// false, and the caller calls `release_searched`.
     [[nodiscard]] bool release(std::size_t size_class, const block_shape& shape, void* address) noexcept {
         const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(address), mask = queues_[size_class].page_mask;
         page_state* const page = table_.find_at_once(at & mask, page_state::number_of(size_class));
         return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
     }
-    /// The same in any page of the class; `grows()` says how large they are. False: no live block is there.
+    /// The same, but searches all pages of the class. grows() returns their sizes. False if no live block starts there.
     template <class Grows>
     [[nodiscard]] bool release_searched(std::size_t size_class, const block_shape& shape, void* address,
                                         const Grows& grows) noexcept {
@@ -78,8 +78,8 @@ public:
         return page != nullptr && release_in(*page, size_class, shape, address, static_cast<std::uint32_t>(at & ~mask));
     }
 
-    /// Makes a page current that has a free block; if no other has, a new one, as the page_growth grows() says.
-    /// Throws: what upstream throws. Nothing is lost then.
+    /// Makes a page with a free block current. If there is none, opens a page of the size that grows() returns.
+    /// Throws: what upstream throws. Nothing is then lost.
     template <class Grows>
     [[nodiscard]] page_state& refill(std::size_t size_class, const block_shape& shape, const Grows& grows) {
         page_state*& current = current_[size_class];
@@ -101,7 +101,7 @@ public:
         return *(current = &first);
     }
 
-    /// What is wrong with releasing `address`. `shapes` is that of each class. Complexity: O(pages).
+    /// Why `address` cannot be released. `shapes` has one entry per class. Complexity: O(pages).
     [[nodiscard]] page_misuse misuse_of(const void* address, const block_shape* shapes) const noexcept {
         page_misuse found;
         table_.for_each([&](const page_state& page) {
@@ -123,7 +123,7 @@ public:
         return found;
     }
 
-    /// Adds each page to the counters of its class. Complexity: O(pages).
+    /// Adds each page to the counts of its class. Complexity: O(pages).
     void count(pool_stats* all, const block_shape* shapes) const noexcept {
         for (std::size_t i = 0; i < Classes; ++i) all[i].refused = queues_[i].refused;
         table_.for_each([&](const page_state& page) {
@@ -138,7 +138,7 @@ public:
         });
     }
 
-    /// Gives all pages back, whoever holds their blocks.
+    /// Gives all pages back, even if blocks are in use.
     void release_pages() noexcept {
         give_all_back();
         table_.clear();
@@ -146,7 +146,7 @@ public:
         for (page_queue& waiting : queues_) waiting = page_queue();
     }
 
-    /// Gives the pages back of which all blocks are free. Complexity: O(pages).
+    /// Gives back the pages whose blocks are all free. Complexity: O(pages).
     void shrink() noexcept {
         table_.for_each([this](page_state& page) {
             if (page.out() != 0) return;
@@ -169,8 +169,8 @@ private:
     friend class growing_blocks<C>;
     friend class page_audit<C, Classes>;
 
-    /// Blocks that are carved at a time: as many as a cache line has links. Fewer if they are large, for all of them are
-    /// used in turn.
+    /// Blocks that are carved at once: as many as have their links in one cache line. Fewer if they are large, because
+    /// all carved blocks are used in turn.
     [[nodiscard]] static constexpr std::size_t batch_for(std::size_t stride) noexcept {
         return stride >= 1024 ? 4 : smaller(4096 / stride, 32);
     }
@@ -190,7 +190,7 @@ private:
         return true;
     }
     [[nodiscard]] static std::uintptr_t mask_of(std::size_t bytes) noexcept { return ~std::uintptr_t{bytes - 1}; }
-    /// The tag of the next page in the queue; of a page that does not wait, its own.
+    /// The tag of the next page in the queue. A page that does not wait has its own tag here.
     [[nodiscard]] static std::uintptr_t& next_of(const page_state& page) noexcept {
         return *reinterpret_cast<std::uintptr_t*>(reinterpret_cast<std::byte*>(page.links) - sizeof(std::uintptr_t));
     }
@@ -207,7 +207,7 @@ private:
         waiting.last = page.tag;
     }
 
-    /// Puts the next blocks of a page into its free list, in order of addresses. Requires: none of it is free.
+    /// Puts the next blocks of a page into its free list, in the order of addresses. Requires: no block of it is free.
     static page_state& carve(page_state& page) noexcept {
         const std::size_t from = page.carved, to = smaller(from + page.batch, page.capacity);
         const unsigned mark = from < page.linked ? 0U : page_state::fresh;
@@ -224,7 +224,7 @@ private:
         return page;
     }
 
-    /// A filled page has a free block now, or all blocks of the page are free.
+    /// `countdown` is 0: a filled page has a free block now, or all blocks of the page are free.
     FIXPOOL_COLD void has_counted_down(page_state& page, std::size_t size_class) noexcept {
         if (page.is_filled) {
             page.is_filled = false;
@@ -233,7 +233,7 @@ private:
             enqueue(page, queues_[size_class]);
         } else {
             page.countdown = page_state::distant;
-            page.linked = static_cast<std::uint16_t>(page.handed_out());  // the rest is as if it never was free
+            page.linked = static_cast<std::uint16_t>(page.handed_out());  // the rest counts as never carved
             page.carved = 0;
             page.returned = page_state::none;
             carve(page);
@@ -269,8 +269,8 @@ private:
         next_of(page) = page.tag;
         return carve(table_.insert(page));
     }
-    /// Whether the class has small pages, and maybe large ones that are older. While there is a small one, `page_mask` is
-    /// theirs: a search by it never ends at another page.
+    /// Whether new pages of the class are small; older ones may be large. While there is a small page, `page_mask` is
+    /// that of small pages, and a search with it never ends at a wrong page.
     [[nodiscard]] bool has_small(std::size_t size_class) const noexcept { return (small_ >> size_class & 1) != 0; }
 
     void give_all_back() noexcept {
@@ -284,10 +284,10 @@ private:
     }
 
     std::pmr::memory_resource* upstream_;
-    page_state nothing_;            // has no free block
-    page_state* current_[Classes];  // of each size class: whose blocks are handed out; never nullptr
+    page_state nothing_;            // stands for no page: it has no free block
+    page_state* current_[Classes];  // of each size class: the page that hands out blocks; never nullptr
     page_queue queues_[Classes];
-    std::uint64_t small_ = 0;  // a bit for each class: see has_small
+    std::uint64_t small_ = 0;  // one bit per class: see has_small
     address_table<page_state> table_;
 };
 

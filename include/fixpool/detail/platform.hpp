@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What differs between compilers and build modes: every #if of the library is here. The lowest layer.
+// platform: what differs between compilers and build modes. Nearly every #if of the library is here.
 #pragma once
 
 #include <fixpool/version.hpp>
@@ -37,15 +37,15 @@
 #define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #endif
 
-// The inline namespace: the version, the sanitizer and what errors do. Translation units which differ in them have
+// The name of the inline namespace: version, sanitizer, and what errors do. Translation units that differ in these have
 // different types, and the linker keeps them apart.
 #define FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors) v##major##_##minor##sanitizer##errors
 #define FIXPOOL_JOIN(major, minor, sanitizer, errors) FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors)
 #define FIXPOOL_ABI FIXPOOL_JOIN(FIXPOOL_VERSION_MAJOR, FIXPOOL_VERSION_MINOR, FIXPOOL_SANITIZER, FIXPOOL_ERRORS)
 
-// FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a
-// library.
-// FIXPOOL_APART is a function of its own, which a FIXPOOL_CALLER in it names the caller of.
+// FIXPOOL_COLD keeps rare code out of the caller's instruction stream.
+// FIXPOOL_TRAP_NOW ends the program without a library.
+// FIXPOOL_APART prevents inlining. FIXPOOL_CALLER in such a function is the address that it returns to.
 #if defined(_MSC_VER)
 extern "C" void* _ReturnAddress();
 #pragma intrinsic(_ReturnAddress)
@@ -60,9 +60,10 @@ extern "C" void* _ReturnAddress();
 #define FIXPOOL_TRAP_NOW() __builtin_trap()
 #endif
 
-// An image is an executable or a shared library. FIXPOOL_HIDDEN: each image has a symbol of its own. Without it g++
-// marks an inline variable as unique in the process, and a plug-in with such a symbol is never unloaded.
-// FIXPOOL_VISIBLE: one symbol for all images, also under -fvisibility=hidden. On Windows no image shares its symbols.
+// An image is an executable or a shared library.
+// FIXPOOL_HIDDEN: each image has its own symbol. Without it, g++ makes an inline variable unique in the process, and a
+// plug-in with such a symbol is never unloaded.
+// FIXPOOL_VISIBLE: all images have one symbol, even under -fvisibility=hidden. On Windows, images share no symbols.
 #if defined(__ELF__) || defined(__APPLE__)
 #define FIXPOOL_HIDDEN [[gnu::visibility("hidden")]]
 #define FIXPOOL_VISIBLE [[gnu::visibility("default")]]
@@ -71,9 +72,10 @@ extern "C" void* _ReturnAddress();
 #define FIXPOOL_VISIBLE
 #endif
 
-// FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, -fsanitize=integer does not report it.
-// FIXPOOL_HIDDEN_FUNCTIONS: a class whose implicit constructor is hidden, which clang calls where g++ copies a
-// constant, and whose type is not. FIXPOOL_LOCKS: what -Wthread-safety proves.
+// FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, so -fsanitize=integer must not report it.
+// FIXPOOL_HIDDEN_FUNCTIONS: the class is visible, but its implicit constructor is hidden. Clang calls that constructor
+// where g++ copies a constant.
+// FIXPOOL_LOCKS: what clang's -Wthread-safety proves.
 #if defined(__clang__)
 #define FIXPOOL_LOCKS(attribute) __attribute__((attribute))
 #define FIXPOOL_WRAPS [[clang::no_sanitize("unsigned-integer-overflow", "unsigned-shift-base")]]
@@ -84,7 +86,7 @@ extern "C" void* _ReturnAddress();
 #define FIXPOOL_HIDDEN_FUNCTIONS
 #endif
 
-// Around what is done with the caller's arguments: how they convert is not for our warnings to say.
+// Around code that uses the caller's arguments. How they convert is not for our warnings to judge.
 #if defined(__GNUC__)
 #define FIXPOOL_CALLERS_BEGIN                                                                         \
     _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") \
@@ -95,7 +97,7 @@ extern "C" void* _ReturnAddress();
 #define FIXPOOL_CALLERS_END
 #endif
 
-// What an error does: traps where FIXPOOL_TRAP is 1, throws where there are exceptions, else prints and aborts.
+// What an error does: it traps if FIXPOOL_TRAP is 1, throws if there are exceptions, else prints and aborts.
 #if defined(FIXPOOL_TRAP) && FIXPOOL_TRAP
 #define FIXPOOL_ERRORS _trap
 #define FIXPOOL_TRAPS true
@@ -113,31 +115,30 @@ extern "C" void* _ReturnAddress();
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
 inline constexpr bool fences = FIXPOOL_FENCES;  // whether `fence` does anything
-inline constexpr bool traps = FIXPOOL_TRAPS;    // errors and the default violation handler make no text, they trap
+inline constexpr bool traps = FIXPOOL_TRAPS;    // errors and the default violation handler trap, without text
 
-/// Ends the program: by a trap where FIXPOOL_TRAP is 1, otherwise by abort.
+/// Ends the program: by a trap if FIXPOOL_TRAP is 1, otherwise by abort.
 [[noreturn]] FIXPOOL_COLD inline void stop() noexcept {
     if constexpr (traps) FIXPOOL_TRAP_NOW();
     else std::abort();
 }
 
-/// One of the two places that throw. Throws an E made of `args`. Without exceptions, it prints `what()` and aborts.
+/// Throws an E made of `args`. Without exceptions, prints `what()` and aborts. Only this and `raise` throw.
 template <class E, class... Args> [[noreturn]] FIXPOOL_COLD void raise_made([[maybe_unused]] const Args&... args) {
     FIXPOOL_RAISE(E(args...), E(args...).what());
 }
-/// The same for an E made of `text`. Without exceptions, no E is made: it would need the heap, and bring much of the
-/// standard library into the program.
+/// Throws an E made of `text`. Without exceptions it makes no E, which needs the heap and much of the standard library.
 template <class E> [[noreturn]] FIXPOOL_COLD void raise([[maybe_unused]] const char* text) {
     FIXPOOL_RAISE(E(text), text);
 }
 
-/// A block is free now: nobody may touch it (AddressSanitizer), it holds no value (MemorySanitizer).
+/// A block is free now. Nobody may touch it (AddressSanitizer), and it holds no value (MemorySanitizer).
 inline void poison(const void* address, std::size_t size) noexcept { FIXPOOL_POISON(address, size); }
 
-/// A block is handed out: its owner may touch it (ASan), it holds no value yet (MSan).
+/// A block is handed out. Its owner may touch it (AddressSanitizer), and it holds no value yet (MemorySanitizer).
 inline void unpoison(const void* address, std::size_t size) noexcept { FIXPOOL_UNPOISON(address, size); }
 
-/// A pool takes these bytes over, and gives them up. For MSan their values stay as they are.
+/// A pool takes over these bytes, or gives them up. For MemorySanitizer, their values stay as they are.
 inline void fence(const void* at, std::size_t size) noexcept { FIXPOOL_POISON(at, fences ? size : 0); }
 inline void unfence(const void* at, std::size_t size) noexcept { FIXPOOL_UNPOISON(at, fences ? size : 0); }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// shared_state: the blocks of a shared pool. As exact as one counter behind one mutex, and seldom at that mutex.
+// shared_state: the blocks of a shared pool. It is as exact as one counter behind one mutex, but seldom takes it.
 #pragma once
 
 #include <fixpool/detail/block_marks.hpp>
@@ -15,23 +15,22 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What the copies of a shared pool share: a depot behind a mutex, and slots, each a magazine behind a lock that is
-/// only tried. A thread takes from its slot and puts back into it. When the slot is taken, closed, empty or full, it
-/// goes to the mutex, and moves up to `magazine_plan::size` blocks. No user code runs, and no handler is called, while
-/// a lock is held. Order of locks: the mutex, then one slot; `stats`: then all.
+/// What the copies of a shared pool share: a depot behind a mutex, and slots. A slot is a magazine behind a lock that
+/// is only tried. A thread takes blocks from its slot and puts them back there. If the slot is taken, closed, empty or
+/// full, the thread takes the mutex, and moves up to `magazine_plan::size` blocks. No user code and no handler runs
+/// while a lock is held. Order of locks: the mutex, then one slot. `stats` takes the mutex, then all slots.
 ///
-/// The capacity is exact. Before an allocation fails, it closes and empties all slots, under the mutex: at that moment
-/// all blocks are out. A release that meets a closed slot goes to the mutex. (If the slots stayed open, a block could
-/// move from one that is still to be emptied into one that already is.) A slot opens again when the depot has enough
-/// blocks to fill a magazine.
+/// The capacity is exact. Before an allocation fails, it closes and empties all slots under the mutex: at that moment
+/// all blocks are out. A release that finds its slot closed takes the mutex. (If slots stayed open, a block could move
+/// from a slot not yet emptied into an emptied one.) A slot opens again when the depot can fill a magazine.
 ///
-/// Nothing is counted per block to keep the state alive. When the last copy is gone, `abandon` closes all slots for
-/// good. From then on every release takes the mutex, and learns under it whether it was the last.
+/// No counter per block keeps the state alive. When the last copy is gone, `abandon` closes all slots for good. From
+/// then on every release takes the mutex, and learns whether it was the last.
 ///
-/// What a handle owns is not validated. A pointer that a handle gave up is: its block is marked, and whoever takes the
-/// mark away owns the block. So most operations do not touch the states of blocks, whose cache lines neighbours share.
-// Invariant, under the mutex and all slots' locks, in blocks: out + the depot's + the magazines' == total. Those in
-// magazines are out for the depot's list.
+/// Handles are not validated. A pointer that a handle gave up is: its block is marked, and whoever takes the mark away
+/// owns it. So most operations do not touch the blocks' states, which share cache lines.
+// Invariant, under the mutex and all slots' locks, in blocks: out + the depot's + the magazines' == total. The depot's
+// list counts blocks in magazines as out.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what changes and what does not are on lines of their own
 template <checking C, class Sync = threads> class shared_state {
     using free_list = typename detail::list_for<C>::type;
@@ -53,7 +52,7 @@ public:
         depot_.write().batches().share_granules();
     }
 
-    /// A block that is out now; `none` when all are. Without `Handles` the caller gives it up at once.
+    /// Takes a block; `none` if all are out. Without `Handles`, the caller gives it up at once.
     template <bool Handles = true> [[nodiscard]] entry take() noexcept {
         entry taken = none;
         const auto take_at_hand = [&](magazine& at_hand) { return take_from<Handles>(at_hand, taken); };
@@ -62,15 +61,15 @@ public:
         return taken;
     }
 
-    /// Puts back a block that is out. Returns whether this state is to end now: nobody else knows it any more.
-    /// Otherwise it may be gone already.
+    /// Puts back a block that is out. True if this state must end now, because nobody else knows it. Otherwise it may
+    /// be gone already.
     [[nodiscard]] bool put(entry block) noexcept {
         if (pool_.list_.poisons()) poison(numbers_.address(block), numbers_.stride());
         const auto put_at_hand = [block](magazine& at_hand) { return at_hand.push(block); };
         return !slots_.template in_own</*IfOpen=*/true>(put_at_hand) && put_into_depot(block);
     }
 
-    /// The last copy of the pool is gone. Returns whether this state is to end now. Otherwise a `put` will say so.
+    /// The last copy of the pool is gone. True if this state must end now. Otherwise a `put` will return true.
     [[nodiscard]] bool abandon() noexcept {
         const lock_of_mutex lock(mutex_);
         depot& d = depot_.write();
@@ -83,7 +82,7 @@ public:
         return d.list().out() == 0;
     }
 
-    /// Marks a block whose address goes to the program: `claim` takes it once.
+    /// Marks a block whose address goes to the program. `claim` takes it once.
     void give_up(entry block) noexcept { marks_.mark(block); }
 
     /// Whether `claim` would take the block at `address` now.
@@ -91,14 +90,14 @@ public:
         return marks_.is_marked(numbers_.template number_of<Stride>(address));
     }
 
-    /// The block at `address`, given up no longer; else `none`, and `was` says what it was. Unchecked: the block.
+    /// The block at `address` if it was given up; else `none`, and `was` is its state. Unchecked: always the block.
     template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address, block_state& was) noexcept {
         if constexpr (!is_checked) return static_cast<entry>(address);
         else was = marks_.take(numbers_.template number_of<Stride>(address));
         return was == block_state::given_up ? numbers_.template entry_of<Stride>(address) : none;
     }
 
-    /// Why `claim` refused `address`, which was `was`. With `Handles`, a block that is not free has an owner. O(peak).
+    /// Why `claim` refused `address`, whose state was `was`. With `Handles`, a block not free has an owner. O(peak).
     template <bool Handles>
     [[nodiscard]] FIXPOOL_COLD violation misuse_of(const void* address, block_state was) noexcept {
         return at_rest([=, this](depot& d) {
@@ -114,7 +113,7 @@ public:
         });
     }
 
-    /// Counts all blocks at one moment: all locks are held.
+    /// Counts all blocks at one moment, while all locks are held.
     [[nodiscard]] pool_stats stats() const noexcept FIXPOOL_LOCKS(no_thread_safety_analysis) {
         const lock_of_mutex lock(mutex_);
         pool_stats counts = depot_.read().pool.stats();
@@ -129,19 +128,19 @@ public:
         return counts;
     }
 
-    /// fn(depot) under the mutex, with all slots closed: a block that is not out is in the depot's list, or kept.
+    /// Calls fn(depot) under the mutex, with all slots closed. Blocks not out are in the depot's list or kept in slots.
     template <class Fn> auto at_rest(const Fn& fn) noexcept {
         const lock_of_mutex lock(mutex_);
         close_slots(depot_.write());
         return fn(depot_.write());
     }
-    /// fn(block) for each that is kept. Requires: `at_rest` called this.
+    /// Calls fn(block) for each block kept in a slot. Requires: `at_rest` called this.
     template <class Fn> void for_each_kept(const Fn& fn) noexcept {
         slots_.for_each([&fn](magazine& closed) { std::for_each_n(closed.stack(), closed.count, fn); });
     }
     [[nodiscard]] bool is_fresh(std::size_t block) const noexcept { return marks_.load(block) == block_state::fresh; }
 
-    /// Reports what is wrong in what the pool keeps, without the lock.
+    /// Reports what is wrong in the metadata. The lock is not held during the report.
     [[nodiscard]] bool is_sound() noexcept {
         violation wrong;
         at_rest([&](depot& d) {
@@ -152,13 +151,13 @@ public:
         return wrong.address == nullptr;
     }
 
-    /// Slots that are open. While none is, every operation takes the mutex.
+    /// The number of open slots. If it is 0, every operation takes the mutex.
     [[nodiscard]] std::size_t open_slots() const noexcept {
         const lock_of_mutex lock(mutex_);
         return depot_.read().open;
     }
 
-    // Constant: no lock.
+    // Constant: read without the lock.
     [[nodiscard]] const basic_memory_pool<C>& pool() const noexcept { return pool_; }
     [[nodiscard]] const block_numbers<C>& numbers() const noexcept { return numbers_; }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
@@ -169,7 +168,7 @@ private:
         return !d.is_draining && !d.is_abandoned && d.spare() >= slots_.room();
     }
 
-    /// As the slots' `in_own`, with the caller's slot open; false if it is closed and may not be opened.
+    /// As the slots' `in_own`, but opens the caller's slot. False if it is closed and may not be opened.
     template <class Fn> [[nodiscard]] bool in_open_slot(depot& d, const Fn& fn) noexcept {
         if (slots_.count() == 0 || (d.open == 0 && !may_open(d))) return false;
         if (Sync::number() == 0) Sync::number() = Sync::next_number();
@@ -221,7 +220,7 @@ private:
     [[nodiscard]] FIXPOOL_COLD bool put_into_depot(entry block) noexcept {
         const lock_of_mutex lock(mutex_);
         depot& d = depot_.write();
-        const std::size_t few = (d.open + 1) * 3 * slots_.size();  // so many that a later look could be too late
+        const std::size_t few = (d.open + 1) * 3 * slots_.size();  // with fewer out, a later look could be too late
         if (d.was_half_out && d.list().out() - d.kept <= few && d.batches().restores_order()) {
             d.was_half_out = false;
             d.is_draining = true;
@@ -238,8 +237,8 @@ private:
         return d.is_abandoned && d.list().out() == 0;
     }
 
-    /// Moves blocks from the depot into an empty magazine: some that were put back, or else a run of neighbours: fresh
-    /// ones, or, when the list carves anew, some that were out before. Requires: there are some.
+    /// Moves blocks from the depot into an empty magazine. If some were put back, it moves those. Otherwise it carves a
+    /// run: fresh blocks or, when the list carves anew, blocks that were out before. Requires: the depot has blocks.
     void fill(magazine& at_hand, depot& d) noexcept {
         const std::size_t recycled = d.batches().recycled();
         if (recycled <= d.list().handed_out() / 2) d.was_half_out = true;
@@ -256,8 +255,8 @@ private:
         to.put(at_hand.stack() + at_hand.count, count);
     }
 
-    /// Closes all slots: for the verdict that all blocks are out, for the last copy of the pool, for reports, and when
-    /// the pool drains. Their blocks go to the depot, but for fresh ones before the last carved block.
+    /// Closes all slots: before an allocation fails, for the last copy of the pool, for reports, and when the pool
+    /// drains. Their blocks go to the depot, except fresh ones in front of the last carved block.
     void close_slots(depot& d) noexcept {
         if (d.open == 0) return;
         slots_.for_each([&](magazine& at_hand) {
@@ -271,11 +270,11 @@ private:
         slots_.set_open(false);
     }
 
-    /// No block is out any more, nor in an open slot. The list forgets those in closed ones, and carves all in order.
+    /// No block is out, or in an open slot. The list forgets the blocks in closed slots, and carves all in order.
     void end_draining(depot& d) noexcept {
         d.is_draining = false;
         if (d.kept == 0 || !d.batches().restores_order()) return;
-        if constexpr (!is_checked) d.ever_out += d.kept;  // what is carved again is not told from what was out
+        if constexpr (!is_checked) d.ever_out += d.kept;  // unchecked, they do not count as fresh again
         slots_.for_each([&](magazine& at_hand) { forget(d, at_hand); });
         d.batches().carve_anew();
     }
@@ -289,9 +288,9 @@ private:
 
     mutable typename Sync::mutex mutex_;
     typename Sync::template guarded<depot> depot_ FIXPOOL_LOCKS(guarded_by(mutex_));
-    const basic_memory_pool<C>& pool_;  // the depot's, for what is constant in it
+    const basic_memory_pool<C>& pool_;  // the depot's pool, for its constant parts
 
-    // On lines that nobody writes in the long run: what is constant, and the count of carved blocks.
+    // On cache lines that are rarely written: the constants, and the count of carved blocks.
     alignas(slots<C, Sync>::line) const block_numbers<C> numbers_;
     slots<C, Sync> slots_;
     block_marks<C, Sync> marks_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// size_classes: which sizes share blocks, and how large these are.
+// size_classes: which sizes share blocks, and how large those blocks are.
 #pragma once
 
 #include <fixpool/detail/page_state.hpp>
@@ -10,9 +10,8 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-// The size classes of a resource: blocks of 8, 16, 24, 32 bytes, then of multiples of 16 to 128, then four sizes to each
-// doubling. If a size is a multiple of a power of two, so is the size of its class. So an alignment is met by asking for
-// a multiple of it.
+// The size classes of a resource: 8, 16, 24, 32 bytes, then multiples of 16 up to 128, then four sizes per doubling. If
+// a size is a multiple of a power of two, so is its class's size: a multiple of an alignment gets blocks of it.
 FIXPOOL_HIDDEN inline constexpr std::size_t class_count = 38;
 FIXPOOL_HIDDEN inline constexpr std::size_t largest_class = 16384;  // bytes
 
@@ -24,18 +23,18 @@ FIXPOOL_HIDDEN inline constexpr std::size_t largest_class = 16384;  // bytes
     return (4 + quarter) * (std::size_t{32} << doubling);
 }
 
-/// The blocks of each class.
+/// The shape of the blocks of each class.
 FIXPOOL_HIDDEN inline constexpr auto class_shapes = [] {
     std::array<block_shape, class_count> shapes{};
     for (std::size_t i = 0; i < class_count; ++i) shapes[i] = block_shape(size_of_class(i));
     return shapes;
 }();
 
-/// The largest size whose class is looked up, in bytes.
+/// The largest size whose class comes from a table, in bytes.
 FIXPOOL_HIDDEN inline constexpr std::size_t largest_small = 1024;
 
-/// The classes of multiples of 8. Of 0 it is one that is aligned to 16. As many as a byte can count: compilers see that
-/// no index is too large, also where they have not seen that the size is a small one.
+/// The class of each multiple of 8. The class of 0 is aligned to 16. The table has one entry per value of a byte: so
+/// compilers see that no index is too large.
 FIXPOOL_HIDDEN inline constexpr auto small_classes = [] {
     std::array<unsigned char, 256> numbers{1};
     for (std::size_t i = 1, number = 0; i < numbers.size(); ++i) {

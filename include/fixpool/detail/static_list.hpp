@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// static_list: the free list of a pool that has its blocks inside itself. A list of zero bytes is a list of free blocks.
+// static_list: the free list of a pool that contains its blocks. A list of zero bytes is a list of free blocks.
 #pragma once
 
 #include <fixpool/checking.hpp>
@@ -14,22 +14,22 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Nothing runs at the end of a static_list, to take AddressSanitizer's poison back from its memory. So its free blocks
-/// are poisoned only where that memory is used for nothing else: where the list is constant-initialised.
+/// Whether AddressSanitizer watches the free blocks. A static_list has no destructor that takes the poison back. So its
+/// free blocks are poisoned only if the list is constant-initialised: its memory is then used for nothing else.
 struct watched_memory {
     bool is_lasting = std::is_constant_evaluated();
     [[nodiscard]] bool is_poisoned() const noexcept { return is_lasting; }
 };
-struct unwatched_memory {  // where there is no AddressSanitizer
+struct unwatched_memory {  // without AddressSanitizer
     [[nodiscard]] bool is_poisoned() const noexcept { return true; }
 };
 
-/// What free_list is for an arena, for N blocks of T that are a part of the list. Each number of blocks takes as few bytes
-/// as N needs. The metadata lie in front of the blocks, where an overflow of the last block does not reach them. No member
-/// is a pointer that would have to be initialised: a constinit list lies in .bss.
+/// A free_list for N blocks of T that are part of the list. A number of blocks takes as few bytes as N needs. The
+/// metadata lie in front of the blocks, where an overflow of the last block does not reach them. No member is a pointer
+/// that needs an initial value: a constinit list lies in .bss.
 ///
-/// Blocks are carved, lowest first, when the stack of free blocks is empty. The states of all other blocks are those of
-/// blocks that are out of use. So unlike in free_list, an index is compared with a constant.
+/// When the stack of free blocks is empty, the next block is carved (put into use), lowest first. Blocks that are not
+/// carved have the state out_of_use. So, unlike in free_list, an index is compared with a constant.
 // Invariant, in blocks: out() + free_ == carved_ <= handed_out() <= N
 template <class T, std::size_t N, checking C> class static_list {
     static constexpr bool is_checked = C != checking::unchecked;
@@ -38,16 +38,16 @@ template <class T, std::size_t N, checking C> class static_list {
     using number =
         std::conditional_t<(N < 0x100), std::uint8_t, std::conditional_t<(N < 0x10000), std::uint16_t, std::uint32_t>>;
 
-    using kept = std::conditional_t<is_checked, number, std::byte*>;  // an entry, in the stack
+    using kept = std::conditional_t<is_checked, number, std::byte*>;  // an entry, as the stack stores it
 
 public:
-    using entry = std::conditional_t<is_checked, std::size_t, std::byte*>;  // a block: by its index or its address
+    using entry = std::conditional_t<is_checked, std::size_t, std::byte*>;  // a block: its index or its address
     static constexpr entry none = std::conditional_t<is_checked, std::integral_constant<std::size_t, violation::npos>,
                                                      std::integral_constant<std::byte*, nullptr>>::value;
 
     constexpr static_list() noexcept : no_byte_() {}
 
-    /// Takes a free block, which is in use and not yet live; false when there is none.
+    /// Takes a free block, which is then in use but not live. False if there is none.
     [[nodiscard]] bool take(entry& taken) noexcept {
         if (const std::size_t free = free_; free != 0) {
             taken = stack_[free - 1];
@@ -63,7 +63,7 @@ public:
         return true;
     }
 
-    /// Takes a block back that is in use and not live: it is the next one to be taken.
+    /// Takes back a block that is in use and not live. It is the next one to be taken.
     void put(entry back) noexcept {
         if (poisons()) detail::poison(address(back), stride);
         const std::size_t free = free_;
@@ -77,7 +77,7 @@ public:
         if constexpr (is_checked) states_[block] = state;
     }
 
-    /// The block at `address`, if its state was `from`, which is `to` now; else `none`. Unchecked: always the block.
+    /// The block at `address` if its state was `from`; it is then `to`. Else `none`. Unchecked: always the block.
     [[nodiscard]] entry change(void* address, block_state from, block_state to) noexcept {
         if constexpr (is_checked) {
             const std::uintptr_t index = number_of(address);
@@ -93,7 +93,7 @@ public:
         return is_checked && index < N && states_[index] != block_state::out_of_use;
     }
 
-    /// Whether the block is in the stack, or not carved. O(free blocks).
+    /// Whether the block is in the stack or not carved. Complexity: O(free blocks).
     [[nodiscard]] bool is_free(std::size_t index) const noexcept {
         if (index >= carved_) return true;
         for (std::size_t i = 0; i < free_; ++i)
@@ -128,7 +128,7 @@ public:
         return contains(address) ? offset_of(address) / stride : violation::npos;
     }
 
-    /// Puts the free blocks in order: the lowest one is the next to be taken. Complexity: O(carved blocks).
+    /// Sorts the free blocks: the lowest one is the next to be taken. Complexity: O(carved blocks).
     void sort() noexcept {
         if constexpr (is_checked) {
             for (std::size_t i = 0; i < free_; ++i) states_[stack_[i]] = block_state::sorted;
@@ -141,7 +141,7 @@ public:
         }
     }
 
-    /// The first thing that is wrong in what is kept of the blocks. Takes at most O(N) steps, whatever was overwritten.
+    /// The first thing that is wrong in the metadata. Takes O(N) steps, even if they were overwritten.
     [[nodiscard]] finding find_disorder() const noexcept {
         if constexpr (is_checked) {
             finding found;
@@ -174,12 +174,12 @@ public:
     [[nodiscard]] std::size_t handed_out() const noexcept { return carved_ < handed_out_ ? handed_out_ : carved_; }
 
 private:
-    /// The rule of free_list: when so many blocks of so many bytes were carved and all are back, they are carved anew,
-    /// unless they are in order. Of a smaller list, no code asks for it.
+    /// The rule of free_list. If blocks of so many bytes were carved and all are back, they are carved anew, unless
+    /// they are in order. A smaller list has no code for it.
     static constexpr std::size_t ordered_bytes = std::size_t{256} << 10, page = std::size_t{4} << 10;
     static constexpr std::size_t least_ordered = (ordered_bytes - 1) / (stride < page ? stride : page) + 1;  // blocks
     static constexpr bool keeps_order = N >= least_ordered;
-    static constexpr std::size_t watched = detail::fences ? 8 : 1;  // bytes that AddressSanitizer watches as one
+    static constexpr std::size_t watched = detail::fences ? 8 : 1;  // bytes that AddressSanitizer watches together
 
     /// Counts an allocation that found no free block. Returns false.
     bool refuse() noexcept {
@@ -201,8 +201,8 @@ private:
         return rotated(offset_of(address) * inverse_of_odd(stride >> shift), shift);
     }
 
-    /// So many blocks are free as full_ says. If all are that were carved, samples show whether they are in order, up or
-    /// down, as in free_list.
+    /// As many blocks are free as full_ says. If these are all that were carved, samples show whether they are in
+    /// order, as in free_list.
     FIXPOOL_COLD void has_filled() noexcept {
         const std::size_t count = carved_, quarter = count / 4;
         full_ = carved_;
@@ -222,12 +222,12 @@ private:
 
     number free_ = 0;        // blocks in the stack
     number carved_ = 0;      // blocks
-    number handed_out_ = 0;  // blocks handed out before they were carved anew, the most
-    number full_ = 0;        // how many are free when has_filled is called; 0: never
+    number handed_out_ = 0;  // the most blocks carved before they were carved anew
+    number full_ = 0;        // free blocks when has_filled is called; 0: never
     [[no_unique_address]] std::conditional_t<detail::fences, watched_memory, unwatched_memory> memory_ = {};
     std::size_t refused_ = 0;                              // allocations that found no free block
-    kept stack_[N] = {};                                   // the free blocks; the last of free_ is the next one out
-    mutable block_state states_[is_checked ? N : 1] = {};  // of every block; find_disorder marks, and takes it back
+    kept stack_[N] = {};                                   // the free blocks; entry free_ - 1 is the next one out
+    mutable block_state states_[is_checked ? N : 1] = {};  // one per block; find_disorder marks some for a while
     union {                                                // so that no byte of the blocks is ever initialised
         char no_byte_;
         alignas(T) alignas(watched) std::byte blocks_[N * stride];

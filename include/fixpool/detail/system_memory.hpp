@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Pages from the operating system, for arenas.hpp: all that differs between systems, and their #if.
+// system_memory: pages from the operating system, for arenas.hpp. It has the #if for systems.
 #pragma once
 
 #include <fixpool/layout.hpp>
@@ -9,7 +9,8 @@
 
 #if defined(_WIN32)
 #include <type_traits>
-// Declared here: <windows.h> would bring its macros into every program. The types are its own, so both may be included.
+// Declared here, because <windows.h> would bring its macros into every program. The types are those of <windows.h>, so
+// both may be included.
 struct _MEMORY_BASIC_INFORMATION;  // NOLINT(bugprone-reserved-identifier): the system's name
 namespace fixpool::inline FIXPOOL_ABI::detail {
 using windows_size = std::conditional_t<sizeof(void*) == 8, unsigned long long, unsigned long>;
@@ -32,30 +33,30 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 
 inline constexpr std::size_t huge_page_size = std::size_t{2} << 20;  // bytes
 
-/// Pages that an arena asks of the system.
-// Invariant: size and guard are whole pages, alignment is a power of two and at least a page; of huge pages where
-// are_huge. alignment <= size + a page, and size <= max_bytes + a page: no sum of them wraps.
+/// The pages that an arena asks of the system.
+// Invariant: size and guard are whole pages, and huge ones if are_huge. alignment is a power of two, and at least a
+// page. No sum of them wraps: alignment <= size + a page, and size <= max_bytes + a page.
 struct pages {
     std::size_t size;       // bytes that can be read and written
-    std::size_t alignment;  // bytes, of the first one's address
-    std::size_t guard;      // bytes in front, and as many behind, that nobody can read or write; maybe 0
-    bool are_huge;          // where the system has huge pages
+    std::size_t alignment;  // bytes, of the first page's address
+    std::size_t guard;      // bytes in front, and as many behind, that nobody can read or write; may be 0
+    bool are_huge;          // if the system has huge pages
 };
 
-/// Gives each page its memory by a write.
+/// Writes to each page, which gives it memory.
 inline void touch_pages(std::byte* bytes, std::size_t size, std::size_t page) noexcept {
     for (std::size_t at = 0; at < size; at += page) *static_cast<volatile std::byte*>(bytes + at) = std::byte{0};
 }
 
 #if defined(_WIN32)
 
-[[nodiscard]] inline std::size_t page_size() noexcept { return 4096; }  // bytes: on all its processors
+[[nodiscard]] inline std::size_t page_size() noexcept { return 4096; }  // bytes, on all processors that Windows runs on
 
 /// The number of the last error, for std::system_category.
 [[nodiscard]] inline int last_system_error() noexcept { return static_cast<int>(::GetLastError()); }
 
-/// Maps pages whose bytes are 0; nullptr if there is no memory. Address space cannot be given back in part: what aligns
-/// the pages stays reserved, without memory, and so do the guards.
+/// Maps pages whose bytes are 0; nullptr if there is no memory. Windows cannot give back a part of a reservation. So
+/// the guards, and what aligns the pages, stay reserved, without memory.
 [[nodiscard]] inline std::byte* map_pages(const pages& wanted) noexcept {
     constexpr unsigned long commits = 0x1000, reserves = 0x2000, are_large = 0x20000000, frees = 0x8000;
     constexpr unsigned long no_access = 1, read_write = 4;
@@ -109,7 +110,7 @@ inline void unmap_pages(std::byte* bytes, const pages&) noexcept {
 inline void prefer_huge_pages(std::byte* bytes, std::size_t size) noexcept { ::madvise(bytes, size, MADV_HUGEPAGE); }
 /// 0, or the system's error.
 [[nodiscard]] inline int advise_to_populate(std::byte* bytes, std::size_t size) noexcept {
-    constexpr int populate_write = 23;  // MADV_POPULATE_WRITE, of Linux 5.14
+    constexpr int populate_write = 23;  // MADV_POPULATE_WRITE, since Linux 5.14
     return ::madvise(bytes, size, populate_write) == 0 ? 0 : errno;
 }
 #else
@@ -123,7 +124,7 @@ inline void prefer_huge_pages(std::byte*, std::size_t) noexcept {}
         void* const mapped = map_reserved_huge_pages(wanted.size);
         if (mapped != MAP_FAILED) return static_cast<std::byte*>(mapped);
     }
-    // Addresses first, aligned by giving back what is too much at both ends. Memory is asked for just what is wanted.
+    // Reserves addresses first, and gives back what is too much at both ends. Then asks memory only for the pages.
     const std::size_t whole = wanted.size + 2 * wanted.guard, slack = wanted.alignment - page_size();
     void* const mapped = ::mmap(nullptr, whole + slack, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);
     if (mapped == MAP_FAILED) return nullptr;

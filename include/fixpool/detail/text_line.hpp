@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// text_line: a line of text that needs no memory, for reports and for errors.
+// text_line: a line of text in a fixed buffer, for reports and errors.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
@@ -9,9 +9,9 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// One line of text in a fixed buffer. It needs no memory, and one write brings it to standard error. It is cut short
-/// when the buffer is full, but for an end of line. Not made by printf, which is large and differs between platforms.
-class FIXPOOL_VISIBLE text_line {  // visible, as pool_exhausted, which has one
+/// One line of text. It needs no heap, and one write prints it. Text that does not fit is cut, but an end of line
+/// always fits. It does not use printf, which is large and differs between platforms.
+class FIXPOOL_VISIBLE text_line {  // visible, as pool_exhausted, which contains one
 public:
     FIXPOOL_COLD text_line& add(const char* text) noexcept {
         while (*text != 0 && length_ + (*text == '\n' ? 1 : 2) < sizeof text_) text_[length_++] = *text++;
@@ -23,7 +23,7 @@ public:
 
 private:
     FIXPOOL_COLD text_line& add_digits(std::uintptr_t number, unsigned base) noexcept {
-        std::uintptr_t unit = 1;  // of the first digit
+        std::uintptr_t unit = 1;  // value of the first digit
         while (number / unit >= base) unit *= base;
         for (; unit != 0 && length_ + 2 < sizeof text_; unit /= base)
             text_[length_++] = "0123456789abcdef"[number / unit % base];
@@ -31,7 +31,7 @@ private:
     }
 
     char text_[352] = {};
-    std::size_t length_ = 0;  // characters, without the closing 0: below sizeof text_
+    std::size_t length_ = 0;  // characters without the closing 0; below sizeof text_
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail

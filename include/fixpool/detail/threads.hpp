@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// threads: the locks, the atomics and the waiting of shared pools, and the data that locks guard. The tests' scheduler
-// has a class of the same members in the place of `threads`, and runs the same pools, interleaving by interleaving.
+// threads: the locks, atomics and waiting of shared pools, and the data that locks guard. The tests' scheduler has a
+// class with the same members as `threads`. It runs the same pools through chosen interleavings.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
@@ -13,8 +13,8 @@
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Chooses the calling thread's slot in every pool; 0: none was chosen yet. Each image counts for itself. Constant
-/// initialisation and no destructor: it can be used before main, in destructors of other thread_locals, and at exit.
+/// Chooses the calling thread's slot in every pool; 0: not chosen yet. Each image counts for itself. Constant
+/// initialisation and no destructor: usable before main, in destructors of other thread_locals, and at exit.
 FIXPOOL_HIDDEN inline constinit thread_local unsigned thread_number = 0;
 FIXPOOL_HIDDEN inline constinit std::atomic<unsigned> threads_numbered = 0;
 
@@ -28,16 +28,16 @@ struct threads {
         std::mutex mutex_;
     };
 
-    /// Data that a lock guards. It says whether it is read or written, for the scheduler's detector of races.
+    /// Data that a lock guards. Callers say whether they read or write, for the scheduler's race detector.
     template <class V> class guarded {
     public:
         template <class... Args> explicit guarded(Args&&... args) : value_(std::forward<Args>(args)...) {}
         [[nodiscard]] const V& read() const noexcept { return value_; }
         [[nodiscard]] V& write() noexcept { return value_; }
-        [[nodiscard]] const V& constant() const noexcept { return value_; }  // for what never changes in it: no lock
+        [[nodiscard]] const V& constant() const noexcept { return value_; }  // for parts that never change: no lock
 
     private:
-        V value_;  // the last member: a magazine has its blocks behind it
+        V value_;  // the last member: the stack of a magazine lies behind it
     };
 
     template <class V> [[nodiscard]] static V load(const std::atomic<V>& from, std::memory_order order) noexcept {
@@ -49,14 +49,14 @@ struct threads {
     template <class V> static V exchange(std::atomic<V>& at, V value, std::memory_order order) noexcept {
         return at.exchange(value, order);
     }
-    /// Stores `value` where `expected` is. Returns what was there.
+    /// Stores `value` if `expected` is there. Returns what was there.
     template <class V>
     static V compare_exchange(std::atomic<V>& at, V expected, V value, std::memory_order order) noexcept {
         at.compare_exchange_strong(expected, value, order);
         return expected;
     }
 
-    /// Waits a little, the more often it was in vain the longer. The holder of the lock may have lost its processor.
+    /// Waits a little, and longer with each turn. The holder of the lock may have lost its processor.
     static void pause(unsigned turn) noexcept {
         if (turn < 32) return;
         if (turn < 64) std::this_thread::yield();
