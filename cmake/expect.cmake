@@ -1,4 +1,4 @@
-# Run by the tests that fixpool_expect makes, with its COMMAND, EXIT, MATCH, OUTPUT and PLACELESS set.
+# Run by each test that fixpool_expect makes, with COMMAND, EXIT, MATCH, OUTPUT and PLACELESS set.
 cmake_minimum_required(VERSION 3.21)
 execute_process(COMMAND ${COMMAND} RESULT_VARIABLE end OUTPUT_VARIABLE printed ERROR_VARIABLE printed)
 message("${printed}\nended with: ${end}")

@@ -1,5 +1,5 @@
-# fixpool_program(NAME SOURCE...): a program of our own: on the library, with all warnings, and warnings are errors.
-# CMAKE_CXX_STANDARD and the like are left alone: what holds for users holds here.
+# fixpool_program(NAME SOURCE...) adds a program that uses the library. All warnings are on, and they are errors. It
+# does not set CMAKE_CXX_STANDARD or the like, as users need not set them.
 function(fixpool_program name)
     add_executable(${name} ${ARGN})
     target_link_libraries(${name} PRIVATE fixpool::fixpool)
@@ -8,6 +8,6 @@ function(fixpool_program name)
         target_compile_options(${name} PRIVATE /W4 /WX)
     else()
         target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
-                               $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wthread-safety>) # the discipline of locks
+                               $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wthread-safety>) # proves the use of locks
     endif()
 endfunction()

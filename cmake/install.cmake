@@ -1,5 +1,5 @@
-# What is installed: the headers, a CMake package and a pkg-config file. Nothing in it depends on the place or, but for the
-# module's library, on the processor: the tree can be moved, and one tree serves 32-bit and 64-bit programs.
+# Installs the headers, a CMake package and a pkg-config file. They do not depend on where they lie, so the tree can be
+# moved. Only the module's library depends on the processor, so one tree serves 32-bit and 64-bit programs.
 include(CMakePackageConfigHelpers)
 set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/fixpool")
 
@@ -9,7 +9,7 @@ install(EXPORT fixpool-targets NAMESPACE fixpool:: DESTINATION "${package_dir}")
 write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/fixpool-config-version.cmake" COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES cmake/fixpool-config.cmake "${CMAKE_CURRENT_BINARY_DIR}/fixpool-config-version.cmake" DESTINATION "${package_dir}")
 
-# pkg-config finds the headers from where its file lies.
+# pkg-config finds the headers relative to its own file.
 file(RELATIVE_PATH prefix "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
 file(RELATIVE_PATH includedir "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
 configure_file(cmake/fixpool.pc.in fixpool.pc @ONLY)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The library as a C++20 module: every public name; macros stay behind.
+// The library as a C++20 module. It exports every public name of the core, but no macros.
 module;
 
 #include <fixpool/census.hpp>

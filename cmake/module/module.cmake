@@ -1,4 +1,4 @@
-# fixpool::module, for `import fixpool;`. An installed module is compiled by each of its users with their own flags.
+# fixpool::module, for `import fixpool;`. Each user of an installed module compiles it with their own flags.
 if(CMAKE_VERSION VERSION_LESS 3.28 OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 17)
     message(FATAL_ERROR "FIXPOOL_MODULE needs CMake 3.28 and clang 17 or newer; these are CMake ${CMAKE_VERSION} and "
                         "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}")

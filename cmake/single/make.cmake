@@ -1,10 +1,11 @@
-# Makes the core's public headers, all but the opt-in ones, one file, for vendoring and online compilers: `cmake -P
-# cmake/single/make.cmake` writes fixpool.hpp beside this script; with -DCHECK=ON it only says whether that file is current.
+# Writes the core's public headers into one file, for vendoring and online compilers. Opt-in headers are left out.
+# `cmake -P cmake/single/make.cmake` writes fixpool.hpp beside this script. With -DCHECK=ON, it only checks whether that
+# file is current.
 cmake_minimum_required(VERSION 3.21)
 get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 set(single "${CMAKE_CURRENT_LIST_DIR}/fixpool.hpp")
 
-# Appends a header once, after those that it includes.
+# Appends a header once, after the headers that it includes.
 function(append header)
     get_property(appended GLOBAL PROPERTY appended)
     if(header IN_LIST appended)
@@ -22,7 +23,7 @@ function(append header)
     set_property(GLOBAL APPEND_STRING PROPERTY code "\n// ==== ${header} ====\n${text}\n")
 endfunction()
 append(fixpool/fixpool.hpp)
-file(GLOB others RELATIVE "${root}/include" "${root}/include/fixpool/*.hpp") # which that leaves out
+file(GLOB others RELATIVE "${root}/include" "${root}/include/fixpool/*.hpp") # those that fixpool.hpp does not include
 list(SORT others)
 foreach(opt_in IN ITEMS arenas debug_pages growing_pool pool_allocator pool_resource static_pool)
     list(REMOVE_ITEM others "fixpool/${opt_in}.hpp")

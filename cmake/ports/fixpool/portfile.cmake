@@ -1,6 +1,6 @@
-set(VCPKG_BUILD_TYPE release) # header-only
+set(VCPKG_BUILD_TYPE release) # header-only: a debug build would be the same
 
-# A checkout can be tried with its own archive as an asset source: then SHA512 is that of the archive.
+# To try a checkout, offer its archive as an asset source. SHA512 is then that of the archive.
 vcpkg_from_github(OUT_SOURCE_PATH SOURCE_PATH REPO fixpool/fixpool REF "v${VERSION}" SHA512 0 HEAD_REF main)
 vcpkg_cmake_configure(SOURCE_PATH "${SOURCE_PATH}" OPTIONS -DFIXPOOL_BUILD_TESTS=OFF -DFIXPOOL_BUILD_EXAMPLES=OFF)
 vcpkg_cmake_install()
