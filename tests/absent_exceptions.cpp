@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A part of the program that is compiled without exceptions: what it makes of errors must not become everybody's. Its name
-// comes before those of the tests that expect exceptions, so that the linker would prefer what is here.
+// A part of the program that is compiled without exceptions. What it does on an error must not replace what the rest of
+// the program does. It is linked before the tests that expect exceptions: the linker would prefer its code.
 #include "absent_exceptions.hpp"
 
 #include <fixpool/fixpool.hpp>

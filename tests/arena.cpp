@@ -166,7 +166,7 @@ TEST_CASE("a borrowed buffer can be used again after its pool", "[arena]") {
         CHECK(pool.owns(block));
         pool.deallocate(block);
     }
-    buffer.fill(std::byte{1});  // all of it is the caller's again
+    buffer.fill(std::byte{1});  // the caller may use all of it again
     CHECK(buffer.back() == std::byte{1});
 }
 
@@ -262,7 +262,7 @@ TEMPLATE_TEST_CASE("blocks and metadata apart: in the first span are the blocks,
 
 namespace {
 
-/// A program's own functions for memory, which write down what they were asked.
+/// A program's own memory functions. They record each request.
 struct recording_memory {
     static void* fetch(std::size_t size, std::size_t alignment, void* context) {
         auto& self = *static_cast<recording_memory*>(context);
@@ -326,8 +326,8 @@ TEMPLATE_TEST_CASE("blocks that are apart are aligned as they are asked to be, a
         pool.deallocate_bulk(taken);
     }
     const TestType bytes({1, 4, 1}, arena::borrow(std::span(memory).subspan(3, 4), metadata));
-    CHECK(bytes.blocks().data() == memory.data() + 3);  // at any byte, since nothing else lies there
-    for (std::size_t shift = 0; shift < 8; ++shift) {   // of all alignments the worst one needs all that is required
+    CHECK(bytes.blocks().data() == memory.data() + 3);  // unaligned, because nothing else lies there
+    for (std::size_t shift = 0; shift < 8; ++shift) {   // the worst alignment needs all required bytes
         bool fits_with_one_less = true;
         try {
             const TestType pool(layout, arena::borrow(memory, std::span(metadata).subspan(shift, required - 1)));

@@ -50,7 +50,7 @@ constexpr std::size_t mebibyte = std::size_t{1} << 20;
 std::size_t rounded_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 bool is_multiple(const void* address, std::size_t of) { return reinterpret_cast<std::uintptr_t>(address) % of == 0; }
 
-/// All choices of options, but for `lock`: what may be locked is for the system to say.
+/// All choices of options except `lock`: the system decides what may be locked.
 std::vector<mapping> mappings() {
     std::vector<mapping> all;
     for (unsigned bits = 0; bits < 8; ++bits)
@@ -63,7 +63,7 @@ template <class Pool> std::size_t mapped_bytes(pool_layout layout, mapping optio
     return rounded_up(Pool::required_bytes(layout), options.huge_pages ? pages::huge_size : pages::size());
 }
 
-/// Whether nobody is forbidden to touch any of the bytes, as far as AddressSanitizer is there to forbid it.
+/// Whether all bytes may be touched. Only AddressSanitizer can tell; without it, true.
 bool is_unpoisoned([[maybe_unused]] const void* bytes, [[maybe_unused]] std::size_t size) {
 #if defined(__SANITIZE_ADDRESS__) || FIXPOOL_HAS_FEATURE(address_sanitizer)
     return __asan_region_is_poisoned(const_cast<void*>(bytes), size) == nullptr;
@@ -86,7 +86,7 @@ bool use_all(auto& pool) {
     return is_right;
 }
 
-/// The words of the std::system_error that a pool's construction throws; "bad_alloc", or "built".
+/// The text of the std::system_error that a pool's construction throws; or "bad_alloc", or "built".
 std::string refusal(pool_layout layout, mapping options, std::errc expected = {}) {
     try {
         const memory_pool pool(layout, mapped_arena(options));
@@ -98,15 +98,15 @@ std::string refusal(pool_layout layout, mapping options, std::errc expected = {}
     return "built";
 }
 
-/// Whether the construction is refused with `words` each time, and leaves no addresses taken.
+/// Whether each construction is refused with `words`, and leaves no addresses taken.
 bool is_refused_without_leak(pool_layout layout, mapping options, const std::string& words, std::errc expected = {}) {
-    bool is_right = refusal(layout, options, expected).starts_with(words);  // what an error needs is there from now on
+    bool is_right = refusal(layout, options, expected).starts_with(words);  // allocates what errors need
     const std::size_t before = pages::mapped();
     for (int turn = 0; turn < 4; ++turn) is_right &= refusal(layout, options, expected).starts_with(words);
     return is_right && pages::mapped() < before + memory_pool::required_bytes(layout);
 }
 
-/// A resource that writes down what it was asked, and may refuse, or return memory that is aligned for less.
+/// A resource that records each request. It may refuse one, or return memory of a smaller alignment.
 class recording_resource final : public std::pmr::memory_resource {
 public:
     struct call {
@@ -176,7 +176,7 @@ TEST_CASE("what a memory_resource throws is passed on, and nothing goes back to 
     CHECK(upstream.released.empty());
 }
 
-#if !FIXPOOL_HAS_FEATURE(undefined_behavior_sanitizer)  // it finds that first
+#if !FIXPOOL_HAS_FEATURE(undefined_behavior_sanitizer)  // it reports that first
 TEST_CASE("a memory_resource that does not align is found, and gets its memory back", "[arenas]") {
     recording_resource upstream;
     upstream.shift = 8;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// `audit` of every pool: it passes what is sound, and says what was overwritten, whatever it was overwritten with.
+// `audit` of every pool: it accepts a sound pool, and reports what was overwritten, with whatever value.
 #include <fixpool/debug.hpp>
 #include <fixpool/shared_memory_pool.hpp>
 #include <fixpool/shared_pool.hpp>
@@ -34,20 +34,20 @@ namespace {
 constexpr std::size_t size = 32, count = 8;
 constexpr std::uint32_t none = ~std::uint32_t{0};
 
-/// A pool whose metadata lie in a buffer of ours.
+/// A pool whose metadata lie in a buffer of this test.
 template <class Pool> struct on_buffers {
     alignas(64) std::array<std::byte, 4096> blocks{};
     alignas(64) std::array<std::byte, 4096> metadata{};
     Pool pool{{size, count}, arena::borrow(blocks, metadata), {.name = "audited"}};
 
-    /// What a checked pool keeps: the free blocks above an entry that says `none`, then a state of each block.
+    /// The metadata of a checked pool: the free blocks above an entry `none`, then one state per block.
     std::uint32_t* entries() { return reinterpret_cast<std::uint32_t*>(metadata.data()); }
     block_state* states() { return reinterpret_cast<block_state*>(entries() + count + 1); }
-    /// What a pool of debug level keeps of each block.
+    /// The metadata of a debug pool: one record per block.
     debug_record* records() { return reinterpret_cast<debug_record*>(metadata.data()); }
 };
 
-/// Three blocks in use, and two free ones that were: 0, 2 and 4 are in use, 1 and 3 are not, 5 to 7 never were.
+/// Eight blocks: 0, 2 and 4 are in use, 1 and 3 were in use and are free, 5 to 7 were never in use.
 template <class Pool> std::vector<void*> half_used(Pool& pool) {
     std::vector<void*> blocks;
     for (int i = 0; i < 5; ++i) blocks.push_back(pool.allocate());
@@ -56,8 +56,8 @@ template <class Pool> std::vector<void*> half_used(Pool& pool) {
     return {blocks[0], blocks[2], blocks[4]};
 }
 
-/// What `audit` says when `value` is written to `place`, which is mended then; "" if it passes. Also where and of which
-/// block.
+/// Writes `value` to `place`, asks `audit`, and restores the place. Returns what `audit` says, or "" if it passes.
+/// `where` and `block` get the violation's address and index.
 template <class Pool, class V>
 std::string said_of(const Pool& pool, V& place, V value, const void** where = nullptr, std::size_t* block = nullptr) {
     recorded_violations violations;
@@ -162,7 +162,7 @@ TEMPLATE_TEST_CASE("audit of a checked pool says what was overwritten, and where
     CHECK(block == 2);
     CHECK(said_of(on.pool, states[4], block_state::sorted) == "the block's state was overwritten");
     CHECK(said_of(on.pool, entries[3], 0U).empty());        // above the free list
-    CHECK(said_of(on.pool, states[5], states[0]).empty());  // of a block that was never out
+    CHECK(said_of(on.pool, states[5], states[0]).empty());  // the state of a block that was never out
 
     CHECK(on.pool.audit());  // it leaves no marks
     for (void* const each : rest) on.pool.deallocate(each);
@@ -176,7 +176,7 @@ TEST_CASE("audit counts the blocks in use", "[audit]") {
     const void* where = nullptr;
     CHECK(said_of(raw.pool, raw.states()[2], block_state::out_of_use, &where) == problem);
     CHECK(where == &raw.states()[0]);
-    CHECK(said_of(raw.pool, raw.states()[2], block_state::given_up) == problem);  // a raw block never is
+    CHECK(said_of(raw.pool, raw.states()[2], block_state::given_up) == problem);  // a raw block never has this state
     CHECK(said_of(raw.pool, raw.states()[2], block_state::fresh) == "the block's state was overwritten");
     raw.pool.deallocate_bulk(rest);
 
@@ -202,7 +202,7 @@ TEST_CASE("audit of a shared pool counts the blocks that were never out", "[audi
     const shared_memory_pool pool({size, 40}, arena::borrow(blocks, metadata), {.name = "audited", .magazine_size = 2});
     const played_threads playing;
     playing.as(1);
-    void* const block = pool.allocate();  // its magazine has another one
+    void* const block = pool.allocate();  // its magazine has another block
     auto* const states = reinterpret_cast<block_state*>(metadata.data() + 41 * sizeof(std::uint32_t));
     CHECK(pool.audit());
     REQUIRE(states[1] == block_state::fresh);
@@ -218,9 +218,9 @@ TEST_CASE("what audit reports of a shared pool counts no block that a magazine k
     const shared_memory_pool pool({size, 40}, arena::borrow(blocks, metadata), {.name = "audited", .magazine_size = 2});
     const played_threads playing;
     playing.as(1);
-    void* const first = pool.allocate();  // of the run 0, 1
+    void* const first = pool.allocate();  // from the run of blocks 0 and 1
     playing.as(2);
-    void* const second = pool.allocate();  // of the run 2, 3
+    void* const second = pool.allocate();  // from the run of blocks 2 and 3
     auto* const states = reinterpret_cast<block_state*>(metadata.data() + 41 * sizeof(std::uint32_t));
     const block_state before = std::exchange(states[2], block_state{7});
     CHECK_FALSE(pool.audit());
@@ -244,10 +244,10 @@ TEMPLATE_TEST_CASE("audit at debug level says what was overwritten, and where", 
 
     CHECK(said_of(on.pool, records[1].next, none, &where) == lost);
     CHECK(where == &records[1]);
-    CHECK(said_of(on.pool, records[1].next, 1U) == lost);  // a circle
+    CHECK(said_of(on.pool, records[1].next, 1U) == lost);  // the queue is a circle
     CHECK(said_of(on.pool, records[3].next, 1U) == lost);
     CHECK(said_of(on.pool, records[3].next, 5U) == lost);
-    CHECK(said_of(on.pool, records[1].next, 0U) == lost);  // in use
+    CHECK(said_of(on.pool, records[1].next, 0U) == lost);  // a block in use
     CHECK(said_of(on.pool, records[2].state, block_state{3}, &where, &block) == "the block's state was overwritten");
     CHECK(where == &records[2]);
     CHECK(block == 2);
@@ -262,7 +262,7 @@ TEMPLATE_TEST_CASE("audit at debug level says what was overwritten, and where", 
 
 namespace {
 
-/// Where in `object` the word `value` lies last: before its list it has its arena.
+/// The place in `object` where the word `value` lies last. A pool's arena, which may have the same word, lies in front.
 template <class T, class V> std::size_t offset_in(const T& object, V value) {
     const auto* const bytes = reinterpret_cast<const unsigned char*>(&object);
     std::size_t found = sizeof object;
@@ -271,7 +271,7 @@ template <class T, class V> std::size_t offset_in(const T& object, V value) {
     return found;
 }
 
-/// Whether `audit` says that the counters do not agree while `value` lies there in the pool.
+/// Whether `audit` says that the counters do not agree while `value` lies at that place in the pool.
 template <class Pool, class V> bool finds_counters(Pool& pool, std::size_t offset, V value) {
     recorded_violations violations;
     unsigned char* const place = reinterpret_cast<unsigned char*>(&pool) + offset;
@@ -307,13 +307,13 @@ TEST_CASE("audit at debug level finds what was written to free blocks and guards
     CHECK(damage(0, -1, violation_kind::buffer_overflow));
     CHECK(damage(0, 48, violation_kind::buffer_overflow));
     CHECK(damage(2, -3, violation_kind::buffer_overflow));
-    CHECK(damage(3, 50, violation_kind::buffer_overflow));  // of a free block, too
+    CHECK(damage(3, 50, violation_kind::buffer_overflow));  // for a free block, too
     CHECK(damage(4, 48, violation_kind::buffer_overflow));
     pool.deallocate(rest[0]);
     CHECK(damage(0, 7, violation_kind::write_after_free));
     CHECK(damage(4, 63, violation_kind::buffer_overflow));
     CHECK(pool.audit());
-    write_unseen(rest[1], 5, 1);  // its own
+    write_unseen(rest[1], 5, 1);  // the block is in use: its owner may write
     CHECK(pool.audit());
     pool.deallocate(rest[1]);
     pool.deallocate(rest[2]);
@@ -337,7 +337,7 @@ TEST_CASE("audit does not follow counters that cannot be", "[audit]") {
     const std::size_t carved = offset_in(debug.pool, debug.records()) + sizeof(void*);
     REQUIRE(carved < sizeof debug.pool);
     CHECK(finds_counters(debug.pool, carved, std::uint32_t{count + 1}));
-    CHECK(finds_counters(debug.pool, carved, std::uint32_t{4}));  // fewer than the most that were in use
+    CHECK(finds_counters(debug.pool, carved, std::uint32_t{4}));  // fewer than the peak
     debug.pool.deallocate_bulk(others);
 }
 

@@ -45,7 +45,7 @@ static_assert(!std::is_constructible_v<block<base>, block<derived>>);
 static_assert(!std::is_assignable_v<block<base>&, block<derived>>);
 static_assert(!std::is_convertible_v<block<int>, block<int, checking::unchecked>>);
 
-// A block of a type that is not there yet may be named, stored and declared.
+// A block of an incomplete type may be named, stored and declared.
 struct unknown;
 struct holder {
     block<unknown>* somewhere = nullptr;
@@ -200,12 +200,12 @@ TEST_CASE("a released block cannot be released again", "[block]") {
     typed_pool<int> pool(2);
     auto b = pool.allocate(5);
     b.reset();
-    b.reset();  // empty: nothing
+    b.reset();  // empty: nothing happens
     CHECK(pool.available() == 2);
 
     auto c = pool.allocate(6);
     auto d = std::move(c);
-    c.reset();  // moved from: nothing
+    c.reset();  // moved from: nothing happens
     CHECK(pool.available() == 1);
     d.reset();
     CHECK(violations.count() == 0);

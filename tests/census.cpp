@@ -36,7 +36,7 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
-/// Blocks 0, 1, 2, 4 and 6 of 8 are in use, 3 and 5 are free, and 7 never was in use.
+/// Of 8 blocks, 0, 1, 2, 4 and 6 are in use, 3 and 5 are free, and 7 was never in use.
 template <class Pool> void use_some(Pool& pool) {
     std::array<void*, 7> blocks{};
     for (void*& block : blocks) block = pool.allocate();
@@ -132,9 +132,9 @@ TEST_CASE("a census of a shared pool tells what a closed magazine keeps", "[cens
     const fixpool::shared_memory_pool pool({64, 100}, {.magazine_size = 4});
     const played_threads playing;
     playing.as(1);
-    static_cast<void>(pool.allocate());  // of the run 0 to 3
+    static_cast<void>(pool.allocate());  // from the run of blocks 0 to 3
     playing.as(2);
-    static_cast<void>(pool.allocate());  // of the run 4 to 7
+    static_cast<void>(pool.allocate());  // from the run of blocks 4 to 7
     const census taken(pool);
     CHECK(taken.in_use() == 2);
     CHECK(taken.picture().substr(16, 8) == "#---#---");

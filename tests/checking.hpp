@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What two translation units of one program make, each at a level of its own. Defined in checking_elsewhere.cpp.
+// Pools that two translation units of one program make, each at its own level. Defined in checking_elsewhere.cpp.
 #pragma once
 
 #include <fixpool/fixpool.hpp>

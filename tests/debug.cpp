@@ -34,7 +34,7 @@ namespace {
 
 std::string text_of(const violation& v) { return fixpool::detail::describe_debug(v).c_str(); }
 
-/// Raw blocks at debug level, from one thread or from many.
+/// Raw blocks at debug level, for one thread or for many.
 using raw_pools = std::tuple<debug_pool, shared_debug_pool>;
 
 constexpr site first_place{"first.cpp", 1, "f"}, second_place{"second.cpp", 2, "g"}, third_place{"third.cpp", 3, "h"};
@@ -191,7 +191,7 @@ TEST_CASE("debug: guard bytes between two blocks are blamed on the one that is n
     CHECK(violations.last().address == blocks[2]);
     CHECK(violations.last().offset == -3);
 
-    void* const last = pool.allocate();  // the last carved block: what lies behind is nobody's
+    void* const last = pool.allocate();  // the last carved block: no block lies behind it
     write_unseen(last, static_cast<std::ptrdiff_t>(pool.stride()) - 1, 1);
     pool.deallocate(last);
     REQUIRE(violations.count() == 1);
@@ -206,7 +206,7 @@ TEMPLATE_LIST_TEST_CASE("debug: blocks are reused as late as possible", "[debug]
     pool.deallocate(blocks[0]);
     for (std::size_t i = 1; i < 4; ++i) {
         blocks[i] = pool.allocate();
-        CHECK(pool.index_of(blocks[i]) == i);  // what was never handed out comes first
+        CHECK(pool.index_of(blocks[i]) == i);  // blocks that were never handed out come first
     }
     pool.deallocate(blocks[2]);
     pool.deallocate(blocks[1]);
@@ -264,7 +264,7 @@ TEST_CASE("debug: a leak is grouped by site, most first", "[debug]") {
         to.live = v.live_blocks;
         to.text = text_of(v);
     };
-    const std::string other_copy = "first.cpp";  // one file's name, at another address
+    const std::string other_copy = "first.cpp";  // the same file name, at another address
     {
         debug_pool pool({16, 20}, {.name = "packets", .on_violation = keep, .context = &found});
         (void)pool.allocate(first_place);
@@ -293,7 +293,7 @@ TEST_CASE("debug: a leak is grouped by site, most first", "[debug]") {
     CHECK(found.holders[5].where.file == nullptr);
     CHECK(found.holders[4].blocks + found.holders[5].blocks == 2);
     CHECK(found.text.substr(0, 46) == "fixpool: leak of 10 blocks, the first 0x" + found.text.substr(40, 6));
-    CHECK(found.text.find("allocated at") == std::string::npos);  // the groups say it
+    CHECK(found.text.find("allocated at") == std::string::npos);  // the groups tell it
 }
 
 TEST_CASE("debug: a leak from one place says it in its line", "[debug]") {
@@ -349,7 +349,7 @@ TEST_CASE("debug: shared handles are validated at their release, and their sites
     recorded_violations violations;
     std::optional<shared_objects<std::pair<int, int>>> pool(std::in_place, 8u, fixpool::pool_options{.name = "pairs"});
     handles_know_their_sites(*pool, violations);
-    pool.emplace(8u, fixpool::pool_options{.name = "pairs"});  // again, none was ever handed out
+    pool.emplace(8u, fixpool::pool_options{.name = "pairs"});  // in the new pool, no block was ever handed out
     auto first = pool->allocate(1, 2);
     auto second = pool->allocate(1, 2);
     auto third = pool->allocate(1, 2);
@@ -376,7 +376,7 @@ TEST_CASE("debug: shared handles are validated at their release, and their sites
     CHECK(violations.last().kind == violation_kind::double_free);
     CHECK(violations.last().released_at.address != nullptr);
 
-    // Two owners of one object, as two threads that reset one handle at once would be: the second release is found.
+    // Two owners of one object, as if two threads reset one handle at once: the second release is found.
     using handle = decltype(second);
     alignas(handle) std::array<std::byte, sizeof second> copy{};
     std::memcpy(copy.data(), static_cast<const void*>(&second), sizeof second);
@@ -535,7 +535,7 @@ TEST_CASE("debug: a pool is sound while its handler runs", "[debug][audit]") {
     struct scene {
         debug_pool* pool = nullptr;
         unsigned depth = 0, calls = 0, corruptions = 0;
-        std::size_t unknown = 0;  // holders whose place is not known, at the last census
+        std::size_t unknown = 0;  // holders whose place was unknown at the last census
     };
     scene now;
     debug_pool pool({64, 4}, {.on_violation =
@@ -560,7 +560,7 @@ TEST_CASE("debug: a pool is sound while its handler runs", "[debug][audit]") {
     write_unseen(blocks[0], 0, 1);
     CHECK(pool.allocate() == blocks[0]);
     CHECK(now.calls == 1);
-    CHECK(now.unknown == 1);  // the one that is handed out is nobody's yet
+    CHECK(now.unknown == 1);  // the block that is being handed out has no holder yet
     write_unseen(blocks[0], 64, 1);
     pool.deallocate(blocks[0]);
     CHECK(now.calls == 3);  // and audit found the overflow as well
@@ -708,7 +708,7 @@ TEST_CASE("debug: sizes are exact, and the blocks lie in guards", "[debug]") {
             for (void* const block : blocks) CHECK(pool.try_deallocate(block) == fixpool::release_status::released);
         }
         CHECK_THROWS_AS(debug_pool(layout, fixpool::arena::borrow({buffer, bytes - 1})), std::length_error);
-        std::memset(buffer, 2, bytes);  // it is the caller's again
+        std::memset(buffer, 2, bytes);  // the caller may use it again
         ::operator delete (buffer, std::align_val_t{alignment});
     }
     CHECK_THROWS_AS(debug_pool({std::size_t{1} << 30, 0xffff'ffff}), std::length_error);
@@ -750,7 +750,7 @@ TEST_CASE("debug: reports in full", "[debug][violation]") {
     v.allocated_at = site(path.c_str(), 7, "parse");
     CHECK(text_of(v) == head + "; allocated at ..." + path.substr(path.size() - 40) +
                             ":7, released at 0x10; operations 41 and 57, thread 1");
-    v.allocated_at = site(path.c_str() + (path.size() - 40), 7, "parse");  // as long as may be
+    v.allocated_at = site(path.c_str() + (path.size() - 40), 7, "parse");  // as long as possible
     CHECK(text_of(v) == head + "; allocated at " + path.substr(path.size() - 40) +
                             ":7, released at 0x10; operations 41 and 57, thread 1");
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// All short sequences of operations on small pools, each step checked against a model that is too simple to be wrong.
+// All short sequences of operations on small pools. Each step is checked against a very simple model.
 #include <fixpool/memory_pool.hpp>
 
 #include <algorithm>
@@ -29,20 +29,20 @@ struct model {
     }
 };
 
-/// An operation by its number: allocate, then one release for each block, live or not, then the rest.
+/// An operation by its number: first allocate, then one release per block, live or not, then the others.
 enum : std::size_t { allocate = 0, release_first = 1 };
 
 class run {
 public:
     explicit run(std::size_t blocks) : pool_({stride, blocks}), model_(blocks) {
-        first_ = static_cast<std::byte*>(pool_.allocate());  // where the blocks are
+        first_ = static_cast<std::byte*>(pool_.allocate());  // the address of block 0
         pool_.reset();
     }
     ~run() { pool_.reset(); }
 
     static std::size_t operations(std::size_t blocks) { return blocks + 4; }
 
-    /// Whether the pool did what the model did.
+    /// Whether the pool did what the model does.
     bool step(std::size_t operation) {
         const std::size_t blocks = model_.states.size();
         if (operation == allocate) return step_allocate() && agrees();
@@ -58,7 +58,7 @@ public:
 private:
     bool step_allocate() {
         void* const block = pool_.try_allocate();
-        std::size_t index = model_.count(model::live) + model_.free.size();  // the next to be carved
+        std::size_t index = model_.count(model::live) + model_.free.size();  // the next block to be carved
         if (!model_.free.empty()) {
             index = model_.free.back();
             model_.free.pop_back();
@@ -104,7 +104,7 @@ private:
 }  // namespace
 
 TEST_CASE("every short sequence of operations does what the model says", "[memory_pool][exhaustive]") {
-    const char* const wish = std::getenv("FIXPOOL_TEST_LENGTH");  // a shorter one under Valgrind
+    const char* const wish = std::getenv("FIXPOOL_TEST_LENGTH");  // shorter under Valgrind
     const std::size_t length = wish != nullptr ? std::strtoul(wish, nullptr, 10) : 7;
     for (std::size_t blocks = 1; blocks <= 3; ++blocks) {
         std::size_t sequences = 0;
@@ -119,7 +119,7 @@ TEST_CASE("every short sequence of operations does what the model says", "[memor
                     break;
                 }
             }
-            std::size_t place = 0;  // count on, in the number system of the operations
+            std::size_t place = 0;  // counts up: each operation is a digit
             while (place < length && ++sequence[place] == run::operations(blocks)) sequence[place++] = 0;
             is_done = place == length;
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What may fail fails, each time that it may, in every scenario: memory, the source of an arena, a constructor. Each time
-// all is as it was before, and the last time nothing fails.
+// Everything that can fail does fail, each time that it could, in every scenario: memory, an arena's source, a
+// constructor. After each failure, all is as before. In the last run nothing fails.
 #include <fixpool/census.hpp>
 #include <fixpool/debug.hpp>
 #include <fixpool/shared_memory_pool.hpp>
@@ -100,7 +100,7 @@ template <checking C> struct shared_objects {
     }
 };
 
-/// An object whose parts lie in the pool that it lies in, and on the heap.
+/// An object that takes its parts from the pool that it lies in, and from the heap.
 template <checking C> struct trees {
     static constexpr const char* name = "objects that allocate in their constructors";
     struct node {
@@ -120,7 +120,7 @@ template <checking C> struct trees {
     }
 };
 
-/// Pools and handles as members of what may fail after them.
+/// Pools and handles as members, with something behind them that may fail.
 template <checking C> struct members {
     static constexpr const char* name = "pools that are members";
     struct server {
@@ -156,7 +156,7 @@ template <checking C>
 using scenarios =
     std::tuple<raw_blocks<C>, shared_raw_blocks<C>, objects<C>, shared_objects<C>, trees<C>, members<C>, censuses<C>>;
 
-/// How many failures there were.
+/// The number of failures.
 template <class Scenario> std::size_t play(const char* level) {
     recorded_violations violations;
     std::size_t failures = 0;

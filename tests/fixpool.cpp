@@ -31,7 +31,7 @@ TEST_CASE("the default options are spelled {}", "[fixpool]") {
 
 namespace {
 
-/// One function of each name: g++ 12 cannot choose between two, not even where one is constrained away.
+/// One function of each name: g++ 12 cannot choose between two, even if a constraint excludes one.
 template <fixpool::checking C> void take_addresses() {
     using raw_pool = fixpool::basic_memory_pool<C>;
     using shared_raw_pool = fixpool::basic_shared_memory_pool<C>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A namespace with greedy functions of every name that the library might call: none of them is ever found. They are deleted,
-// so that a call that finds one does not compile.
+// A namespace with a greedy function of every name that the library might call. The library must never find one. They
+// are deleted, so that a call that finds one does not compile.
 #include <fixpool/fixpool.hpp>
 #include <fixpool/static_pool.hpp>
 
@@ -78,7 +78,7 @@ template <class A> void operator*(A&&) = delete;
 
 }  // namespace greedy
 
-// What other libraries do with a handle is theirs to answer for: hashing it finds no function of T's.
+// Hashing a handle finds no function of T's namespace. Other libraries' functions are not tested here.
 template struct std::hash<fixpool::block<greedy::thing>>;
 
 TEMPLATE_TEST_CASE_SIG("no function of T's namespace is ever found", "[foreign_names]", ((fixpool::checking C), C),
@@ -114,7 +114,7 @@ TEMPLATE_TEST_CASE_SIG("no function of T's namespace is ever found", "[foreign_n
     CHECK(e->value == 5);
     CHECK(shared.contains(g.get()));
     const auto copy = shared;
-    const auto& one = e;  // constant: a call that matches greedy's better is not ours
+    const auto& one = e;  // constant: otherwise greedy's == would match better than ours
     const auto& other = g;
     const bool are_equal = copy == shared && one == one && !(one == other);
     const bool are_ordered = (one <=> other) != 0;

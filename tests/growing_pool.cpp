@@ -40,7 +40,7 @@ using sizes = std::initializer_list<std::size_t>;
 
 namespace {
 
-/// Memory of the heap. It knows what is out, and may fail at an allocation, counted from 0, and at all that follow.
+/// Memory from the heap. It knows what is out. It can fail at one allocation, counted from 0, and at all later ones.
 class upstream final : public std::pmr::memory_resource {
 public:
     enum class failing : unsigned char { never, throws_bad_alloc, throws, does_not_align };
@@ -61,14 +61,14 @@ public:
         for (const auto& [at, taken] : pieces_) sum += taken.size;
         return sum;
     }
-    /// The pages that are out: what is aligned to its size.
+    /// The pages that are out: allocations that are aligned to their size.
     [[nodiscard]] std::vector<std::pair<void*, std::size_t>> pages() const {
         std::vector<std::pair<void*, std::size_t>> found;
         for (const auto& [at, taken] : pieces_)
             if (taken.size == taken.alignment) found.emplace_back(at, taken.size);
         return found;
     }
-    /// The links of a page, which were allocated just before it.
+    /// The links of a page. They were allocated just before the page.
     [[nodiscard]] std::uint16_t* links_of(void* page) const {
         for (const auto& [at, taken] : pieces_)
             if (taken.number + 1 == pieces_.at(page).number)
@@ -92,7 +92,7 @@ private:
             ::operator delete (at, std::align_val_t{2 * alignment});
             at = static_cast<std::byte*>(::operator new (2 * size, std::align_val_t{2 * alignment})) + 64;
         }
-        auto* const halves = static_cast<std::uint16_t*>(at);  // what it holds looks like links of live blocks
+        auto* const halves = static_cast<std::uint16_t*>(at);  // its bytes look like links of live blocks
         if (size < 4096) std::fill(halves, halves + size / 2, page_state::live);
         pieces_[at] = {size, alignment, count_};
         return at;
@@ -354,7 +354,7 @@ TEMPLATE_TEST_CASE("when upstream fails, at any allocation, the pool is as befor
                 if (has_thrown) {
                     ++failures;
                     CHECK(pool.total_blocks() == total);
-                    CHECK(memory.bytes() >= bytes);  // at most the table has grown
+                    CHECK(memory.bytes() >= bytes);  // only the table may have grown
                     CHECK(memory.pages().size() == page);
                     fail(0);
                     CHECK(pool.try_allocate() == nullptr);
@@ -377,7 +377,7 @@ TEMPLATE_TEST_CASE("when upstream fails, at any allocation, the pool is as befor
     }
 }
 
-#if !FIXPOOL_HAS_FEATURE(undefined_behavior_sanitizer)  // clang's reports such a resource before we do
+#if !FIXPOOL_HAS_FEATURE(undefined_behavior_sanitizer)  // clang's sanitizer reports such a resource first
 TEST_CASE("a page that upstream did not align is a length error, and goes back", "[growing_pool]") {
     upstream memory(upstream::failing::does_not_align);
     growing_pool pool(64, {}, &memory);
@@ -392,7 +392,7 @@ TEMPLATE_TEST_CASE("shrink gives back the pages without blocks in use, and no ot
                    growing_pool) {
     upstream memory;
     TestType pool(512, {.page_bytes = 4096}, &memory);
-    std::vector<void*> blocks = take(pool, 80);  // of ten pages
+    std::vector<void*> blocks = take(pool, 80);  // from ten pages
     CHECK(memory.pages().size() == 10);
     pool.shrink();
     CHECK(memory.pages().size() == 10);
@@ -416,7 +416,7 @@ TEMPLATE_TEST_CASE("shrink gives back the pages without blocks in use, and no ot
         CHECK(violations.last().total_blocks == 32);
     }
     const std::vector<void*> more = take(pool, 28);
-    CHECK(memory.pages().size() == 4);  // what was left has been used
+    CHECK(memory.pages().size() == 4);  // the blocks that were left were used first
     CHECK(pool.available() == 0);
     pool.deallocate_bulk(more);
     pool.deallocate_bulk(kept);
@@ -475,7 +475,7 @@ TEST_CASE("misuse of a growing pool is found, and then a no-op", "[growing_pool]
     int context = 0;
     growing_pool pool(96, {.page_bytes = 4096}, std::pmr::get_default_resource(),
                       {.name = "connections", .context = &context});
-    std::vector<void*> blocks = take(pool, 50);  // 42 of a page, and 8
+    std::vector<void*> blocks = take(pool, 50);  // 42 from one page, 8 from the next
     void* const first_page = blocks[0];
     void* const second_page = blocks[42];
     const auto second_block = [second_page](std::ptrdiff_t i) { return offset(second_page, i * 96); };
@@ -495,14 +495,14 @@ TEST_CASE("misuse of a growing pool is found, and then a no-op", "[growing_pool]
         return v.kind;
     };
     CHECK(told_of(blocks[17], 17, 42, 41) == violation_kind::double_free);
-    CHECK(told_of(second_block(8), 8, 42, 8) == violation_kind::not_allocated);    // carved, never out
+    CHECK(told_of(second_block(8), 8, 42, 8) == violation_kind::not_allocated);    // carved, but never out
     CHECK(told_of(second_block(41), 41, 42, 8) == violation_kind::not_allocated);  // not carved
     CHECK(told_of(offset(first_page, 96 + 1), 1, 42, 41) == violation_kind::misaligned_pointer);
     CHECK(told_of(offset(first_page, 96 - 8), 0, 42, 41) == violation_kind::misaligned_pointer);
     CHECK(told_of(offset(second_block(42), -1), 41, 42, 8) == violation_kind::misaligned_pointer);
     const auto npos = fixpool::violation::npos;
     CHECK(told_of(offset(first_page, std::ptrdiff_t{42} * 96), npos, 84, 49) ==
-          violation_kind::foreign_pointer);  // the page's rest
+          violation_kind::foreign_pointer);  // behind the page's last block
     CHECK(told_of(&pool, npos, 84, 49) == violation_kind::foreign_pointer);
     CHECK(told_of(reinterpret_cast<void*>(std::uintptr_t{8}), npos, 84, 49) == violation_kind::foreign_pointer);
     CHECK(told_of(reinterpret_cast<void*>(~std::uintptr_t{0}), npos, 84, 49) == violation_kind::foreign_pointer);
@@ -550,7 +550,7 @@ TEST_CASE("a block of another growing pool is foreign", "[growing_pool]") {
     recorded_violations violations;
     growing_pool pool(64), other(64);
     void* const block = other.allocate();
-    pool.deallocate(block);  // while it has no page
+    pool.deallocate(block);  // while this pool has no page
     CHECK(violations.count() == 1);
     CHECK(violations.last().total_blocks == 0);
     pool.deallocate(pool.allocate());
@@ -599,7 +599,7 @@ TEST_CASE("what was handed out before a page was empty is a double free, what wa
             CHECK(is_right);
             pool.deallocate_bulk(again);
         }
-        if (out > 64) CHECK(ever.size() == out);  // from the first one on again
+        if (out > 64) CHECK(ever.size() == out);  // carved from the first block on again
         CHECK(pool.peak_in_use() == out);
         CHECK(pool.audit());
     }
@@ -621,7 +621,7 @@ TEMPLATE_TEST_CASE("bulk allocation of a growing pool is all or nothing", "[grow
     CHECK(memory.pages().size() == 3);
     CHECK(pool.in_use() == 20);
     CHECK(pool.stats().refused == 1);
-    CHECK(pool.try_allocate_bulk(std::span(more).first(10)));  // exactly what there may be
+    CHECK(pool.try_allocate_bulk(std::span(more).first(10)));  // exactly up to the limit
     CHECK(pool.available() == 0);
     CHECK(pool.try_allocate_bulk({}));
     CHECK(pool.total_blocks() == 30);
@@ -630,7 +630,7 @@ TEMPLATE_TEST_CASE("bulk allocation of a growing pool is all or nothing", "[grow
     CHECK(pool.in_use() == 0);
     pool.shrink();
     std::fill(many.begin(), many.end(), marker);
-    for (const std::size_t nth : sizes{0, 2}) {  // of the first page, of the second
+    for (const std::size_t nth : sizes{0, 2}) {  // of the first page, and of the second
         memory.fail(upstream::failing::throws, nth);
         CHECK_FALSE(pool.try_allocate_bulk(many));
         CHECK(many == std::vector<void*>(20, marker));
@@ -687,10 +687,10 @@ TEST_CASE("for_each_allocated visits blocks of all pages in order of addresses, 
     pool.for_each_allocated([&seen](void* block) { seen.push_back(block); });
     CHECK(seen == std::vector<void*>(live.begin(), live.end()));
 
-    seen.clear();  // each visit gets a page, so that the table grows under it
+    seen.clear();  // each visit opens a page, so the table grows meanwhile
     std::vector<void*> more;
     pool.for_each_allocated([&](void* block) {
-        if (!live.contains(block)) return;  // was allocated meanwhile
+        if (!live.contains(block)) return;  // allocated meanwhile
         seen.push_back(block);
         const std::vector<void*> eight = take(pool, 8);
         more.insert(more.end(), eight.begin(), eight.end());
@@ -698,7 +698,7 @@ TEST_CASE("for_each_allocated visits blocks of all pages in order of addresses, 
     CHECK(seen == std::vector<void*>(live.begin(), live.end()));
     pool.deallocate_bulk(more);
 
-    std::size_t count = 0;  // each visit releases its block, and pages go back under it
+    std::size_t count = 0;  // each visit releases its block, and pages go back meanwhile
     pool.for_each_allocated([&](void* block) {
         ++count;
         pool.deallocate(block);
@@ -711,7 +711,7 @@ TEST_CASE("for_each_allocated visits blocks of all pages in order of addresses, 
 TEST_CASE("sort_free_blocks hands out the lowest free block of all pages first", "[growing_pool]") {
     for (const std::size_t size : sizes{512, 24}) {
         growing_pool pool(size, {.page_bytes = 4096});
-        const std::size_t count = 5 * (4096 / size) - 5, some = count / 4;  // the last page is not all carved
+        const std::size_t count = 5 * (4096 / size) - 5, some = count / 4;  // the last page is only partly carved
         std::vector<void*> blocks = take(pool, count);
         std::shuffle(blocks.begin(), blocks.end(), std::minstd_rand(3));
         const std::vector<void*> kept(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(some));
@@ -744,7 +744,7 @@ TEST_CASE("sorting does not make a block that was never handed out a double free
     CHECK(pool.try_deallocate(offset(first, 64)) == release_status::double_free);
     CHECK(pool.try_deallocate(offset(first, 128)) == release_status::not_allocated);
     pool.deallocate(first);
-    const std::vector<void*> carved = take(pool, 32);  // all that there are
+    const std::vector<void*> carved = take(pool, 32);  // all that the pool may have
     pool.sort_free_blocks();
     CHECK(pool.audit());
     CHECK(pool.allocate() == offset(first, std::ptrdiff_t{64} * 32));
@@ -834,7 +834,7 @@ TEST_CASE("audit of a growing pool says what was overwritten, and of which block
         return v.problem;
     };
     CHECK(pool.audit());
-    CHECK(said_of(0, page_state::live, npos).empty());  // as it is
+    CHECK(said_of(0, page_state::live, npos).empty());  // unchanged
     CHECK(said_of(0, page_state::given_up, npos).empty());
     CHECK(said_of(0, page_state::unfinished, npos).empty());
     CHECK(said_of(0, page_state::unfinished + 1U, 0) == "what is kept of the block was overwritten");
@@ -845,7 +845,7 @@ TEST_CASE("audit of a growing pool says what was overwritten, and of which block
     CHECK(said_of(1, 5, npos) == "a page's free list has a block twice");
     CHECK(said_of(5, 1, npos) == "a page's free list has not all of its free blocks");
     CHECK(said_of(5, page_state::none, npos) == "a page's free list has not all of its free blocks");
-    CHECK(said_of(1, 10, npos) == "a page's free list has a block twice");  // of the other list
+    CHECK(said_of(1, 10, npos) == "a page's free list has a block twice");  // a block of the other list
     CHECK(said_of(5, 31, npos) == "a page's free list has a block twice");
     CHECK(said_of(1, page_state::none | 1U, npos) == "the end of a page's free list was overwritten");
     CHECK(said_of(1, 32, npos) == "a page's free list has a block that it cannot have");
@@ -878,8 +878,8 @@ TEST_CASE("audit of a growing pool ends, whatever is written over the links", "[
 TEST_CASE("audit of a growing pool verifies which pages wait with free blocks", "[growing_pool]") {
     upstream memory;
     growing_pool pool(512, {.page_bytes = 4096, .max_blocks = 32}, &memory);
-    std::vector<void*> blocks = take(pool, 32);  // of four pages
-    pool.deallocate(blocks[0]);                  // the first and the second one wait, in a ring
+    std::vector<void*> blocks = take(pool, 32);  // from four pages
+    pool.deallocate(blocks[0]);                  // the first two pages wait in the queue, which is a ring
     pool.deallocate(blocks[8]);
     std::array<std::uintptr_t, 4> tags{};
     std::array<std::uintptr_t*, 4> next{};  // in front of each page's links
@@ -900,11 +900,11 @@ TEST_CASE("audit of a growing pool verifies which pages wait with free blocks", 
     CHECK(is_found(1, 0));
     CHECK(is_found(1, tags[0] + 4096 * std::uintptr_t{1024}));
     CHECK(is_found(1, tags[0] + 1));
-    CHECK(is_found(1, tags[1]));  // the first one is not in it
-    CHECK(is_found(1, tags[2]));  // full
-    CHECK(is_found(1, tags[3]));  // current
+    CHECK(is_found(1, tags[1]));  // the first page is not in the queue
+    CHECK(is_found(1, tags[2]));  // a full page
+    CHECK(is_found(1, tags[3]));  // the current page
     CHECK(is_found(0, tags[0]));
-    CHECK(is_found(2, tags[1], "what it keeps of a page"));  // full, and current: they do not wait
+    CHECK(is_found(2, tags[1], "what it keeps of a page"));  // a full page and the current one do not wait
     CHECK(is_found(3, tags[1], "what it keeps of a page"));
     CHECK(pool.audit());
     blocks.erase(blocks.begin() + 8);
@@ -913,8 +913,8 @@ TEST_CASE("audit of a growing pool verifies which pages wait with free blocks", 
 
 TEST_CASE("audit of a growing pool finds that a full page waits alone", "[growing_pool]") {
     recorded_violations violations;
-    static growing_pool pool(512, {.page_bytes = 4096, .max_blocks = 32});  // what lies between its members is 0
-    const std::vector<void*> blocks = take(pool, 32);                       // of four pages
+    static growing_pool pool(512, {.page_bytes = 4096, .max_blocks = 32});  // the padding between its members is 0
+    const std::vector<void*> blocks = take(pool, 32);                       // from four pages
     pool.deallocate(blocks[0]);
     const auto tag_of = [&blocks](std::size_t page) {
         return fixpool::detail::page_state::tag_of(reinterpret_cast<std::uintptr_t>(blocks[8 * page]), 0);
@@ -924,7 +924,7 @@ TEST_CASE("audit of a growing pool finds that a full page waits alone", "[growin
         unsigned char* const place = reinterpret_cast<unsigned char*>(&pool) + at;
         std::uintptr_t word = 0;
         std::memcpy(&word, place, sizeof word);
-        if (word != tag_of(0)) continue;  // of the page that came last, or in a table that is not used any more
+        if (word != tag_of(0)) continue;  // the last page in the queue, or an entry of the old table
         const std::uintptr_t full = tag_of(1);
         std::memcpy(place, &full, sizeof full);
         found += !pool.audit();
@@ -938,7 +938,7 @@ TEST_CASE("audit of a growing pool finds that a full page waits alone", "[growin
 
 TEST_CASE("audit of a growing pool compares its pages with its counters", "[growing_pool]") {
     recorded_violations violations;
-    static growing_pool pool(64);  // what lies between its members is 0
+    static growing_pool pool(64);  // static: the padding between its members is 0
     const std::vector<void*> blocks = take(pool, 41);
     pool.deallocate_bulk(std::span(blocks).first(4));
     int counters = 0;
@@ -946,7 +946,7 @@ TEST_CASE("audit of a growing pool compares its pages with its counters", "[grow
         std::size_t word = 0;
         unsigned char* const place = reinterpret_cast<unsigned char*>(&pool) + at;
         std::memcpy(&word, place, sizeof word);
-        if (word != 37 && word != 1024) continue;  // in use, all
+        if (word != 37 && word != 1024) continue;  // blocks in use, and all blocks
         const std::size_t wrong = word + 1;
         std::memcpy(place, &wrong, sizeof wrong);
         const bool passes = pool.audit();
@@ -1187,7 +1187,7 @@ TEMPLATE_TEST_CASE_SIG("a constructor that throws gives its block back to a grow
 
 namespace {
 
-/// A tree whose constructors and destructors use the pool, which grows and shrinks under them.
+/// A tree whose constructors and destructors use the pool, which grows and shrinks meanwhile.
 struct branch {
     branch(growing_typed_pool<branch>& p, int generations) : pool(p) {
         if (generations == 0) return;
@@ -1226,7 +1226,7 @@ TEST_CASE("constructors and destructors may use their growing pool, while its pa
     CHECK(violations.count() == 0);
     CHECK(memory.pages().empty());
     growing_typed_pool<branch> small({.page_bytes = 4096, .max_blocks = 100});
-    CHECK_THROWS_AS(small.allocate(small, 8), pool_exhausted);  // all unwind
+    CHECK_THROWS_AS(small.allocate(small, 8), pool_exhausted);  // all constructors unwind
     CHECK(small.in_use() == 0);
     CHECK(branch::is_sound);
 }

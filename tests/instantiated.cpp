@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Every public template, instantiated as a whole at every level: no member is there that cannot be compiled.
+// Every public template, instantiated as a whole at every level: so every member is compiled.
 #include <fixpool/debug_pages.hpp>
 #include <fixpool/fixpool.hpp>
 #include <fixpool/growing_pool.hpp>

@@ -26,7 +26,7 @@ namespace {
 constexpr std::size_t size_max = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t half = static_cast<std::size_t>(PTRDIFF_MAX);
 
-/// Expects Exception of the constructor and of required_bytes, with no memory asked for.
+/// Expects that the constructor and required_bytes throw Exception, and that no memory is requested.
 template <class Exception, class Pool> void refuses(pool_layout layout) {
     const std::size_t allocations = heap::allocations();
     bool constructor_refused = false;
@@ -94,7 +94,7 @@ TEMPLATE_TEST_CASE("sizes beyond PTRDIFF_MAX are a length error before any memor
     }
     refuses<std::length_error, TestType>({size_max, 1, 1});
     refuses<std::length_error, TestType>({size_max, 1, 64});
-    refuses<std::length_error, TestType>({size_max - 62, 1, 64});  // rounded up it is 0
+    refuses<std::length_error, TestType>({size_max - 62, 1, 64});  // wraps to 0 when it is rounded up
     refuses<std::length_error, TestType>({half, 1, 1});
     refuses<std::length_error, TestType>({half + 1, 1, 1});
     refuses<std::length_error, TestType>({1, 1, half + 1});
@@ -111,7 +111,7 @@ TEST_CASE("the largest pool that required_bytes admits is within PTRDIFF_MAX", "
 }
 
 TEST_CASE("the largest block is the largest that keeps the pool within PTRDIFF_MAX", "[layout]") {
-    const std::size_t checked_most = half - 64 - 5;  // a state and an index a block; 64 for what a pool has once
+    const std::size_t checked_most = half - 64 - 5;  // per block a state and an index; per pool 64
     const std::size_t unchecked_most = half - 64 - sizeof(void*);
     CHECK(fixpool::memory_pool::required_bytes({checked_most, 1, 1}) <= half);
     CHECK(unchecked_pool::required_bytes({unchecked_most, 1, 1}) <= half);
@@ -126,7 +126,7 @@ TEST_CASE("a pool has at most 2^32 - 2 blocks", "[layout]") {
     CHECK_THROWS_WITH(fixpool::memory_pool::required_bytes({1, most + 1}), "fixpool: block_count is above 2^32 - 2");
     if constexpr (sizeof(std::size_t) > 4) {
         CHECK(fixpool::memory_pool::required_bytes({1, most}) >= 6 * most);
-    } else {  // more than there are addresses
+    } else {  // more bytes than there are addresses
         CHECK_THROWS_AS(fixpool::memory_pool::required_bytes({1, most}), std::length_error);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Shared pools on real threads, with magazines of any size and without: what magazines must not change.
+// Shared pools on real threads, with magazines of any size and without magazines. Both must behave alike.
 #include <fixpool/shared_memory_pool.hpp>
 #include <fixpool/shared_pool.hpp>
 
@@ -28,7 +28,7 @@ namespace {
 
 constexpr auto magazine_sizes = {0u, 1u, 5u, 60u, 100'000u};
 
-/// Whether `count` different blocks can be taken from `pool`, and no more. All go back.
+/// Whether exactly `count` different blocks can be taken from `pool`. All go back.
 bool has_exactly(const auto& pool, std::size_t count) {
     const std::size_t available = pool.available();
     std::set<void*> blocks;
@@ -57,7 +57,7 @@ TEMPLATE_TEST_CASE_SIG("threads that take no more than their share are never ref
                 };
                 for (std::size_t turn = 0; turn < turns(20000) / count + 2; ++turn) {
                     take_share();
-                    std::this_thread::yield();  // so that others have theirs at the same time
+                    std::this_thread::yield();  // so that other threads hold theirs at the same time
                     held.resize(turn % 3 == 0 ? 0 : turn % (count / 4));
                     take_share();
                     held.clear();
@@ -201,7 +201,7 @@ TEMPLATE_TEST_CASE_SIG("a pool that restored order counts no block of its peak t
         }
         CHECK(pool.index_of(blocks[0]) == 0);
         CHECK(pool.peak_in_use() >= most);
-        CHECK(pool.peak_in_use() <= most + 10 * (threads - 1));  // and what was left of runs
+        CHECK(pool.peak_in_use() <= most + 10 * (threads - 1));  // plus what was left of runs
         std::swap(blocks[7], blocks[70]);                        // not in order
         for (void* const block : blocks) pool.deallocate(block);
     }
@@ -214,7 +214,7 @@ TEST_CASE("a leak is told of a block that is out, not of one that no thread ever
     {
         const fixpool::shared_memory_pool pool({64, 1000}, {.magazine_size = 10});
         playing.as(1);
-        void* const first = pool.allocate();  // of a run of ten
+        void* const first = pool.allocate();  // from a run of ten
         playing.as(2);
         out = pool.index_of(pool.allocate());
         playing.as(1);

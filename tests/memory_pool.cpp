@@ -42,7 +42,7 @@ std::vector<void*> take_all(auto& pool) {
     return blocks;
 }
 
-/// Counters that must hold at any moment.
+/// Relations between the counters that hold at any moment.
 bool is_consistent(const auto& pool) {
     const fixpool::pool_stats s = pool.stats();
     return pool.in_use() + pool.available() == pool.total_blocks() && pool.in_use() <= pool.peak_in_use() &&
@@ -52,7 +52,7 @@ bool is_consistent(const auto& pool) {
 
 }  // namespace
 
-// What a program may rely on without running anything.
+// Promises that are checked at compile time.
 template <class Pool> static constexpr bool keeps_contract() {
     static_assert(!std::is_copy_constructible_v<Pool> && !std::is_copy_assignable_v<Pool>);
     static_assert(std::is_nothrow_move_constructible_v<Pool> && std::is_nothrow_move_assignable_v<Pool>);
@@ -317,9 +317,9 @@ TEST_CASE("a stale pointer to a block that was handed out again releases the new
     pool.deallocate(old);
     void* const renewed = pool.allocate();
     REQUIRE(renewed == old);
-    pool.deallocate(old);  // a raw pointer cannot tell: documented
+    pool.deallocate(old);  // a stale raw pointer is not found: documented
     CHECK(violations.count() == 0);
-    pool.deallocate(renewed);  // but its owner's release finds it
+    pool.deallocate(renewed);  // but the new owner's release finds it
     CHECK(violations.count() == 1);
     CHECK(violations.last().kind == violation_kind::double_free);
 }
@@ -385,7 +385,7 @@ TEST_CASE("a pointer outside the blocks is foreign, and never read", "[memory_po
     CHECK(foreign(offset(blocks[3], 65)));  // in the arena's tail
     CHECK(foreign(offset(blocks[3], 128)));
     CHECK(foreign(reinterpret_cast<void*>(std::uintptr_t{1})));
-    CHECK(foreign(reinterpret_cast<void*>(std::uintptr_t{64})));  // nobody has mapped it
+    CHECK(foreign(reinterpret_cast<void*>(std::uintptr_t{64})));  // not mapped
     CHECK(foreign(reinterpret_cast<void*>(~std::uintptr_t{0})));
     pool.deallocate_bulk(blocks);
     CHECK(violations.count() == 0);
@@ -545,7 +545,7 @@ TEST_CASE("a handler may use the pool that it is told of", "[memory_pool]") {
     pool.deallocate(block);
 }
 
-// The sanitizers would end the program here; in sanitized/ they do.
+// Sanitizers would end the program here. The tests in sanitized/ expect that.
 #if !defined(__SANITIZE_ADDRESS__) && !FIXPOOL_HAS_FEATURE(address_sanitizer) && !FIXPOOL_HAS_FEATURE(memory_sanitizer)
 TEMPLATE_TEST_CASE("a write after free changes neither what is handed out next nor the counters", "[memory_pool]",
                    unchecked_pool, memory_pool) {
@@ -575,7 +575,7 @@ TEMPLATE_TEST_CASE("an overflow of the last block by 8 bytes reaches no metadata
     CHECK(violations.count() == 0);
 }
 namespace {
-/// Address space that takes no memory until it is written, where there is such.
+/// Address space that takes no memory until it is written, if the system has that.
 struct reserved_bytes {
 #if defined(__unix__)
     static constexpr bool can_be_large = sizeof(void*) == 8;

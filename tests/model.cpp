@@ -23,7 +23,7 @@ struct random_numbers : std::mt19937 {
     std::size_t below(std::size_t limit) { return (*this)() % limit; }
 };
 
-/// Bytes of which some look like the state of a block that was given up. Walks leave theirs in it.
+/// Buffers for pools. Some bytes look like the state of a block that was given up. The walks leave other bytes in them.
 std::vector<std::byte> arbitrary_bytes() {
     std::vector<std::byte> bytes(std::size_t{2} << 20);
     for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 7 % 5);
@@ -51,7 +51,7 @@ template <class Blocks> void walk_at_random(std::size_t size, unsigned seed, std
     const setup s = drawn(random, size);
     const heap::usage before = heap::in_use();
     random_numbers numbers(seed);
-    // Some end while blocks are left that were never out.
+    // Some walks end while some blocks were never out.
     const std::size_t steps = numbers() % 3 == 0 ? 1 + numbers() % (2 * s.count) : 8 * s.count + 1000;
     const model::fault found = model::walk<Blocks, random_numbers>(s, buffer, numbers).run(steps);
     const bool is_all_back = heap::in_use() == before;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A memory_pool that is moved: its blocks are the target's, and it is a pool of no blocks.
+// A memory_pool that is moved from: the target has its blocks, and it has none.
 #include <fixpool/memory_pool.hpp>
 
 #include <array>
@@ -21,7 +21,7 @@ using unchecked_pool = fixpool::basic_memory_pool<checking::unchecked>;
 
 namespace {
 
-int arenas = 0;  // that are fetched and not released
+int arenas = 0;  // arenas that were fetched and not released
 
 void* fetch(std::size_t size, std::size_t alignment, void*) {
     ++arenas;
@@ -33,7 +33,7 @@ void release(void* bytes, std::size_t, std::size_t alignment, void*) noexcept {
 }
 fixpool::arena counted_arena() { return fixpool::arena::from(&fetch, &release); }
 
-/// Whether a pool behaves as one of no blocks.
+/// Whether a pool behaves as one without blocks.
 bool has_no_blocks(auto& pool) {
     const fixpool::pool_stats stats = pool.stats();
     bool is_empty = pool.total_blocks() == 0 && pool.available() == 0 && pool.in_use() == 0 && pool.peak_in_use() == 0;
@@ -152,7 +152,7 @@ TEST_CASE("pools live in a vector, and on lent memory", "[moves]") {
         pools[3].deallocate(first);
         CHECK(pools[3].available() == 10);
     }
-    buffer.fill(std::byte{1});  // all of it is the caller's again
+    buffer.fill(std::byte{1});  // the caller may use all of it again
     CHECK(violations.count() == 0);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The order in which blocks are handed out: in order of addresses again when a large pool has become empty, or when it is
-// asked for; and what is visited while blocks come and go.
+// The order in which blocks are handed out. A large pool restores the order of addresses when it is empty, or when
+// asked. Also: which blocks are visited while blocks come and go.
 #include <fixpool/shared_memory_pool.hpp>
 #include <fixpool/shared_pool.hpp>
 
@@ -27,7 +27,7 @@ using unchecked_pool = fixpool::basic_memory_pool<checking::unchecked>;
 
 namespace {
 
-// Bytes of blocks, and blocks, from which on order is restored.
+// Order is restored from so many bytes, and so many blocks, on.
 constexpr std::size_t limit = std::size_t{256} << 10, few = 64;
 
 std::vector<void*> taken_from(auto& pool, std::size_t count) {
@@ -116,7 +116,7 @@ TEMPLATE_TEST_CASE("a small pool that is empty hands out first what was released
                                              std::tuple(limit, few, few - 1), std::tuple(limit, few - 2, few - 2)}) {
         TestType pool({size, total});
         std::vector<void*> blocks = taken_from(pool, count);          // a block below the limit
-        std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));  // what is in order would stay so anyway
+        std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));  // blocks in order would stay in order anyway
         for (int round = 0; round < 3; ++round) {
             pool.deallocate_bulk(blocks);
             std::vector<void*> again = taken_from(pool, blocks.size());
@@ -322,7 +322,7 @@ TEST_CASE("sort_free_blocks hands out the lowest free block first, and leaves li
 
 namespace {
 
-/// Sorts its pool while it is constructed and destroyed, and then takes a block, which must be another one than its own.
+/// Sorts its pool while it is constructed and destroyed. Then takes a block, which must not be its own.
 struct sorter {
     explicit sorter(typed_pool<sorter>& p) : pool(&p) { pool->sort_free_blocks(); }
     ~sorter() {
@@ -348,7 +348,7 @@ TEST_CASE("sort_free_blocks does not hand out what is being constructed or destr
         CHECK(sorter::was_apart);
         CHECK(pool.in_use() == 1);
         sorter::nested = 1;
-        second.reset();  // and lies between free blocks
+        second.reset();  // its block lies between free blocks
         CHECK(sorter::was_apart);
     }
     CHECK(pool.in_use() == 0);

@@ -342,8 +342,8 @@ TEST_CASE("allocate_shared takes one block of a pool, and gives it back", "[pool
 
 namespace {
 
-/// A value that holds objects and arrays of values by pointers, which it makes with an allocator that it makes itself:
-/// as nlohmann::basic_json does.
+/// A value that owns objects and arrays of values through pointers. It makes them with an allocator that it makes
+/// itself, as nlohmann::basic_json does.
 template <template <class> class Allocator> class json {
 public:
     using array = std::vector<json, Allocator<json>>;

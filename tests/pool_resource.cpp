@@ -38,20 +38,21 @@ using unchecked_resource = fixpool::basic_pool_resource<checking::unchecked>;
 
 namespace {
 
-/// A violation that outlives the handler's call, with its texts.
+/// A violation with copies of its texts. It outlives the call of the handler.
 struct told {
     violation v;
     std::string name, problem;
 };
 
-/// What a resource with these options tells.
+/// Records the violations of a resource that has these options.
 class listener {
 public:
     [[nodiscard]] fixpool::resource_options options(const char* of = "") {
         return {.name = of, .on_violation = &hear, .context = this};
     }
     [[nodiscard]] const std::vector<told>& all() const { return all_; }
-    /// The only violation since the last call. Its kind is that of no misuse of a resource if there was none, or more.
+    /// The only violation since the last call. If there was none, or more than one, it has a kind that no resource
+    /// reports.
     violation only() {
         const violation one = all_.size() == 1 ? all_[0].v : violation{.kind = violation_kind::leak};
         problem = all_.empty() ? "" : all_[0].problem;
@@ -88,7 +89,7 @@ TEST_CASE("a second release of a resource's block is a double free, the first bl
             CHECK(v.live_blocks == 2 - i);
         }
     }
-    const std::vector<void*> all = take(resource, 170, 24);  // of a page and the next
+    const std::vector<void*> all = take(resource, 170, 24);  // from one page and the next
     CHECK(std::set<void*>(all.begin(), all.end()).size() == 170);
 }
 
@@ -148,7 +149,7 @@ template <checking C = checking::checked> struct watched {
 
 }  // namespace
 
-// What a program may rely on without running anything.
+// Promises that are checked at compile time.
 template <class Resource> static constexpr bool keeps_contract() {
     static_assert(std::is_base_of_v<std::pmr::memory_resource, Resource>);
     static_assert(!std::is_copy_constructible_v<Resource> && !std::is_copy_assignable_v<Resource>);
@@ -173,7 +174,7 @@ static_assert(!takes_braces_for_upstream<pool_resource>);
 TEST_CASE("a double free is found although others of the page, and of other pages, were freed between",
           "[pool_resource]") {
     watched w;
-    const std::vector<void*> blocks = take(w.resource, 3000, 48);  // of three pages
+    const std::vector<void*> blocks = take(w.resource, 3000, 48);  // from three pages
     std::size_t out = 3000;
     for (const std::size_t i : sizes{1, 70, 100, 1500, 2999}) {
         for (const std::size_t released : {i, i - 1}) w.resource.deallocate(blocks[released], 48, 8);
@@ -208,7 +209,7 @@ TEST_CASE("a stale pointer releases the new owner's block of a resource, whose r
     void* const block = w.resource.allocate(8, 8);
     w.resource.deallocate(block, 8, 8);
     CHECK(w.resource.allocate(8, 8) == block);
-    w.resource.deallocate(block, 8, 8);  // by the one who had it first
+    w.resource.deallocate(block, 8, 8);  // by its first owner
     CHECK(w.heard.is_silent());
     w.resource.deallocate(block, 8, 8);
     CHECK(w.heard.only().kind == violation_kind::double_free);
@@ -292,7 +293,7 @@ TEST_CASE("an address that is nobody's is foreign to a resource, and never read"
                 CHECK((v.kind == violation_kind::foreign_pointer && v.index == violation::npos));
                 CHECK((v.total_blocks == blocks && v.live_blocks == in_use));
             }
-            w.resource.deallocate(pointer, 20000, 8);  // as a large one
+            w.resource.deallocate(pointer, 20000, 8);  // as a large block
             CHECK(w.heard.only().kind == violation_kind::foreign_pointer);
         }
     }
@@ -303,7 +304,7 @@ TEST_CASE("an address that is nobody's is foreign to a resource, and never read"
 TEMPLATE_TEST_CASE_SIG(
     "nullptr is released to a resource without effect, in each class, before there are pages and after",
     "[pool_resource]", ((checking C), C), checking::unchecked, checking::checked, checking::debug) {
-    if (!strict_upstream::may_be_wrong) return;  // libstdc++ declares that nobody does: UndefinedBehaviorSanitizer
+    if (!strict_upstream::may_be_wrong) return;  // libstdc++ promises none does: UndefinedBehaviorSanitizer
     void* volatile nothing = nullptr;
     watched<C> w;
     for (int turn = 0; turn < 3; ++turn) {
@@ -347,7 +348,7 @@ TEST_CASE("between any two classes, and large ones, another size is a mismatch, 
     w.resource.for_each_pool([&in_use](const fixpool::pool_stats& s) { in_use += s.in_use; });
     CHECK(in_use == 0);
     w.resource.shrink();
-    CHECK(w.upstream.out() <= 2);  // tables
+    CHECK(w.upstream.out() <= 2);  // the tables
 }
 
 TEST_CASE("sizes of one class are as good as each other", "[pool_resource]") {
@@ -425,7 +426,7 @@ TEST_CASE("a violation of a resource names it, its handler's context and the blo
     CHECK(v.context == &w.heard);
     CHECK(v.address == blocks[7]);
     CHECK(v.index == 7);
-    CHECK(v.total_blocks == 64);  // of 4096 bytes
+    CHECK(v.total_blocks == 64);  // of a page of 4096 bytes
     CHECK(v.live_blocks == 39);
     CHECK(w.heard.problem.empty());
     CHECK(v.allocated_at.file == nullptr);
@@ -551,7 +552,7 @@ TEST_CASE("8192 blocks of a page are handed out once each and come back", "[pool
         CHECK(std::set<void*>(blocks.begin(), blocks.end()).size() == 512 + 8192);
         CHECK(counts_of(w.resource, 8).total_blocks == 512 + 8192);
         CHECK(counts_of(w.resource, 8).in_use == 512 + 8192);
-        void* last = nullptr;  // of the large page
+        void* last = nullptr;  // from the large page
         for (void* const block : blocks)
             if (w.upstream.size_of(block) == 65536) last = std::max(last, block);
         put(w.resource, blocks, 8);
@@ -611,13 +612,13 @@ TEST_CASE("a container that was dropped and is built anew gets its nodes in orde
             return count;
         };
         for (int i = 0; i < 10000; ++i) list.emplace_back();
-        std::size_t pages = 1;  // the small one
+        std::size_t pages = 1;  // the small page
         w.resource.for_each_pool(
             [&pages](const fixpool::pool_stats& s) { pages += s.total_blocks * s.stride / 65536 + 1; });
-        CHECK(descents() < pages);  // one less than there are pages
+        CHECK(descents() < pages);  // one less than the number of pages
         std::vector<std::pmr::list<std::array<int, 4>>::iterator> nodes;
         for (auto node = list.begin(); node != list.end(); ++node) nodes.push_back(node);
-        std::shuffle(nodes.begin(), nodes.end(), random);  // as a program that has run for a while
+        std::shuffle(nodes.begin(), nodes.end(), random);  // as in a program that has run for a while
         for (const auto node : nodes) list.erase(node);
     }
 }
@@ -646,7 +647,7 @@ TEST_CASE("a page hands out what was free before what was released meanwhile, th
 
 TEST_CASE("a page of at most 64 blocks does not start anew", "[pool_resource]") {
     watched w;
-    const std::vector<void*> blocks = take(w.resource, 64, 64);  // of 4096 bytes
+    const std::vector<void*> blocks = take(w.resource, 64, 64);  // from a page of 4096 bytes
     std::vector<void*> others = take(w.resource, 1024, 64);
     CHECK(w.upstream.start_of(blocks.front()) == w.upstream.start_of(blocks.back()));
     CHECK(w.upstream.start_of(blocks.front()) != w.upstream.start_of(others.front()));
@@ -657,7 +658,7 @@ TEST_CASE("a page of at most 64 blocks does not start anew", "[pool_resource]") 
 TEST_CASE("pages that have free blocks again are used before a new one, the one that waits longest first",
           "[pool_resource]") {
     watched w(2);
-    const std::vector<void*> blocks = take(w.resource, 20, 1024);  // in ten pages
+    const std::vector<void*> blocks = take(w.resource, 20, 1024);  // from ten pages
     const std::size_t pages = counts_of(w.resource, 1024).total_blocks;
     for (const std::size_t i : sizes{6, 2, 14, 10}) w.resource.deallocate(blocks[i], 1024, 8);
     CHECK(take(w.resource, 4, 1024) == std::vector<void*>{blocks[6], blocks[2], blocks[14], blocks[10]});
@@ -681,7 +682,7 @@ TEST_CASE("after shrink, a class without pages starts with a small one again; ot
         put(w.resource, in_large, size);  // the small page stays
         w.resource.shrink();
         CHECK(total() == small);
-        in_large = take(w.resource, large + 1, size);  // of two pages
+        in_large = take(w.resource, large + 1, size);  // from two pages
         CHECK(total() == small + 2 * large);
 
         put(w.resource, in_small, size);  // large ones stay
@@ -731,7 +732,7 @@ TEST_CASE("shrink gives back the pages that are empty, and no others", "[pool_re
         CHECK(counts_of(w.resource, size).in_use == kept.size());
         w.resource.shrink();
         CHECK(w.upstream.out() == out - 2 * given_back);
-        // What is left is used before anything new, and all of it.
+        // Free blocks are used before new pages, and all of them.
         const std::size_t total = counts_of(w.resource, size).total_blocks;
         for (void* const block : take(w.resource, total - kept.size(), size)) kept.push_back(block);
         CHECK(counts_of(w.resource, size).total_blocks == total);
@@ -808,7 +809,7 @@ TEMPLATE_TEST_CASE_SIG("each allocation of upstream may fail: then nothing is lo
                 }
                 has_failed = w.upstream.has_failed();
                 failures += has_failed;
-                // Of a large page that is refused once, a small one takes the place.
+                // If a large page is refused once, a small page takes its place.
                 bool is_right = for_ever ? has_failed == (thrown != 0) : thrown <= (has_failed ? 1U : 0U);
                 std::size_t refused = 0, in_use = 0, small = 0;
                 w.resource.for_each_pool(
@@ -849,7 +850,7 @@ TEST_CASE("a buffer that has no room for a large page is used up by small ones",
 
 TEST_CASE("an upstream that returns memory which is not aligned is told so", "[pool_resource][failures]") {
     if (!strict_upstream::may_be_wrong) return;
-    for (std::size_t nth = 0; nth < 3; ++nth) {  // the third page's table, its links, itself
+    for (std::size_t nth = 0; nth < 3; ++nth) {  // the table for the third page, its links, and the page
         watched w;
         void* const first = w.resource.allocate(24, 8);
         void* const second = w.resource.allocate(64, 8);
@@ -920,7 +921,7 @@ TEST_CASE("what is too large for any memory is refused, although the upstream of
         bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
     } upstream;
     pool_resource resource(&upstream);
-    const volatile std::size_t most = SIZE_MAX;  // volatile: compilers warn of such a request
+    const volatile std::size_t most = SIZE_MAX;  // volatile: compilers warn about such a request
     CHECK_THROWS_AS(resource.allocate(most, 8), std::bad_alloc);
     CHECK(upstream.out == 0);
 }
@@ -928,7 +929,7 @@ TEST_CASE("what is too large for any memory is refused, although the upstream of
 TEST_CASE("audit of a resource says which of the numbers that are kept of a page was overwritten", "[pool_resource]") {
     using fixpool::detail::page_state;
     struct : std::pmr::memory_resource {
-        void* table = nullptr;  // of pages, once it is no longer in the resource
+        void* table = nullptr;  // the table of pages, once it lies outside the resource
         void* do_allocate(std::size_t bytes, std::size_t alignment) override {
             void* const memory = std::pmr::new_delete_resource()->allocate(bytes, alignment);
             if (bytes == 32 * sizeof(page_state) && alignment == alignof(page_state)) table = memory;
@@ -941,7 +942,7 @@ TEST_CASE("audit of a resource says which of the numbers that are kept of a page
     } upstream;
     listener heard;
     pool_resource resource(&upstream, heard.options("audited"));
-    std::vector<void*> blocks = take(resource, 100, 24);  // of a page of 170
+    std::vector<void*> blocks = take(resource, 100, 24);  // from a page of 170
     const std::vector<void*> others = take(resource, 5, 512), filled = take(resource, 7, 1024);
     REQUIRE(upstream.table != nullptr);
     const auto page_of = [&upstream](std::size_t bytes, bool is_filled) {
@@ -998,7 +999,7 @@ TEST_CASE("audit of a resource says which of the numbers that are kept of a page
 
 TEST_CASE("audit of a resource says what was overwritten, and of which block", "[pool_resource]") {
     struct : std::pmr::memory_resource {
-        std::vector<void*> others;  // than pages
+        std::vector<void*> others;  // allocations that are no pages
         void* do_allocate(std::size_t bytes, std::size_t alignment) override {
             void* const memory = std::pmr::new_delete_resource()->allocate(bytes, alignment);
             if (alignment < 4096) others.push_back(memory);

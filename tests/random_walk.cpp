@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A long random walk: a pool beside a model, and a unique pattern over every live block, so that overlap shows at once.
+// A long random walk on a pool beside a model. Each live block has a unique pattern, so overlap shows at once.
 #include <fixpool/debug.hpp>
 #include <fixpool/memory_pool.hpp>
 
@@ -34,7 +34,7 @@ public:
     walk(fixpool::pool_layout layout, std::uint64_t seed) : pool_(layout), random_(seed) {}
     ~walk() { pool_.reset(); }
 
-    /// One operation; whether pool and model agree after it.
+    /// Does one operation. Returns whether pool and model agree afterwards.
     bool step() {
         switch (random_() % 16) {
             case 0: return bulk_allocate();
@@ -61,7 +61,7 @@ public:
 private:
     std::size_t below(std::size_t limit) { return static_cast<std::size_t>(random_() % limit); }
 
-    /// Drifts between empty and full, so that both ends are met.
+    /// Drifts between empty and full, to reach both ends.
     bool is_growing() {
         if (random_() % 256 == 0) grows_ = !grows_;
         return random_() % 4 != 0 ? grows_ : !grows_;
@@ -78,7 +78,7 @@ private:
 
     bool allocate() { return took(pool_.try_allocate()); }
 
-    /// A random live block, intact until now, out of the model. Requires: there is one.
+    /// Removes a random live block, which must be intact, from the model. Requires: there is one.
     void* leave(bool& is_intact) {
         auto chosen = live_.begin();
         std::advance(chosen, static_cast<std::ptrdiff_t>(below(live_.size())));
@@ -111,7 +111,7 @@ private:
         return is_intact;
     }
 
-    /// A block that was released already, a byte inside one, or nobody's: reported, and nothing else.
+    /// Releases a free block, a byte inside a block, or a foreign pointer. It must be reported, and change nothing.
     bool misuse() {
         if constexpr (!std::is_same_v<Pool, unchecked_pool>) {
             void* const known = released_.empty() ? nullptr : released_[below(released_.size())];
@@ -147,7 +147,7 @@ private:
 TEMPLATE_TEST_CASE("a random walk agrees with the model at every step", "[memory_pool][random]", unchecked_pool,
                    memory_pool, debug_pool) {
     const std::uint64_t seed = seed_of_this_run();
-    const std::size_t length = std::getenv("FIXPOOL_TEST_LENGTH") != nullptr ? 300 : 5000;  // fewer under Valgrind
+    const std::size_t length = std::getenv("FIXPOOL_TEST_LENGTH") != nullptr ? 300 : 5000;  // shorter under Valgrind
     for (const fixpool::pool_layout layout :
          {fixpool::pool_layout{1, 1}, {3, 50}, {8, 7}, {24, 33}, {64, 100, 64}, {40, 20, 4096}}) {
         walk<TestType> w(layout, seed);

@@ -166,7 +166,7 @@ TEMPLATE_TEST_CASE_SIG("a pool writes nothing beside the buffers that it borrows
     const auto use = []<class Pool>(std::type_identity<Pool>) {
         constexpr pool_layout layout{24, 30, 8};
         constexpr std::size_t metadata_bytes = Pool::required_metadata_bytes(layout);
-        constexpr std::size_t blocks_bytes = Pool::required_bytes(layout) - metadata_bytes + 16;  // to be aligned
+        constexpr std::size_t blocks_bytes = Pool::required_bytes(layout) - metadata_bytes + 16;  // room for alignment
         constexpr std::byte canary{0x5A};
         for (std::size_t start = 16; start < 24; ++start) {
             alignas(16) std::array<std::byte, blocks_bytes + 64> blocks;
@@ -329,7 +329,7 @@ TEST_CASE("a double free of a raw block is one, also where the block is handed o
           "[shared_memory_pool][threads]") {
     recorded_violations violations;
     const shared_memory_pool pool({64, 1});
-    void* const block = pool.allocate();  // there is no other one
+    void* const block = pool.allocate();  // there is no other block
     std::array<std::size_t, 2> wrong{};
     on_threads(2, [&](std::size_t me) {
         for (std::size_t turn = 0; turn < turns(50'000); ++turn) {
@@ -351,7 +351,7 @@ TEMPLATE_TEST_CASE_SIG("misuse of a shared_memory_pool is told exactly while oth
     recorded_violations violations;
     const basic_shared_memory_pool<C> pool({24, 200});
     void* const held = pool.allocate();
-    void* const last = pool.block_at(199);  // is reached at debug level alone
+    void* const last = pool.block_at(199);  // reached only at debug level
     std::array<std::size_t, 4> wrong{};
     const std::size_t rounds = turns(1000);
     on_threads(4, [&](std::size_t me) {

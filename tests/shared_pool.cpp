@@ -200,7 +200,7 @@ TEST_CASE("an exhausted shared pool says its name", "[shared_pool]") {
 
 TEMPLATE_TEST_CASE_SIG("a constructor that throws gives the shared block back and lets the pool die", "[shared_pool]",
                        ((checking C), C), checking::unchecked, checking::checked) {
-    const auto throws = [](const auto& make) {  // CHECK_THROWS leaves memory of Catch's behind
+    const auto throws = [](const auto& make) {  // CHECK_THROWS leaves allocations of Catch2 behind
         try {
             make();
             return false;
@@ -364,7 +364,7 @@ TEST_CASE("of two threads that adopt one object, one gets it, and the other one 
 
 namespace {
 
-/// Uses its pool wherever it can: a lock that were held then would be a deadlock.
+/// Uses its pool wherever it can: if a lock were held then, it would deadlock.
 struct sociable {
     explicit sociable(shared_pool<sociable> p, int guests) : pool(p) {
         if (guests > 0) guest = p.try_allocate(p, guests - 1);
@@ -570,7 +570,7 @@ TEMPLATE_TEST_CASE_SIG("a stale pointer is judged while its block is handed out 
             if (me == 0) {
                 pool.allocate(2).reset();
             } else {
-                (void)pool.adopt(stale).release();  // live at this moment or not: nothing is touched
+                (void)pool.adopt(stale).release();  // live or not at this moment, nothing is touched
             }
         }
     });
@@ -727,7 +727,7 @@ TEST_CASE("damage is told, and who holds the blocks, while other threads use the
     const shared_pool<std::array<char, 8>, checking::debug> pool(5);
     const auto first = pool.allocate();
     auto damaged = pool.allocate();
-    const auto third = pool.allocate();  // nobody else looks at the guards of what lies between
+    const auto third = pool.allocate();  // so that no other thread inspects the guards in between
     const std::size_t rounds = turns(1000);
     std::atomic<std::size_t> refused = 0;
     on_threads(4, [&](std::size_t me) {
@@ -1008,9 +1008,9 @@ TEST_CASE("a block that was never handed out is told from one that was, while bo
     CHECK(kind_of(object + 1) == violation_kind::not_allocated);
     shared_block<std::uint64_t> of_other;
     first = pool.allocate(1u);
-    auto second = pool.allocate(2u);  // of a run
+    auto second = pool.allocate(2u);  // from a run
     playing.as(2);
-    of_other = pool.allocate(1u);  // of another one, behind it
+    of_other = pool.allocate(1u);  // from another run, behind the first
     playing.as(1);
     CHECK(first.get() == object);
     CHECK(second.get() == object + 1);

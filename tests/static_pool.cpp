@@ -64,11 +64,11 @@ concept has_audit = requires(Pool& pool) {
 static_assert(has_for_each<static_pool<int, 4>> && !has_for_each<static_pool<int, 4, checking::unchecked>>);
 static_assert(has_audit<static_pool<int, 4>> && !has_audit<static_pool<int, 4, checking::unchecked>>);
 
-/// What a pool of N chars takes beside the blocks.
+/// Bytes of a pool of N chars beside the blocks.
 template <std::size_t N, checking C = checking::checked> constexpr std::size_t overhead() {
     return static_pool<char, N, C>::required_bytes() - N;
 }
-/// What a block takes beside its bytes, as `More` blocks more show.
+/// Bytes per block beside its own, measured with `More` blocks more.
 template <std::size_t N, std::size_t More, checking C = checking::checked> constexpr std::size_t per_block() {
     return (overhead<N + More, C>() - overhead<N, C>()) / More;
 }
@@ -139,7 +139,7 @@ TEST_CASE("a pool that was on the stack leaves memory that can be used", "[stati
     alignas(pool_type) std::byte bytes[sizeof(pool_type)];
     auto* const pool = ::new (static_cast<void*>(bytes)) pool_type;
     pool->allocate().reset();
-    std::fill(std::begin(bytes), std::end(bytes), std::byte{1});  // AddressSanitizer would say
+    std::fill(std::begin(bytes), std::end(bytes), std::byte{1});  // AddressSanitizer would report it
     CHECK(bytes[sizeof bytes - 1] == std::byte{1});
 }
 
@@ -390,7 +390,7 @@ namespace {
 
 template <std::size_t Size, std::size_t Alignment = 1> struct alignas(Alignment) sized { unsigned char bytes[Size]; };
 
-/// The same operations on both pools: each block has the same index, each violation the same words.
+/// Does the same operations on both pools. Each block must have the same index, and each violation the same text.
 template <class T, std::size_t N, checking C> class twins {
     static constexpr bool is_checked = C != checking::unchecked;
     static constexpr std::size_t stride = static_pool<T, N, C>::stride();
@@ -405,7 +405,7 @@ public:
         put(0);
     }
 
-    /// Whether all was alike.
+    /// Whether both pools always agreed.
     bool walk(std::size_t steps, std::uint64_t seed) {
         std::mt19937_64 random(seed);
         const auto below = [&random](std::size_t limit) { return static_cast<std::size_t>(random() % limit); };
@@ -424,7 +424,7 @@ public:
         return is_alike_;
     }
 
-    /// All out and back: in order, which stays, and otherwise, after which large pools carve anew.
+    /// All blocks out and back: first in order, which stays, then in disorder, after which large pools carve anew.
     bool fill_and_empty(std::uint64_t seed) {
         std::mt19937_64 random(seed);
         for (std::size_t turn = 0; turn < 3 + turns(3) && is_alike_; ++turn) {
@@ -482,7 +482,7 @@ private:
         live_.pop_back();
     }
 
-    /// Of any address, that of a live block, too: index -1 and N are outside.
+    /// Of any address, even that of a live block: the indices -1 and N lie outside.
     void misuse(std::size_t index, std::size_t offset) {
         if constexpr (is_checked) {
             auto* const mine = reinterpret_cast<T*>(base_ + index * stride + offset);
@@ -535,7 +535,7 @@ private:
     pool_type& pool_;
     violation told_{}, model_told_{};
     typed_pool<T, C> model_;
-    std::vector<static_block<T, N, C>> handles_;  // of each block
+    std::vector<static_block<T, N, C>> handles_;  // one per block
     std::vector<block<T, C>> model_handles_;
     std::vector<std::size_t> live_;
     std::uintptr_t base_ = 0, model_base_ = 0;
@@ -560,7 +560,7 @@ TEMPLATE_TEST_CASE("a static_pool hands out, counts and reports as a typed_pool 
     CHECK(TestType::template is_alike<checking::unchecked>(4000));
 }
 
-// The number of blocks from which on order is restored, one less, and one more; of more blocks than 16 bits count.
+// The number of blocks from which on order is restored, one less, and one more. Then more than 16 bits can count.
 TEMPLATE_TEST_CASE("a large static_pool that is empty keeps the order of a typed_pool", "[static_pool][random]",
                    (kind_of_pool<sized<64>, 4095>), (kind_of_pool<sized<64>, 4096>), (kind_of_pool<sized<64>, 5000>),
                    (kind_of_pool<sized<5000>, 63>), (kind_of_pool<sized<5000>, 64>), (kind_of_pool<sized<8192>, 200>),
@@ -582,7 +582,7 @@ TEST_CASE("a visit of a static_pool may release the object it is given, and othe
         seen.push_back(visited);
         if (visited == 0) blocks[0].reset();
         if (visited == 1) blocks[2].reset();
-        if (visited == 3) blocks[4] = pool.allocate(9);  // in the block of 2, which was passed
+        if (visited == 3) blocks[4] = pool.allocate(9);  // in the block of 2, which was visited already
     });
     CHECK(seen == std::vector<int>{0, 1, 3});
     CHECK(*blocks[3] == 4);
@@ -595,7 +595,7 @@ TEST_CASE("a visit of a static_pool may release the object it is given, and othe
 }
 
 TEST_CASE("audit of a static_pool says what was overwritten, and where", "[static_pool][audit]") {
-    // Of char: the blocks lie right behind the states, those behind the stack, that behind a word and the counters.
+    // For char, the blocks lie right behind the states. In front of these are the stack, a word, and the counters.
     constexpr std::size_t count = 16;
     using pool_type = static_pool<unsigned char, count>;
     static constinit pool_type pool;
@@ -625,7 +625,7 @@ TEST_CASE("audit of a static_pool says what was overwritten, and where", "[stati
         CHECK(violations.last().pool == &pool);
         CHECK(violations.last().address == at);
         CHECK(violations.last().index == index);
-        CHECK(pool.audit());  // and nothing is left of it
+        CHECK(pool.audit());  // the damage is gone
         return violations.last().problem;
     };
     const std::size_t npos = pool_type::npos;
@@ -640,13 +640,13 @@ TEST_CASE("audit of a static_pool says what was overwritten, and where", "[stati
     CHECK(said_of(states[1], 3, &states[1], 1) == "the block's state was overwritten");
     CHECK(said_of(states[6], 1, &states[6], 6) == "the block's state was overwritten");
     CHECK(said_of(states[15], 255, &states[15], 15) == "the block's state was overwritten");
-    CHECK(said_of(states[5], 2, nullptr, npos).empty());  // given up: that may be
+    CHECK(said_of(states[5], 2, nullptr, npos).empty());  // given up: a valid state
     for (auto& each : held) each.reset();
     CHECK(pool.audit());
 }
 
 TEST_CASE("the address behind a static_pool's blocks is foreign, whatever lies behind the states", "[static_pool]") {
-    static constinit static_pool<unsigned char, 16> pool;  // the first block does: its value looks like a state
+    static constinit static_pool<unsigned char, 16> pool;  // block 0 lies behind them: its value is like a state
     recorded_violations violations;
     for (unsigned char state = 0; state < 5; ++state) {
         const auto first = pool.allocate(state);
@@ -740,7 +740,7 @@ TEMPLATE_TEST_CASE_SIG("every kind of type can be in a static_pool", "[static_po
     CHECK(e1.get() != e2.get());
     static_pool<int, 1, C> numbers;
     numbers.allocate(7).reset();
-    CHECK(*numbers.allocate() == 0);  // no arguments make a value, not garbage
+    CHECK(*numbers.allocate() == 0);  // value-initialised, not garbage
     static constinit static_pool<wide_color, 3, C> colors;
     CHECK(colors.stride() == 16);
     CHECK(colors.block_size() == 4);

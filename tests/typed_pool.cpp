@@ -225,7 +225,7 @@ TEST_CASE("a constructor may allocate from the same pool", "[typed_pool]") {
         CHECK(pool.available() == 0);
     }
     CHECK(pool.available() == 4);
-    CHECK_THROWS_AS(pool.allocate(pool, 4), fixpool::pool_exhausted);  // the fifth of five: all unwind
+    CHECK_THROWS_AS(pool.allocate(pool, 4), fixpool::pool_exhausted);  // the fifth of five fails: all unwind
     CHECK(pool.available() == 4);
     CHECK(violations.count() == 0);
 }
