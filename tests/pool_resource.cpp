@@ -51,8 +51,7 @@ public:
         return {.name = of, .on_violation = &hear, .context = this};
     }
     [[nodiscard]] const std::vector<told>& all() const { return all_; }
-    /// The only violation since the last call. If there was none, or more than one, it has a kind that no resource
-    /// reports.
+    /// The only violation since the last call. If there was none, or more, it has a kind that no resource reports.
     violation only() {
         const violation one = all_.size() == 1 ? all_[0].v : violation{.kind = violation_kind::leak};
         problem = all_.empty() ? "" : all_[0].problem;

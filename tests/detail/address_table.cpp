@@ -26,7 +26,7 @@ struct entry {
 };
 using table = address_table<entry>;
 
-/// A table, what should be in it, and where each of its entries has been told to be.
+/// A table, the entries that it should have, and the place that it has reported for each.
 class watched_table {
 public:
     explicit watched_table(std::pmr::memory_resource& upstream) : upstream_(upstream) {}
@@ -53,7 +53,7 @@ public:
         places_.erase(tag);
         values_.erase(tag);
     }
-    /// Each entry is found where it was told to be, and nothing else is.
+    /// Whether each entry is found at its reported place, and nothing else is found.
     [[nodiscard]] bool is_right() {
         bool is_right = is_told_rightly_ && table_.size() == values_.size();
         for (const auto& [tag, value] : values_) {
@@ -82,7 +82,7 @@ private:
 
 constexpr int bits = sizeof(std::uintptr_t) * 8;
 
-/// Their searches begin at one place: it knows the tables' arithmetic, and undoes it.
+/// Tags whose searches all begin at one place. It uses the inverse of the tables' factor.
 std::uintptr_t colliding(std::size_t i) {
     constexpr std::uint64_t inverse = bits == 64 ? 0x5aac1e5a05c4c969 : 0x272e96b7;  // of the tables' factor
     return static_cast<std::uintptr_t>(i * inverse);

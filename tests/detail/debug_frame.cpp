@@ -34,7 +34,7 @@ static_assert(debug_frame::bytes_for(most, 1) == most && debug_frame::bytes_for(
 
 bool is(const site& a, const site& b) { return a.file == b.file && a.line == b.line && a.address == b.address; }
 
-/// Memory for one frame, with bytes in it that look like anything.
+/// Memory for one frame. Its bytes look like anything.
 struct memory {
     explicit memory(unsigned garbage) { std::memset(bytes.data(), static_cast<int>(garbage), bytes.size()); }
     ~memory() { fixpool::detail::reveal(bytes.data(), bytes.size()); }
@@ -111,7 +111,7 @@ TEST_CASE("each guard byte of a frame is verified, and that side is mended", "[d
         write_unseen(frame.block(), -1, 0x45);
         CHECK(frame.damage_around().byte == 0x45);
         frame.mend(frame.damage_around());
-        CHECK(frame.damage_around().byte == 0x44);  // what is behind has not been mended with what is in front
+        CHECK(frame.damage_around().byte == 0x44);  // the damage behind was not mended together with that in front
     }
     CHECK(are_right);
 }
@@ -180,7 +180,7 @@ TEST_CASE("a record that was overwritten is not believed, whichever byte it was"
             if (is_free) frame.fill();
             const auto at = static_cast<std::ptrdiff_t>(i);
             write_unseen(m.bytes.data(), at, static_cast<unsigned char>(~read_unseen(m.bytes.data(), at)));
-            if (frame.is_sound()) continue;  // a byte that frames do not use
+            if (frame.is_sound()) continue;  // a byte of padding
             const finding found = is_free ? frame.damage_in() : frame.damage_around();
             are_right &= static_cast<bool>(found);
             are_right &= found.kind == violation_kind::corrupted_pool;
@@ -191,7 +191,7 @@ TEST_CASE("a record that was overwritten is not believed, whichever byte it was"
             are_right &= v.allocation == 0;
             are_right &= is(v.allocated_at, site::unknown());
             are_right &= frame.block() == m.bytes.data() + debug_frame::front_of(1);
-            frame.close(first_place, 3);  // does not make it good
+            frame.close(first_place, 3);  // a second release does not make the record good
             are_right &= !frame.is_sound();
             frame.mend(found);
             are_right &= frame.is_sound();

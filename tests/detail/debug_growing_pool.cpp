@@ -50,7 +50,7 @@ std::vector<void*> take(debug_pool& pool, std::size_t count, const site& where =
     return blocks;
 }
 
-/// What a block's frame says of it.
+/// The record of a block's frame.
 fixpool::detail::debug_frame_record record_of(void* block, std::size_t front = debug_frame::front_of(1)) {
     return debug_frame(static_cast<std::byte*>(block) - front, 0).record();
 }
@@ -281,7 +281,7 @@ TEST_CASE("debug growing: what memory holds that never was a block is not looked
     alignas(4096) static std::array<std::byte, 1 << 16> buffer;
     for (const int garbage : {0, 0xa5, 0xdd, 0xfd}) {
         std::memset(buffer.data(), garbage, buffer.size());
-        for (int turn = 0; turn < 2; ++turn) {  // the second one finds the frames of the first
+        for (int turn = 0; turn < 2; ++turn) {  // the second turn finds the frames of the first
             std::pmr::monotonic_buffer_resource memory(buffer.data(), buffer.size(), std::pmr::null_memory_resource());
             debug_pool pool(24, {.page_bytes = 4096}, &memory);
             const std::vector<void*> blocks = take(pool, 30);
@@ -435,7 +435,7 @@ TEST_CASE("debug growing: audit finds what was written around live blocks and in
         CHECK(pool.audit());
     };
     REQUIRE(pool.total_blocks() == count);
-    const std::size_t in_second = (in_page + 2) / 3 * 3;  // the first one there that is free
+    const std::size_t in_second = (in_page + 2) / 3 * 3;  // the first free block there
     for (const std::size_t i : {std::size_t{1}, in_second + 1, count - 2}) {
         is_found(i, 40, violation_kind::buffer_overflow);
         is_found(i, -1, violation_kind::buffer_overflow);
@@ -465,7 +465,7 @@ TEST_CASE("debug growing: audit finds what was written to links, too", "[debug_g
     recorded_violations violations;
     class watched final : public std::pmr::memory_resource {
     public:
-        std::byte* in_front_of_links = nullptr;  // of the only page
+        std::byte* in_front_of_links = nullptr;  // of the only page: its links lie behind this
 
     private:
         void* do_allocate(std::size_t bytes, std::size_t alignment) override {
@@ -533,7 +533,7 @@ TEST_CASE("debug growing: a long overflow into what is kept of the next block is
     REQUIRE(count() == 1);
     CHECK(told.back().kind == violation_kind::buffer_overflow);
 
-    // Not of one that was written to on the other side, and not of one that is free.
+    // A block is not blamed if it was overwritten on its other side, or if it is free.
     write_unseen(blocks[1], end, 1);
     write_unseen(blocks[1], -1, 1);
     pool.deallocate(blocks[2], second_place);
@@ -557,7 +557,7 @@ TEST_CASE("debug growing: a long overflow into what is kept of the next block is
 
 namespace {
 
-/// What a handler is told of a pool that dies.
+/// What a handler learns from a pool that dies.
 struct last_words {
     std::vector<fixpool::holder> holders;
     std::size_t calls = 0, live = 0;
@@ -595,7 +595,7 @@ TEST_CASE("debug growing: a leak is grouped by site, most first", "[debug_growin
     CHECK(is(found.holders[1].where, first_place));
     CHECK(found.holders[1].blocks == 30);
     CHECK(is(found.holders[2].where, site::unknown()));
-    CHECK(found.text.find("allocated at") == std::string::npos);  // the groups say it
+    CHECK(found.text.find("allocated at") == std::string::npos);  // the groups tell it
     CHECK(memory.out() == 0);
     CHECK(memory.wrong() == 0);
 
@@ -645,7 +645,7 @@ TEST_CASE("debug growing: an exhausted pool says who holds its blocks", "[debug_
 
 namespace {
 
-/// What a handler does to the pool that it is told of.
+/// What a handler does to the pool of the violation.
 struct scene {
     debug_pool* pool = nullptr;
     void (*does)(scene&) = nullptr;
@@ -832,7 +832,7 @@ TEST_CASE("debug growing: a random walk agrees with a model", "[debug_growing_po
     recorded_violations violations;
     constexpr std::size_t most = 300;
     debug_pool pool(24, {.page_bytes = 4096, .max_blocks = most});
-    std::vector<std::pair<void*, int>> held;  // with what the block is full of
+    std::vector<std::pair<void*, int>> held;  // with the value of its bytes
     std::vector<void*> released;              // since the last reset or shrink, and not handed out again
     std::size_t peak = 0, refused = 0;
     std::mt19937 random(20240117);
@@ -844,7 +844,7 @@ TEST_CASE("debug growing: a random walk agrees with a model", "[debug_growing_po
         peak = std::max(peak, held.size());
     };
     int step = 0;
-    const auto agrees = [&step](bool is) {  // counts nothing else: how many there are depends on where pages lie
+    const auto agrees = [&step](bool is) {  // no assertion per step: their number would depend on where pages lie
         if (!is) FAIL("it does not agree in step " << step);
     };
     for (; step < 20000; ++step) {
@@ -995,7 +995,7 @@ TEST_CASE("debug growing: an object that is constructed or destroyed is not allo
     REQUIRE(violations.count() == 1);
     CHECK(violations.last().kind == violation_kind::not_allocated);
     CHECK(is(violations.last().allocated_at, second_place));
-    second = pool.allocate(pool, &seen);  // in the block that was released
+    second = pool.allocate(pool, &seen);  // in the released block
     CHECK(seen == 1);
     CHECK(violations.count() == 1);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A resource at debug level: what it does beside that which pool_resource.cpp and standard/ ask of all levels.
+// A resource at debug level, beyond what pool_resource.cpp and standard/ test at all levels.
 #include <fixpool/debug_pages.hpp>
 
 #include <fixpool/pool_allocator.hpp>
@@ -54,20 +54,21 @@ static_assert(noexcept(std::declval<const debug_resource&>().audit()));
 
 namespace {
 
-/// A violation that outlives the handler's call, with its texts.
+/// A violation with copies of its texts. It outlives the call of the handler.
 struct told {
     violation v;
     std::string name, problem, text;
 };
 
-/// A resource on a strict upstream, and what it tells. A handler may do something more.
+/// A resource on a strict upstream, which records its violations. A handler may do more.
 struct watched {
     explicit watched(std::pmr::pool_options sizes = {})
         : resource(sizes, &upstream, {.name = "watched", .on_violation = &hear, .context = this}) {}
     watched(const watched&) = delete;
     watched& operator=(const watched&) = delete;
 
-    /// The only violation since the last call. Its kind is that of no misuse of a resource if there was none, or more.
+    /// The only violation since the last call. If there was none, or more than one, its kind is one that no resource
+    /// reports.
     told only() {
         told one = all.size() == 1 ? all[0] : told{{.kind = violation_kind::leak}, {}, {}, {}};
         all.clear();
@@ -103,7 +104,7 @@ std::size_t in_use(const debug_resource& resource) {
     return blocks;
 }
 
-/// Bytes from one frame to the next, where there is one class.
+/// The stride of frames, if there is one class.
 std::size_t stride_of(const debug_resource& resource) {
     std::size_t stride = 0;
     resource.for_each_pool([&stride](const fixpool::pool_stats& s) { stride = s.stride; });
@@ -148,7 +149,7 @@ TEST_CASE("debug resource: an overflow is found at the release, and mended, befo
                 is_large ? violation::npos
                          : (reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(page)) / all;
             CHECK(one.v.index == index);
-            if (!is_large) CHECK(one.v.live_blocks + 2 > blocks);  // of its page, and it is still in use
+            if (!is_large) CHECK(one.v.live_blocks + 2 > blocks);  // counts of its page, and the block is still in use
             CHECK(one.v.allocated_at.address != nullptr);
             CHECK(one.v.released_at.address != nullptr);
             CHECK(one.v.allocation + 1 == one.v.release);
@@ -195,7 +196,7 @@ TEST_CASE("debug resource: a write after free is found when the block is handed 
 
 TEST_CASE("debug resource: what was written is told of the block that was there last", "[debug][pool_resource]") {
     watched w({.max_blocks_per_chunk = 1});
-    void* const block = w.resource.allocate(30, 256);  // of a frame of 512 bytes, the only one of its page
+    void* const block = w.resource.allocate(30, 256);  // in a frame of 512 bytes, the only one of its page
     w.resource.deallocate(block, 30, 256);
     write_unseen(block, 7, 0x41);
     void* const other = w.resource.allocate(350, 8);
@@ -221,7 +222,7 @@ TEST_CASE("debug resource: a released block is filled, and so are its guards", "
 
 namespace {
 
-/// Hands out the same memory again, with all that is in it.
+/// Hands out the same memory again, with its old bytes.
 class same_again final : public std::pmr::memory_resource {
 public:
     explicit same_again(std::uint16_t with) {
@@ -262,7 +263,7 @@ TEST_CASE("debug resource: what upstream's memory holds is never taken for what 
             resource.deallocate(kept[0], 100, 8);
             CHECK(violations.count() == 0);
             CHECK(resource.audit());
-            void* const large = resource.allocate(2300, 8);  // of six, of which four are carved
+            void* const large = resource.allocate(2300, 8);  // of a page of six, of which four are carved
             resource.deallocate(at(large, std::ptrdiff_t{5} * 2560), 2300, 8);
             REQUIRE(violations.count() == 1);
             CHECK(violations.last().kind == violation_kind::not_allocated);
@@ -274,7 +275,7 @@ TEST_CASE("debug resource: what upstream's memory holds is never taken for what 
             resource.deallocate(next, 100, 8);
             REQUIRE(violations.count() == 1);
             CHECK(violations.last().kind == violation_kind::not_allocated);
-            CHECK(violations.last().allocation == 0);  // an old record is none
+            CHECK(violations.last().allocation == 0);  // the old record does not count
             resource.deallocate(first, 100, 8);
             resource.shrink();
             upstream->start_anew();
@@ -364,7 +365,7 @@ TEST_CASE("debug resource: each misuse is told from the others, byte by byte of 
         const std::vector<void*> blocks = take(w.resource, 2, 24, alignment);
         const std::size_t stride = stride_of(w.resource), front = debug_frame::front_of(alignment);
         const void* const page = w.upstream.start_of(blocks[0]);
-        w.resource.deallocate(blocks[1], 24, alignment);  // now one is in use, one is free, one never was out
+        w.resource.deallocate(blocks[1], 24, alignment);  // one block is in use, one is free, one was never out
         bool are_all = true;
         for (std::size_t offset = 0; offset < 3 * stride; ++offset) {
             if (offset == front) continue;
@@ -386,7 +387,7 @@ TEST_CASE("debug resource: each misuse is told from the others, byte by byte of 
             CHECK(one.v.index == violation::npos);
             CHECK(one.v.allocation == 0);
         }
-        w.resource.deallocate(blocks[1], 3000, 8);  // of whatever size
+        w.resource.deallocate(blocks[1], 3000, 8);  // whatever the size
         CHECK(w.only().v.kind == violation_kind::double_free);
         w.resource.deallocate(blocks[1], 24, 1024);
         CHECK(w.only().v.kind == violation_kind::double_free);
@@ -397,7 +398,7 @@ TEST_CASE("debug resource: each misuse is told from the others, byte by byte of 
 
 TEST_CASE("debug resource: where a block of another alignment would start is none", "[debug][pool_resource]") {
     const auto further = signed_of(debug_frame::front_of(256) - debug_frame::front_of(8));
-    for (const bool is_further : {false, true}) {  // both alignments have frames of one class
+    for (const bool is_further : {false, true}) {  // the frames of both alignments have one class
         watched w;
         void* const block = w.resource.allocate(900, is_further ? 8 : 256);
         w.resource.deallocate(at(block, is_further ? further : -further), 900, is_further ? 256 : 8);
@@ -415,7 +416,7 @@ TEST_CASE("debug resource: a block that was released is one of its frame's, also
     void* const second = w.resource.allocate(30, 256);
     CHECK(second == at(first, 256 - signed_of(debug_frame::front_of(8))));
     w.resource.deallocate(first, 350, 8);
-    CHECK(w.only().v.kind == violation_kind::misaligned_pointer);  // it is in the guard of the second
+    CHECK(w.only().v.kind == violation_kind::misaligned_pointer);  // it points into the guard of the second block
     w.resource.deallocate(second, 30, 256);
     CHECK(w.all.empty());
     w.resource.deallocate(first, 350, 8);
@@ -491,7 +492,7 @@ TEST_CASE("debug resource: options say what fits into a page's largest frame", "
         CHECK(w.upstream.size_of(large) == debug_frame::bytes_for(given + 1, 8));
         w.resource.deallocate(large, given + 1, 8);
         w.resource.deallocate(pooled, given, 8);
-        void* const aligned = w.resource.allocate(1, 16);  // as at the other levels: pooled, whatever the options say
+        void* const aligned = w.resource.allocate(1, 16);  // pooled, as at the other levels, whatever the options are
         CHECK(in_use(w.resource) == 1);
         w.resource.deallocate(aligned, 1, 16);
         CHECK(w.all.empty());
@@ -519,14 +520,14 @@ TEST_CASE("debug resource: a size class counts blocks by the largest that it ser
 
 namespace {
 
-/// Is called at the place itself, also where memory_resource::allocate is a function of its own.
+/// Its functions can be called directly, even if memory_resource::allocate is a function that is not inlined.
 struct open_resource : debug_resource {
     using debug_resource::debug_resource;
     using debug_resource::do_allocate;
     using debug_resource::do_deallocate;
 };
 
-// They differ, so that no compiler makes one of them; volatile: no jump instead of the call.
+// The functions differ, so that no compiler merges them. `volatile` prevents a jump in place of the call.
 FIXPOOL_APART void* first_place(open_resource& from) {
     void* volatile const block = from.do_allocate(24, 8);
     return block;
@@ -543,7 +544,7 @@ TEST_CASE("debug resource: operations are numbered, and each one's thread is kno
     void* const first = w.resource.allocate(24, 8);
     void* const second = w.resource.allocate(20000, 8);
     w.resource.deallocate(second, 20000, 8);
-    std::thread([&] { w.resource.deallocate(first, 24, 8); }).join();  // not while this thread uses it
+    std::thread([&] { w.resource.deallocate(first, 24, 8); }).join();  // not while this thread uses the resource
     w.resource.deallocate(first, 24, 8);
     const violation v = w.only().v;
     CHECK(v.kind == violation_kind::double_free);
@@ -705,7 +706,7 @@ TEST_CASE("debug resource: it is sound while its handler runs, but for what it t
     CHECK(!was_sound);
     CHECK(w.kinds() == kinds{violation_kind::write_after_free, violation_kind::write_after_free});
     w.resource.deallocate(block, 24, 8);
-    w.resource.deallocate(block, 24, 8);  // nothing is damaged now
+    w.resource.deallocate(block, 24, 8);  // nothing is damaged
     CHECK(was_sound);
     CHECK(w.kinds() == kinds{violation_kind::double_free});
     w.resource.deallocate(other, 24, 8);
@@ -747,7 +748,7 @@ TEST_CASE("debug resource: audit finds what was written to guards and to free bl
 
 TEST_CASE("debug resource: a record that was overwritten is told, and the operation goes on",
           "[debug][pool_resource][audit]") {
-    const std::size_t positions[] = {1, sizeof(fixpool::detail::debug_record) + 1};  // the latter is of its size
+    const std::size_t positions[] = {1, sizeof(fixpool::detail::debug_record) + 1};  // the second lies in its size
     for (const auto& [bytes, position] : {std::pair{24U, positions[0]}, {24U, positions[1]}, {20000U, positions[0]}}) {
         watched w({.max_blocks_per_chunk = 1});
         void* block = w.resource.allocate(bytes, 8);
@@ -757,7 +758,7 @@ TEST_CASE("debug resource: a record that was overwritten is told, and the operat
         told one = w.only();
         CHECK(one.v.kind == violation_kind::corrupted_pool);
         CHECK(one.problem == "what is kept of the block was overwritten");
-        CHECK(one.v.allocation == 0);  // nothing of it is believed
+        CHECK(one.v.allocation == 0);  // an overwritten record tells nothing
         w.resource.deallocate(block, bytes + 400, 8);
         one = w.only();
         CHECK(one.v.kind == violation_kind::size_mismatch);
@@ -786,7 +787,7 @@ TEST_CASE("debug resource: a long overflow is told of the block that it comes fr
           "[debug][pool_resource]") {
     watched w;
     const std::vector<void*> blocks = take(w.resource, 2, 24);
-    for (std::ptrdiff_t i = 24; i < 24 + 80; ++i) write_unseen(blocks[0], i, 0x42);  // into the record of the next
+    for (std::ptrdiff_t i = 24; i < 24 + 80; ++i) write_unseen(blocks[0], i, 0x42);  // into the next block's record
     w.resource.deallocate(blocks[1], 24, 8);
     REQUIRE(w.all.size() == 2);
     CHECK(w.all[0].v.address == blocks[0]);
@@ -797,7 +798,7 @@ TEST_CASE("debug resource: a long overflow is told of the block that it comes fr
     CHECK(w.kinds() == kinds{violation_kind::buffer_overflow});
     CHECK(w.resource.audit());
 
-    const std::vector<void*> others = take(w.resource, 2, 24);  // whose record something else overwrites
+    const std::vector<void*> others = take(w.resource, 2, 24);  // here something else overwrites a record
     const auto [lower, higher] = std::minmax(others[0], others[1]);
     write_unseen(higher, 1 - signed_of(debug_frame::front_of(8)), 0x42);
     write_unseen(lower, -1, 0x42);
@@ -805,7 +806,7 @@ TEST_CASE("debug resource: a long overflow is told of the block that it comes fr
     CHECK(w.kinds() == kinds{violation_kind::corrupted_pool});
     w.resource.deallocate(lower, 24, 8);
     CHECK(w.kinds() == kinds{violation_kind::buffer_overflow});
-    const std::vector<void*> more = take(w.resource, 2, 24);  // the lower one is free when it is written to
+    const std::vector<void*> more = take(w.resource, 2, 24);  // the lower one is free when it is overwritten
     const auto [freed, used] = std::minmax(more[0], more[1]);
     w.resource.deallocate(freed, 24, 8);
     write_unseen(freed, 2, 0x42);
@@ -884,19 +885,19 @@ TEST_CASE("debug resource: containers live on it, and give all back", "[debug][p
     CHECK(in_use(w.resource) == 0);
     CHECK(w.all.empty());
     w.resource.shrink();
-    CHECK(w.upstream.out() <= 2);  // tables
+    CHECK(w.upstream.out() <= 2);  // the tables
 }
 
 namespace {
 
-/// A resource beside a model that knows each frame. Damage is done on purpose.
+/// A resource beside a model that knows each frame. Some steps damage bytes on purpose.
 class walk {
 public:
     explicit walk(unsigned seed)
         : random_(seed),
           w_({.max_blocks_per_chunk = below(2) == 0 ? 0 : below(70) + 1, .largest_required_pool_block = below(6000)}) {}
 
-    /// What did not hold first; or "all holds".
+    /// What failed first; or "all holds".
     std::string run(int steps) {
         for (step_ = 0; step_ < steps && wrong_.empty(); ++step_) {
             switch (below(16)) {
@@ -1032,9 +1033,9 @@ private:
     std::mt19937 random_;
     watched w_;
     std::map<address, block> live_;
-    std::map<address, std::pair<address, block>> free_;                 // by the frame: the last block in it
-    std::map<address, std::ptrdiff_t> marks_;                           // what was written around live blocks
-    std::map<address, std::pair<address, std::ptrdiff_t>> free_marks_;  // and in free ones, by the frame
+    std::map<address, std::pair<address, block>> free_;                 // by the frame's address: the last block in it
+    std::map<address, std::ptrdiff_t> marks_;                           // damage around live blocks
+    std::map<address, std::pair<address, std::ptrdiff_t>> free_marks_;  // damage in free frames, by the frame's address
     std::size_t aim_ = 50;
     int step_ = 0;
     std::string wrong_;

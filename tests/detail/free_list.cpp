@@ -36,7 +36,7 @@ template <checking C> struct list_on_heap {
     free_list<C> list;
 };
 
-/// A block that is taken from a list that has one.
+/// Takes a block from a list that has one.
 template <class List> typename List::entry taken_from(List& list) {
     typename List::entry taken{};
     REQUIRE(list.take(taken));
@@ -126,7 +126,7 @@ TEST_CASE("exactly the blocks' first bytes are blocks, for any stride", "[free_l
 
 namespace {
 
-/// Addresses, byte by byte, that a list which is told the stride when it is compiled claims wrongly.
+/// Addresses that a list with a stride known at compile time claims wrongly. Each byte is tried.
 template <std::size_t Stride> std::size_t wrongly_claimed() {
     const std::size_t count = 9;
     list_on_heap<checking::checked> on_heap({Stride, count, 1});
@@ -134,7 +134,7 @@ template <std::size_t Stride> std::size_t wrongly_claimed() {
     for (std::size_t i = 0; i < count; ++i) list.mark(taken_from(list), block_state::live);
     std::size_t wrong = 0;
     const auto base = reinterpret_cast<std::uintptr_t>(on_heap.bytes.get());
-    // Downwards: what lies inside a block comes before its start, while it is live.
+    // Downwards: addresses inside a block come before its start, while it is live.
     for (std::uintptr_t address = base + (count + 2) * Stride; address-- > base - 2 * Stride;) {
         const std::uintptr_t offset = address - base;
         const bool is_block = address >= base && offset < count * Stride && offset % Stride == 0;

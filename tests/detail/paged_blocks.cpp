@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What tests of pool_resource do not reach.
+// What the tests of pool_resource do not reach.
 #include <fixpool/detail/paged_blocks.hpp>
 
 #include <bit>
@@ -24,13 +24,12 @@ using fixpool::detail::page_state;
 
 namespace {
 
-/// Pages that lie where they are told to, at multiples of a power of two that is larger than they are; nobody writes
-/// to them.
+/// Places pages where it was told: at multiples of a power of two that is larger than a page. Nobody writes to them.
 class far_apart final : public std::pmr::memory_resource {
 public:
     explicit far_apart(int bits) : bits_(bits) {}
 
-    /// From now on, each search for a page begins where all others do. It knows the tables' arithmetic.
+    /// From now on, the searches for all pages begin at the same place. It uses the tables' factor.
     void collide() { collides_ = true; }
     [[nodiscard]] std::size_t pages() const { return pages_; }
 
@@ -54,7 +53,7 @@ private:
     bool collides_ = false;
 };
 
-/// Its first page is the second one of all memory, as in a small machine; nobody writes to it.
+/// Places its first page second in the address space, as on a small machine. Nobody writes to it.
 class low final : public std::pmr::memory_resource {
 public:
     static constexpr std::uintptr_t page = 4096;
@@ -71,7 +70,7 @@ private:
     [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 };
 
-/// Small pages in a row, and large ones elsewhere in a row, which it has or has not. Nobody writes to them.
+/// Places small pages in a row, and large ones in another row. It may have no large ones. Nobody writes to them.
 class without_large final : public std::pmr::memory_resource {
 public:
     bool has_large = true;
@@ -157,7 +156,7 @@ TEMPLATE_TEST_CASE_SIG("where upstream has no large page, small ones take their 
         are_right &= upstream.small == 12 && upstream.large == 1;
         CHECK(std::set<void*>(out.begin(), out.end()).size() == out.size());
 
-        // A page of each size becomes empty, and then some of the small ones.
+        // Empties one page of each size, and then some of the small ones.
         for (int given_back = 0; given_back < 3; ++given_back) {
             std::vector<void*> kept;
             for (std::size_t i = 0; i < out.size(); ++i) {
@@ -179,8 +178,7 @@ TEMPLATE_TEST_CASE_SIG("where upstream has no large page, small ones take their 
     CHECK(are_right);
 }
 
-// No memory is behind these addresses: what is read or written of a page would end the program, as would what a
-// sanitizer is told of it.
+// These addresses have no memory. Any access to a page would end the program, and so would a sanitizer's note of it.
 TEST_CASE("no byte of a page is read or written, and pages that are far apart are told apart", "[paged_blocks]") {
     const bool is_possible = !fixpool::detail::fences && sizeof(void*) >= 8;
     bool are_right = true;

@@ -14,8 +14,8 @@ namespace {
 using state = fixpool::detail::shared_state<fixpool::checking::checked>;
 using fixpool::violation_kind;
 
-/// A pool of `blocks` blocks with two slots, whose magazines have runs of `run` blocks. One thread plays two: `as` says
-/// which. Blocks that are out at the end are a leak, of which nobody hears.
+/// A pool of `blocks` blocks with two slots, whose magazines carve runs of `run` blocks. One thread plays two, chosen
+/// by `as`. Blocks that are out at the end are a leak, which its handler ignores.
 template <class State> struct players {
     explicit players(std::size_t blocks, unsigned run = 2, std::size_t block_size = 8)
         : shared({block_size, blocks}, fixpool::arena::heap(), {.on_violation = [](const fixpool::violation&) {}},
@@ -25,7 +25,7 @@ template <class State> struct players {
         playing.as(thread);
         return shared;
     }
-    /// What is said to who adopts a block that nobody gave up.
+    /// What the pool reports when somebody adopts a block that nobody gave up.
     violation_kind kind_of(typename State::entry block) {
         void* const address = shared.numbers().address(block);
         fixpool::detail::block_state was{};
@@ -41,10 +41,10 @@ template <class State> struct players {
 };
 using two_threads = players<state>;
 
-/// As `threads`, and counts.
+/// As `threads`, but counts.
 struct counted_threads : fixpool::detail::threads {
-    static inline unsigned mutexes = 0;  // that were locked
-    static inline unsigned slots = 0;    // that somebody tried
+    static inline unsigned mutexes = 0;  // locked
+    static inline unsigned slots = 0;    // tried
 
     class FIXPOOL_LOCKS(capability("mutex")) mutex {
     public:
@@ -89,7 +89,7 @@ TEST_CASE("an operation tries the slot when one is open, and takes the mutex whe
 
 TEST_CASE("a pool without slots numbers no thread", "[shared_state]") {
     played_threads playing;
-    playing.as(0);  // no number yet
+    playing.as(0);  // the thread has no number yet
     state pool({8, 4}, fixpool::arena::heap(), {}, {});
     CHECK_FALSE(pool.put(pool.take()));
     CHECK(fixpool::detail::thread_number == 0);
@@ -97,8 +97,8 @@ TEST_CASE("a pool without slots numbers no thread", "[shared_state]") {
 
 TEST_CASE("the run of a closed slot is told from one of an open slot", "[shared_state]") {
     two_threads pool(9);
-    CHECK(pool.as(1).take() == 0);  // of the run 0, 1
-    CHECK(pool.as(2).take() == 2);  // of the run 2, 3
+    CHECK(pool.as(1).take() == 0);  // from the run of blocks 0 and 1
+    CHECK(pool.as(2).take() == 2);  // from the run of blocks 2 and 3
     CHECK(pool.shared.open_slots() == 2);
     CHECK(pool.kind_of(1) == violation_kind::not_allocated);  // closes the slots: 3 was carved last, and goes back
     CHECK(pool.shared.open_slots() == 0);
@@ -117,7 +117,7 @@ TEST_CASE("the run of a closed slot is told from one of an open slot", "[shared_
 
 TEST_CASE("when all else is out, blocks come from the runs of closed slots, and each once", "[shared_state]") {
     two_threads pool(6);
-    CHECK(pool.as(1).take() == 0);  // of the run 0, 1
+    CHECK(pool.as(1).take() == 0);  // from the run of blocks 0 and 1
     std::vector<state::entry> taken;
     while (taken.size() != 5) taken.push_back(pool.as(2).take());
     CHECK(taken == std::vector<state::entry>{2, 3, 4, 5, 1});
@@ -136,7 +136,7 @@ TEST_CASE("of a run, the blocks that were out before are told from the others", 
     for (const state::entry block : all) CHECK_FALSE(pool.as(1).put(block));
     CHECK(pool.shared.stats().in_use == 0);
     for (state::entry next = 0; next != 64; ++next) REQUIRE(pool.as(1).take() == next);
-    CHECK(pool.as(2).take() == 65);  // behind the run 63, 64, of which 63 is out
+    CHECK(pool.as(2).take() == 65);  // behind the run of blocks 63 and 64, of which 63 is out
     CHECK(pool.shared.stats().peak_in_use == 66);
     CHECK(pool.kind_of(64) == violation_kind::double_free);
     CHECK(pool.kind_of(65) == violation_kind::still_owned);
@@ -164,7 +164,7 @@ TEST_CASE("a slot opens again at once when a pool has drained", "[shared_state]"
     while (all.size() != 152) all.push_back(pool.as(1 + all.size() % 2).take());
     for (const state::entry block : all) CHECK_FALSE(pool.as(1).put(block));
     CHECK(pool.shared.open_slots() == 0);
-    CHECK(pool.shared.stats().peak_in_use == 152);  // and not the two that were never taken out of a magazine
+    CHECK(pool.shared.stats().peak_in_use == 152);  // without the two that were never taken out of a magazine
     CHECK_FALSE(pool.as(1).put(pool.as(1).take()));
     CHECK(pool.shared.open_slots() == 1);
 }
@@ -204,7 +204,7 @@ TEST_CASE("a pool drains once for each time that half of it was out", "[shared_s
     two_threads pool(200, 3, 4096);
     std::vector<state::entry> all;
     while (all.size() != 150) all.push_back(pool.as(1).take());
-    for (; !all.empty(); all.pop_back()) CHECK_FALSE(pool.shared.put(all.back()));  // in order: none is carved anew
+    for (; !all.empty(); all.pop_back()) CHECK_FALSE(pool.shared.put(all.back()));  // in order: not carved anew
     CHECK(pool.shared.open_slots() == 0);
     while (all.size() != 20) all.push_back(pool.shared.take());
     CHECK(pool.shared.open_slots() == 1);
@@ -222,7 +222,7 @@ TEST_CASE("the last copy of a large pool leaves it to the last block to end it",
 
 TEST_CASE("a small pool that two threads filled begins again with the block that was put back last", "[shared_state]") {
     two_threads pool(5);
-    CHECK(pool.as(1).take() == 0);  // of the run 0, 1
+    CHECK(pool.as(1).take() == 0);  // from the run of blocks 0 and 1
     for (state::entry next = 2; next != 5; ++next) CHECK(pool.as(2).take() == next);
     CHECK(pool.kind_of(1) == violation_kind::not_allocated);  // closes the slots
     for (const state::entry block : {0u, 2u, 4u, 3u}) CHECK_FALSE(pool.as(2).put(block));

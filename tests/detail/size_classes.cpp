@@ -47,7 +47,7 @@ TEST_CASE("a class's size is a multiple of each power of two that a size of it i
         for (std::size_t alignment = 1; alignment <= size; alignment *= 2)
             is_right &= size % alignment != 0 || size_of_class(class_of(size)) % alignment == 0;
     CHECK(is_right);
-    CHECK(size_of_class(fixpool::detail::small_classes[0]) == 16);  // of 0 bytes at any alignment up to 16
+    CHECK(size_of_class(fixpool::detail::small_classes[0]) == 16);  // for 0 bytes at any alignment up to 16
 }
 
 TEST_CASE("the number of a block is its offset divided by the stride, and a large one where no block starts",

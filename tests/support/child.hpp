@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// child: a part of a test in a process of its own, where it may be limited by the system, or end by a signal.
+// child: runs a part of a test in its own process. The system may limit that process, or a signal may end it.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +22,8 @@ enum class end : unsigned char { right, wrong, not_possible, access_violation, f
 
 #if defined(__linux__)
 
-/// Runs `part`, which returns an `end`, in a child, and returns that, or how the child ended. The child leaves without
-/// exit: what a tool, a library or the test framework does there is not for it to do. An exception is `other`.
+/// Runs `part`, which returns an `end`, in a child process. Returns that, or how the child ended. The child does not
+/// call exit, where tools, libraries and the test framework would do work of their own. An exception gives `other`.
 template <class Part> end run(const Part& part) {
     auto* const answer = static_cast<volatile end*>(
         ::mmap(nullptr, sizeof(end), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -44,8 +44,8 @@ template <class Part> end run(const Part& part) {
     return found;
 }
 
-/// Makes this process an ordinary user's, whom limits bind, and limits what it may lock. False if that is not possible,
-/// or binds nobody: sanitizers lock nothing.
+/// Makes this process an ordinary user's, for whom limits hold. Limits how many bytes it may lock. False if that is not
+/// possible, or has no effect: sanitizers lock nothing.
 inline bool may_lock_only(std::size_t bytes) {
     const ::rlimit limit{bytes, bytes};
     if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0) return false;
@@ -56,7 +56,7 @@ inline bool may_lock_only(std::size_t bytes) {
     return is_refused;
 }
 
-/// Limits the addresses of this process to what it has and `bytes` more.
+/// Limits the address space of this process to what it has, plus `bytes`.
 inline bool may_map_only(std::size_t bytes, std::size_t mapped) {
     const ::rlimit limit{mapped + bytes, mapped + bytes};
     if (::setrlimit(RLIMIT_AS, &limit) != 0) return false;
@@ -71,8 +71,8 @@ inline constexpr long mmap_number = __NR_mmap2;
 inline constexpr long mmap_number = __NR_mmap;
 #endif
 
-/// From now on a system call whose argument, masked, is `value` fails with `error`; with error 0 it ends the process.
-/// False if there are no such filters.
+/// From now on, a system call fails with `error` if its masked argument is `value`. If `error` is 0, it ends the
+/// process. Returns false if the system has no such filters.
 inline bool refuse(long call, std::size_t argument, unsigned mask, unsigned value, int error) {
     constexpr bool is_big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
     const auto offset = static_cast<unsigned>(offsetof(::seccomp_data, args) + argument * 8 + (is_big_endian ? 4 : 0));
@@ -107,7 +107,7 @@ inline bool forbid_reserved_huge_pages() { return false; }
 
 #endif
 
-/// Whether a part ended as `expected`, or could not be played here.
+/// Whether a part ended as `expected`, or could not run here.
 inline bool ended(end found, end expected) { return found == expected || found == end::not_possible; }
 
 }  // namespace child

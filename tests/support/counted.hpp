@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// counted: a type that counts its lives. Constructed and destroyed balance, and nobody is destroyed twice.
+// counted: a type that counts its lives. Constructions and destructions must balance. No object may be destroyed twice.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What pools of objects, of all kinds, promise of their handles at debug level. Each check is given a pool with 8 free
-// objects, which are two ints, and leaves it so.
+// What all kinds of pools of objects promise about handles at debug level. Each check gets a pool with 8 free objects,
+// which are two ints, and leaves it in that state.
 #pragma once
 
 #include <fixpool/debug.hpp>
@@ -12,7 +12,7 @@
 #include "unseen.hpp"
 #include "violations.hpp"
 
-/// Where an object was allocated is told, whichever way that was.
+/// Every way of allocation records where the object was allocated.
 template <class Pool> void handles_know_their_sites(Pool& pool, recorded_violations& violations) {
     constexpr fixpool::site given{"given.cpp", 1, "f"};
     auto first = pool.allocate(1, 2);
@@ -44,7 +44,7 @@ template <class Pool> void handles_know_their_sites(Pool& pool, recorded_violati
     CHECK(site_of(seventh).address != site_of(sixth).address);
 }
 
-/// What is given up can be adopted and what is gone cannot; a full pool says so; an overflow is found at the release.
+/// A given-up object can be adopted, and one that is gone cannot. A full pool says so. A release finds an overflow.
 template <class Pool> void handles_are_validated(Pool& pool, recorded_violations& violations) {
     auto first = pool.allocate(1, 2);
     auto second = pool.allocate(1, 2);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// failing_source: memory for arenas that fails the n-th time. each_failure: plays a scenario with each failure that there
-// can be, until nothing fails any more.
+// failing_source: memory for arenas whose n-th request fails. each_failure: runs a scenario once per possible failure,
+// until nothing fails.
 #pragma once
 
 #include <fixpool/arena.hpp>
@@ -14,7 +14,7 @@
 #include "counted.hpp"
 #include "heap.hpp"
 
-/// The n-th fetch fails, counted from 0, and with `for_ever` all that follow.
+/// The n-th fetch fails, counted from 0. With `for_ever`, all later ones fail, too.
 class failing_source {
 public:
     enum class way : unsigned char { returns_null, throws };
@@ -54,7 +54,7 @@ private:
     std::size_t out_ = 0;
 };
 
-/// What fails: `operator new`, an arena's source, or a constructor; once or from then on.
+/// What fails: `operator new`, an arena's source, or a constructor. It fails once, or from then on.
 struct failure_plan {
     const char* what;
     bool heap, source, constructor, for_ever;
@@ -72,8 +72,8 @@ inline constexpr failure_plan failure_plans[] = {
     {"a constructor, for ever", false, false, true, true},
 };
 
-/// Plays `scenario(source)` with the n-th failure of `plan`, for each n, until nothing fails any more. Returns how many
-/// failures there were; `wrong` says what was not as before after one of them.
+/// Runs `scenario(source)` with the n-th failure of `plan`, for each n, until nothing fails. Returns the number of
+/// failures. `wrong` tells what was not as before after one of them.
 template <class Scenario>
 std::size_t each_failure(const failure_plan& plan, const Scenario& scenario, std::string& wrong) {
     constexpr std::size_t never = static_cast<std::size_t>(-1);

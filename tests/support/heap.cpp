@@ -16,7 +16,7 @@ std::atomic<std::size_t> fail_at = never;  // the value of `allocated` at which 
 std::atomic<bool> fails_for_ever = false;
 std::atomic<bool> has_failed = false;
 
-#if defined(_WIN32)  // has no std::aligned_alloc
+#if defined(_WIN32)  // it has no std::aligned_alloc
 void* take_aligned(std::size_t alignment, std::size_t size) { return ::_aligned_malloc(size, alignment); }
 void give_aligned(void* block) { ::_aligned_free(block); }
 #else
@@ -24,7 +24,7 @@ void* take_aligned(std::size_t alignment, std::size_t size) { return std::aligne
 void give_aligned(void* block) { std::free(block); }
 #endif
 
-/// The size stands in front of the block, as far ahead of it as the alignment asks.
+/// The size lies in front of the block, as far in front as the alignment requires.
 std::size_t header_size(std::size_t alignment) {
     return alignment < 2 * sizeof(std::size_t) ? 2 * sizeof(std::size_t) : alignment;
 }

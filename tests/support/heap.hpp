@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// heap: what this program's operator new has out; and a way to make it fail. heap.cpp replaces it.
+// heap: counts what is allocated by this program's operator new, and can make it fail. heap.cpp replaces operator new.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@ usage in_use() noexcept;
 
 std::size_t allocations() noexcept;  // since the program began
 
-/// While one lives, the n-th allocation from its construction on fails, and with `for_ever` all that follow.
-/// Thread safety: one at a time, in a program that has one thread then.
+/// While one lives, the n-th allocation after its construction fails. With `for_ever`, all later ones fail, too.
+/// Thread safety: only one may live, while the program has one thread.
 class failure {
 public:
     failure(std::size_t nth, bool for_ever) noexcept;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// walk: a pool beside a model that knows where each block is. What is done next comes from numbers: random ones, or the
-// bytes of a fuzzer. One thread plays many: it changes its number before each operation, so that blocks lie in the
-// magazines of all of them. Every answer has to be exact.
+// walk: a pool beside a model that knows where each block is. Numbers decide the next operation: random ones, or the
+// bytes of a fuzzer. One thread plays many. It changes its number before each operation, so that the blocks lie in the
+// magazines of all of them. Every answer must be exact.
 #pragma once
 
 #include <fixpool/debug.hpp>
@@ -33,17 +33,17 @@ enum class place : unsigned char { never_out, owned, given_up, came_back };
 struct setup {
     std::size_t size, count;  // bytes of a block, blocks
     unsigned magazine_size, players;
-    unsigned misuses;  // in a thousand operations
-    bool borrows;      // a buffer of arbitrary bytes
-    bool audits;       // after each operation: all magazines are empty then
+    unsigned misuses;  // per thousand operations
+    bool borrows;      // uses a buffer of arbitrary bytes
+    bool audits;       // after each operation, which empties all magazines
 };
 
 struct fault {
-    const char* what;  // nullptr: none
+    const char* what;  // nullptr: no fault
     std::size_t step;
 };
 
-/// Blocks of a memory_pool or a shared_memory_pool: all that are out are given up.
+/// Blocks of a memory_pool or a shared_memory_pool. All blocks that are out count as given up.
 template <checking C, template <checking> class Pool = fixpool::basic_shared_memory_pool> class raw_blocks {
 public:
     static constexpr checking level = C;
@@ -57,7 +57,7 @@ public:
     void* take(bool may_throw) { return may_throw ? pool_->allocate() : pool_->try_allocate(); }
     void put(void* block) { pool_->deallocate(block); }
     void give_up(std::size_t) {}
-    /// Whether the pool says `expected` of `address`, in each way. It takes the block back, or reports.
+    /// Whether every function of the pool answers `expected` for `address`. The pool takes the block back, or reports.
     bool says(release_status expected, void* address) {
         if constexpr (is_checked) {
             if (pool_->owns(address) != (expected == release_status::released)) return false;
@@ -100,7 +100,7 @@ public:
         return (keep(pool_->adopt(static_cast<object*>(address))) == address) == (expected == release_status::released);
     }
     void end_pool() {
-        if (IsShared) pool_.reset();  // else it has to outlive its objects
+        if (IsShared) pool_.reset();  // otherwise the pool must outlive its objects
     }
     void put_last(std::size_t index) { handles_[index].reset(); }
 
@@ -113,10 +113,10 @@ private:
     }
 
     std::optional<pool_of_objects> pool_;
-    std::vector<handle> handles_;  // of each block
+    std::vector<handle> handles_;  // one per block
 };
 
-/// The numbers of `Random` decide what is done: `below(limit)` gives one. When it is empty, the walk ends.
+/// `Random` decides what is done: `below(limit)` returns a number. The walk ends when `Random` is empty.
 template <class Blocks, class Random> class walk {
 public:
     walk(const setup& s, std::span<std::byte> buffer, Random& random)
@@ -130,7 +130,7 @@ public:
     walk(const walk&) = delete;
     walk& operator=(const walk&) = delete;
 
-    /// What did not hold first, and the step at which that was; or nothing.
+    /// What failed first, and at which step; or nothing.
     fault run(std::size_t steps) {
         for (std::size_t step = 0; step < steps && !random_.is_empty(); ++step) {
             playing_.as(1 + static_cast<unsigned>(below(setup_.players)));
@@ -155,7 +155,7 @@ private:
         if (!is_right && wrong_ == nullptr) wrong_ = what;
     }
     [[nodiscard]] std::size_t stride() { return blocks_.pool().stride(); }
-    /// An address that may be nobody's: no arithmetic of pointers.
+    /// An address that may be nobody's, so not computed by pointer arithmetic.
     [[nodiscard]] void* at(std::size_t index, std::size_t offset = 0) {
         return reinterpret_cast<void*>(base_ + index * stride() + offset);
     }
@@ -163,7 +163,7 @@ private:
         return static_cast<unsigned char>(index % 251 + setup_.players);
     }
 
-    /// The pool fills, drains, or swings. Its aims lie further apart than a magazine is large, and beyond its capacity.
+    /// The pool fills, drains, or swings. Its aims differ by more than a magazine holds, and may exceed its capacity.
     bool takes_next() {
         if (until_next_aim_-- == 0) {
             const std::size_t aims[] = {0, setup_.count + 1, below(setup_.count + 1)};
@@ -177,7 +177,7 @@ private:
 
     void take() {
         const bool is_full = out_.size() == setup_.count;
-        // At debug level what is thrown says who holds the blocks, which are many: one in so many refusals is enough.
+        // At debug level, the exception lists the holders of all blocks. That is slow, so only some refusals throw.
         const bool is_dear = Blocks::level == checking::debug && is_full && setup_.count > 64 && refused_ % 32 != 0;
         const bool may_throw = below(4) == 0 && !is_dear;
         bool has_thrown = false;
@@ -226,7 +226,7 @@ private:
         out_.pop_back();
     }
 
-    /// What only a pool of one thread does.
+    /// The functions that only a pool for one thread has.
     void do_all_at_once() {
         auto& pool = blocks_.pool();
         if constexpr (requires { pool.sort_free_blocks(); })
@@ -270,7 +270,7 @@ private:
         places_[index] = place::given_up;
     }
 
-    /// Claims what nobody gave up: of each kind.
+    /// Claims blocks that nobody gave up, in every way.
     void misuse() {
         if constexpr (Blocks::is_checked) {
             const std::size_t count = setup_.count, index = below(count);
@@ -321,8 +321,8 @@ private:
         const fixpool::pool_stats counts = blocks_.pool().stats();
         hold(counts.in_use == out_.size(), "blocks in use");
         hold(counts.refused == refused_, "allocations refused");
-        // Blocks that were ever out. An unchecked pool that restores order does not tell all of them from others. Debug
-        // level: the most at a time.
+        // The peak. Checked: the number of blocks that were ever out. Unchecked: a pool that restores order cannot tell
+        // all of these from others. Debug level: the most at a time.
         const std::size_t peak = counts.peak_in_use;
         if (Blocks::level == checking::debug) hold(peak == most_out_, "the peak");
         else if (Blocks::is_checked) hold(peak == ever_out_, "the peak");
@@ -331,7 +331,7 @@ private:
         hold(told_.empty(), "no misuse is told where there is none");
     }
 
-    /// The last copy of the pool is gone. Raw blocks are a leak then, and handles outlive it.
+    /// The last copy of the pool is gone. Raw blocks are then a leak; handles live on.
     void end() {
         if constexpr (Blocks::taken == place::owned) {
             for (const std::size_t index : out_)
@@ -358,8 +358,8 @@ private:
     Random& random_;
     told told_;
     Blocks blocks_;
-    std::vector<place> places_;     // of each block
-    std::vector<std::size_t> out_;  // blocks
+    std::vector<place> places_;     // one per block
+    std::vector<std::size_t> out_;  // indices of blocks
     std::uintptr_t base_ = 0;       // address of block 0, once it is known
     std::size_t refused_ = 0, most_out_ = 0, ever_out_ = 0, peak_ = 0;
     std::size_t aim_ = 0, until_next_aim_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// pages: what the system says of memory: how a page is mapped, whether it has memory, how much is locked. `tells_...`:
-// whether it is to be believed here, by a trial: emulators, sanitizers and other systems cannot tell everything.
+// pages: what the system says about memory: how a page is mapped, whether it has memory, how much is locked. The
+// functions `tells_...` try whether its answers are right: emulators, sanitizers and some systems do not know
+// everything.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,7 @@
 
 namespace pages {
 
-enum class access : unsigned char { unmapped, closed, open };  // closed: mapped, and nobody can read or write it
+enum class access : unsigned char { unmapped, closed, open };  // closed: mapped, but nobody can read or write it
 
 inline constexpr std::size_t huge_size = std::size_t{2} << 20;  // bytes
 
@@ -29,7 +30,7 @@ inline constexpr std::size_t huge_size = std::size_t{2} << 20;  // bytes
 
 inline std::size_t size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
-/// The whole of a file, until the next call. Takes no memory: what is read tells of it.
+/// The contents of a file, valid until the next call. Takes no memory, because the file may describe the memory.
 inline std::string_view content(const char* path) {
     static char text[std::size_t{1} << 20];
     std::size_t length = 0;
@@ -43,7 +44,7 @@ inline std::string_view content(const char* path) {
     return {text, length};
 }
 
-/// Calls fn(line, begin, end) for each line of a list of mappings. From begin to end is the mapping that it is about.
+/// Calls fn(line, begin, end) for each line of a list of mappings. The line is about the mapping from begin to end.
 template <class Fn> void for_each_line(const char* path, const Fn& fn) {
     std::string_view rest = content(path);
     unsigned long long begin = 0, end = 0;
@@ -70,7 +71,7 @@ inline access access_of(const void* address) {
     return found;
 }
 
-/// Whether the mapping of `address` has huge pages, or asks for them.
+/// Whether the mapping of `address` has huge pages, or has asked for them.
 inline bool is_huge(const void* address) {
     bool found = false;
     const auto at = reinterpret_cast<std::uintptr_t>(address);
@@ -81,7 +82,7 @@ inline bool is_huge(const void* address) {
     return found;
 }
 
-/// Bytes that have addresses. Not the kernel's own sum, which an emulator shows of itself.
+/// Mapped bytes. Not the kernel's own sum: under an emulator that is the emulator's.
 inline std::size_t mapped() {
     unsigned long long sum = 0;
     for_each_line("/proc/self/maps", [&](std::string_view, auto begin, auto end) { sum += end - begin; });
@@ -108,7 +109,7 @@ inline std::size_t resident(const std::byte* bytes, std::size_t length) {
     return count;
 }
 
-/// Memory of the trial's own.
+/// Memory for a trial.
 class sample {
 public:
     sample() : bytes_(::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
@@ -131,7 +132,7 @@ inline bool tells_huge() {
     const sample trial;
     return ::madvise(trial.get(), sample::length, MADV_HUGEPAGE) == 0 && is_huge(trial.get());
 }
-/// Valgrind's tools map memory of their own for the program's, in its process, at times that a trial may miss.
+/// Valgrind maps memory for the program and for itself in the same process, at times that a trial may miss.
 inline bool tells_mapped() {
     if (content("/proc/self/maps").find("/valgrind/") != std::string_view::npos) return false;
     const std::size_t before = mapped();
@@ -143,7 +144,7 @@ inline bool tells_locked() {
     const std::size_t before = locked();
     return ::mlock(trial.get(), sample::length) == 0 && locked() == before + sample::length;
 }
-/// Also whether a system that says that it has populated pages has done so.
+/// Also checks that memory is there when the system says that it has populated pages.
 inline bool tells_residence() {
     const sample trial, populated;
     const bool is_empty = resident(trial.get(), sample::length) == 0;
@@ -182,7 +183,7 @@ inline bool tells_residence() { return false; }
 
 #endif
 
-// As far as the system tells it.
+// If the system cannot tell, they are right.
 inline bool is_open(const void* address) { return !tells_access() || access_of(address) == access::open; }
 inline bool is_unmapped(const void* address) { return !tells_access() || access_of(address) == access::unmapped; }
 inline bool is_closed(const void* address) {

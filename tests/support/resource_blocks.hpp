@@ -7,7 +7,7 @@
 #include <memory_resource>
 #include <vector>
 
-/// An address that may be nobody's: no arithmetic of pointers.
+/// An address that may be nobody's, so not computed by pointer arithmetic.
 inline void* at(const void* from, std::ptrdiff_t offset) {
     return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(from) + static_cast<std::uintptr_t>(offset));
 }

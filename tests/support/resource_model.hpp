@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// resource_walk: a pool_resource beside a model that knows each page and each block that was ever handed out of it.
-// What is done next comes from numbers, as in model.hpp. Every answer has to be exact.
+// resource_walk: a pool_resource beside a model that knows each page, and each block that was ever handed out. Numbers
+// decide the next operation, as in model.hpp. Every answer must be exact.
 #pragma once
 
 #include <fixpool/pool_resource.hpp>
@@ -22,8 +22,8 @@
 
 namespace model {
 
-/// The size of the smallest blocks for so many bytes, as the contract says it: 8, 16, 24, 32, multiples of 16 to 128,
-/// then four sizes a doubling.
+/// The smallest block size for so many bytes, as the contract states it. It is 8, 16, 24, 32, then multiples of 16 up
+/// to 128, then four sizes per doubling.
 inline std::size_t block_size_for(std::size_t bytes) {
     std::size_t size = 8;
     for (std::size_t step = 8; size < bytes; size += step) {
@@ -35,9 +35,9 @@ inline std::size_t block_size_for(std::size_t bytes) {
 
 struct resource_setup {
     std::size_t max_blocks, largest;  // as in std::pmr::pool_options
-    unsigned misuses, failures;       // in a thousand operations
-    std::size_t aim;                  // blocks in use, about
-    bool checks_often;                // all counters after each operation
+    unsigned misuses, failures;       // per thousand operations
+    std::size_t aim;                  // blocks in use, roughly
+    bool checks_often;                // checks all counters after each operation
 };
 
 template <checking C, class Random> class resource_walk {
@@ -62,7 +62,7 @@ public:
     resource_walk(const resource_walk&) = delete;
     resource_walk& operator=(const resource_walk&) = delete;
 
-    /// What did not hold first, and the step at which that was; or nothing.
+    /// What failed first, and at which step; or nothing.
     fault run(std::size_t steps) {
         std::size_t step = 0;
         for (; step < steps && !random_.is_empty(); ++step) {
@@ -87,12 +87,12 @@ public:
 
 private:
     struct block {
-        std::size_t bytes, alignment, stride;  // stride 0: it is a large one
+        std::size_t bytes, alignment, stride;  // stride 0: a large block
         unsigned char stamp;
     };
     struct page {
         std::size_t stride, capacity;
-        std::set<std::uintptr_t> handed_out;  // the addresses of blocks
+        std::set<std::uintptr_t> handed_out;  // addresses of blocks
     };
     struct misuse_told {
         violation v;
@@ -119,7 +119,7 @@ private:
         const std::size_t bits = below(64);
         return std::size_t{1} << (bits < 17 ? bits : bits % 4);
     }
-    /// The size of the blocks that serve a request; 0: upstream serves it.
+    /// The size of the blocks that serve a request; 0 if upstream serves it.
     [[nodiscard]] std::size_t stride_of(std::size_t bytes, std::size_t alignment) const {
         const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
         const bool is_frequent = bytes <= std::min<std::size_t>(largest_, 1024) && alignment <= 16;
@@ -192,7 +192,7 @@ private:
         hold(std::all_of(bytes, bytes + b.bytes, [&b](unsigned char byte) { return byte == b.stamp; }),
              "a block holds what was written");
         live_.erase(address);
-        // Any size that the same blocks serve is as good as the one that was asked for.
+        // Any size that the same blocks serve may be passed at the release.
         const std::size_t other = b.stride != 0 && b.stride - b.bytes > 1 && below(4) == 0 ? b.bytes + 1 : b.bytes;
         resource_->deallocate(pointer_to(address), stride_of(other, b.alignment) == b.stride ? other : b.bytes,
                               b.alignment);
@@ -221,7 +221,7 @@ private:
         return static_cast<std::size_t>(std::distance(first, last));
     }
 
-    /// Releases what is not to be released so: of each kind.
+    /// Makes wrong releases, of each kind.
     void misuse() {
         std::uintptr_t address = any_address();
         std::size_t bytes = below(2) == 0 ? any_size() : sizes_[below(std::size(sizes_))];
@@ -336,7 +336,7 @@ private:
     std::optional<fixpool::basic_pool_resource<C>> resource_;
     const std::size_t largest_, max_blocks_;
     std::map<std::uintptr_t, block> live_;
-    std::vector<std::uintptr_t> order_of_;  // the addresses of live blocks, about as they were taken
+    std::vector<std::uintptr_t> order_of_;  // addresses of live blocks, roughly in the order of allocation
     std::map<std::uintptr_t, page> pages_;
     std::map<std::size_t, std::size_t> refused_;  // by the size of blocks
     std::vector<misuse_told> told_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// stolen: a handle that was copied byte by byte, as no program may: its pool has to find that out.
+// stolen: a handle that was copied byte by byte, which no program may do. Its pool must notice.
 #pragma once
 
 #include <fixpool/violation.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// strict_upstream: a memory resource for resources to be built on. It knows each piece that is out, demands it back
-// with the same size and alignment, and fails when it is told to.
+// strict_upstream: a memory resource for tests of resources. It knows each piece that is out. It demands it back with
+// the same size and alignment, and can fail on request.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
@@ -24,11 +24,11 @@ public:
         for (const auto& [address, of] : out_) free_piece(of);
     }
 
-    /// Whether it may return what no resource should: UndefinedBehaviorSanitizer, which is there with AddressSanitizer,
-    /// reports that by itself.
+    /// Whether it may return what no resource should. Not with UndefinedBehaviorSanitizer, which reports that itself,
+    /// and which these tests use together with AddressSanitizer.
     static constexpr bool may_be_wrong = !fixpool::detail::fences;
 
-    /// The n-th allocation from now on fails, counted from 0, and with `for_ever` all that follow.
+    /// The n-th allocation from now on fails, counted from 0. With `for_ever`, all later ones fail, too.
     void fail(std::size_t nth, bool for_ever, failure how = failure::throws) {
         until_failure_ = nth;
         for_ever_ = for_ever;
@@ -40,9 +40,9 @@ public:
 
     [[nodiscard]] std::size_t out() const { return out_.size(); }  // pieces
     [[nodiscard]] std::size_t bytes() const { return bytes_; }     // in them
-    [[nodiscard]] std::size_t asked() const { return asked_; }     // allocations, with those that failed
-    [[nodiscard]] std::size_t wrong() const { return wrong_; }     // releases of what is not out
-    /// The piece in which an address lies, and its size in bytes; nullptr and 0: none that is out.
+    [[nodiscard]] std::size_t asked() const { return asked_; }     // allocations, failed ones included
+    [[nodiscard]] std::size_t wrong() const { return wrong_; }     // releases of what was not out
+    /// The piece that contains an address, and its size in bytes; nullptr and 0 if none does.
     [[nodiscard]] void* start_of(const void* address) const {
         const auto next = out_.upper_bound(const_cast<void*>(address));
         if (next == out_.begin()) return nullptr;
@@ -77,8 +77,8 @@ private:
             if (how_ == failure::returns_null) return nullptr;
         }
         if (bytes > PTRDIFF_MAX / 2) throw std::bad_alloc();
-        // Something else between two pieces, so that a neighbour's address is nobody's. All bytes are set: nobody may
-        // rely on what they are.
+        // Puts other bytes between two pieces, so that a neighbour's address is nobody's. Sets all bytes: nobody may
+        // rely on them.
         const bool is_crooked = fails;
         void* const memory = ::operator new (bytes + alignment, std::align_val_t{alignment});
         std::memset(memory, 0xa5, bytes + alignment);
@@ -93,7 +93,7 @@ private:
             ++wrong_;
             return;
         }
-        std::memset(start, 0x5a, bytes);  // all of it is ours again: AddressSanitizer watches
+        std::memset(start, 0x5a, bytes);  // AddressSanitizer reports it if a byte is still poisoned
         free_piece(found->second);
         bytes_ -= bytes;
         out_.erase(found);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// on_threads: runs work on many threads at once. played_threads: on one that plays many. turns: how often, where every
-// step is dear.
+// on_threads: runs work on many threads at once. played_threads: one thread that plays many. turns: how often to
+// repeat, if every step is slow.
 #pragma once
 
 #include <fixpool/detail/threads.hpp>
@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-/// Runs work(0), work(1), ... each on a thread of its own, none before all are there, and waits for all of them.
+/// Runs work(0), work(1), ... each on its own thread. None begins before all have started. Waits for all.
 template <class Work> void on_threads(std::size_t count, const Work& work) {
     std::vector<std::thread> threads;
     std::atomic<std::size_t> missing = count;
@@ -25,7 +25,7 @@ template <class Work> void on_threads(std::size_t count, const Work& work) {
     for (std::thread& thread : threads) thread.join();
 }
 
-/// While one lives, its thread plays others: after `as(2)` it uses the magazines of the second one.
+/// While one lives, its thread plays others: after `as(2)` it uses the magazines of thread 2.
 class played_threads {
 public:
     played_threads() = default;
@@ -39,7 +39,7 @@ private:
     const unsigned own_ = fixpool::detail::thread_number;
 };
 
-/// A shorter stress where every step is dear, as under Valgrind.
+/// A shorter stress test if every step is slow, as under Valgrind.
 inline std::size_t turns(std::size_t usual) {
     return std::getenv("FIXPOOL_TEST_LENGTH") != nullptr ? usual / 50 : usual;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// write_unseen, read_unseen: bytes that a program may not touch. AddressSanitizer and Valgrind would report it, as they are
-// to (sanitized/): here they do not see it.
+// write_unseen, read_unseen: access bytes that a program may not touch. AddressSanitizer and Valgrind report such
+// accesses, as the tests in sanitized/ expect. Here they must not see them.
 #pragma once
 
 #include <cstddef>

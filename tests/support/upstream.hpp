@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// recording_upstream: a memory resource that knows what it has handed out, checks what comes back, and can refuse.
+// recording_upstream: a memory resource that knows what is out, checks what comes back, and can refuse.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-/// What a recording_upstream throws when it is told to fail. Nobody can catch it by accident.
+/// Thrown by a recording_upstream that was told to fail. Nobody can catch it by accident.
 struct upstream_failure {};
 
 /// Size and alignment of an allocation.
@@ -25,8 +25,8 @@ struct request {
     }
 };
 
-/// Hands out memory of `source`. Each allocation has to come back once, with its size and alignment, and with the
-/// guard bytes behind it unchanged. `fault()` says what was wrong first, or "none".
+/// Hands out memory of `source`. Each allocation must come back once, with its size and alignment, and with the guard
+/// bytes behind it unchanged. `fault()` tells what was wrong first; or "none".
 class recording_upstream : public std::pmr::memory_resource {
 public:
     explicit recording_upstream(std::pmr::memory_resource* source = std::pmr::new_delete_resource())
@@ -39,15 +39,15 @@ public:
 
     [[nodiscard]] std::size_t live() const noexcept { return live_.size(); }  // allocations
     [[nodiscard]] std::size_t live_bytes() const noexcept { return live_bytes_; }
-    [[nodiscard]] bool has(const request& one) const noexcept {  // a live allocation of that size and alignment
+    [[nodiscard]] bool has(const request& one) const noexcept {  // a live allocation like this
         return std::any_of(live_.begin(), live_.end(), [&](const auto& entry) { return entry.second == one; });
     }
     [[nodiscard]] const std::vector<request>& taken() const noexcept { return taken_; }        // all, in their order
     [[nodiscard]] const std::vector<request>& returned() const noexcept { return returned_; }  // all, in their order
     [[nodiscard]] const std::vector<request>& refused() const noexcept { return refused_; }    // all, in their order
-    [[nodiscard]] const std::string& fault() const noexcept { return fault_; }                 // "none": all is well
+    [[nodiscard]] const std::string& fault() const noexcept { return fault_; }                 // "none": all was right
 
-    /// The n-th allocation from now on, counted from 0, throws `upstream_failure`, and with `for_ever` all that follow.
+    /// The n-th allocation from now on, counted from 0, throws `upstream_failure`. With `for_ever`, all later ones do.
     void fail(std::size_t nth, bool for_ever) noexcept {
         fail_at_ = asked_ + nth;
         fails_for_ever_ = for_ever;
@@ -56,7 +56,7 @@ public:
     void fail_no_more() noexcept { fail_at_ = never; }
     [[nodiscard]] bool has_failed() const noexcept { return has_failed_; }
 
-    /// While it is forbidden, every call is a fault.
+    /// While calls are forbidden, every call is a fault.
     void forbid(bool is_forbidden) noexcept { is_forbidden_ = is_forbidden; }
 
 protected:
@@ -94,7 +94,7 @@ protected:
         if (std::any_of(behind, behind + guard, [](unsigned char byte) { return byte != guard_byte; })) {
             wrong("bytes behind its memory were written");
         }
-        std::memset(block, 0xdd, asked.size);  // what comes back may be written, also under AddressSanitizer
+        std::memset(block, 0xdd, asked.size);  // AddressSanitizer reports it if a byte is still poisoned
         live_.erase(found);
         live_bytes_ -= asked.size;
         returned_.push_back({size, alignment});
@@ -120,7 +120,7 @@ private:
     std::size_t live_bytes_ = 0;
     std::vector<request> taken_, returned_, refused_;
     std::string fault_ = "none";
-    std::size_t asked_ = 0;  // allocations, refused ones as well
+    std::size_t asked_ = 0;  // allocations, refused ones included
     std::size_t fail_at_ = never;
     bool fails_for_ever_ = false;
     bool has_failed_ = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// recorded_violations: while one lives, violations are kept instead of ending the program.
+// recorded_violations: while one lives, violations are recorded, and do not end the program.
 #pragma once
 
 #include <fixpool/violation.hpp>
@@ -16,13 +16,13 @@ public:
     recorded_violations& operator=(const recorded_violations&) = delete;
     ~recorded_violations() { fixpool::set_violation_handler(previous_); }
 
-    /// How many there were since the last call, or since the beginning.
+    /// The number of violations since the last call, or since the beginning.
     std::size_t count() {
         const std::size_t news = list().size() - seen_;
         seen_ = list().size();
         return news;
     }
-    /// Requires: there was one. Its pool_name is not kept: last_name has a copy.
+    /// The last violation. Its pool_name is invalid: last_name() has a copy. Requires: there was one.
     const fixpool::violation& last() const { return list().back(); }
     const std::string& last_name() const { return name(); }
     bool were_all(fixpool::violation_kind kind) const {
