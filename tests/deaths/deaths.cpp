@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Misuse with the default handler, one case a process: how it ends and what it says is checked from outside.
+// Misuse with the default handler, one case per process. Its end and its text are checked from outside.
 #include <fixpool/fixpool.hpp>
 #include <fixpool/growing_pool.hpp>
 #include <fixpool/pool_resource.hpp>
@@ -141,7 +141,7 @@ void second_handle() {
     (void)pool.adopt(text.get());
 }
 
-/// Ends its pool while its own block is in use: no object of the pool is finished then.
+/// Ends its pool while its own block is in use: at that moment the pool has no finished object.
 struct ends_pool {
     std::optional<typed_pool<ends_pool>>* pool = nullptr;
     ~ends_pool() { pool->reset(); }
@@ -198,10 +198,10 @@ void exit_in_thread() {
     }).join();
 }
 
-// Shared pools at the end of a thread, of main and of the program. Each has blocks in magazines then.
+// Shared pools at the end of a thread, of main and of the program. Their magazines hold blocks then.
 
-/// The last static object that dies. It says that all is well if so many deeds were done by then. It takes its time, so
-/// that threads which are left meet a program without static objects.
+/// The last static object to be destroyed. It prints that all is well if `expected` deeds were done by then. It waits a
+/// little, so that other threads meet a program without static objects.
 struct last_words {
     int expected = 0;  // 0: it says nothing
     std::atomic<int> done = 0;
@@ -213,7 +213,7 @@ struct last_words {
 };
 last_words at_the_end;
 
-/// Takes more blocks than a magazine has, and releases them. Returns whether there were so many.
+/// Takes more blocks than a magazine holds, and releases them. Returns whether there were so many.
 bool use(const shared_pool<std::string>& pool, const shared_memory_pool& raw_pool) {
     std::array<shared_block<std::string>, 150> texts;
     for (auto& text : texts) text = pool.try_allocate("a text");
@@ -223,7 +223,7 @@ bool use(const shared_pool<std::string>& pool, const shared_memory_pool& raw_poo
     return texts.back() != nullptr && blocks.back() != nullptr;
 }
 
-/// Releases what it holds, and uses its pools, when it dies.
+/// When destroyed, releases what it holds, and uses its pools.
 struct late_user {
     shared_block<std::string> held;
     void* raw_block = nullptr;
@@ -243,7 +243,7 @@ struct late_user {
     }
 };
 
-void static_shared_handle() {  // the pools die after a user, and before a handle and another user
+void static_shared_handle() {  // the pools die after one user, and before a handle and another user
     static late_user later;
     static late_user latest_handle;
     static const shared_pool<std::string> pool(1000, {.name = "static texts"});
@@ -257,7 +257,7 @@ void static_shared_handle() {  // the pools die after a user, and before a handl
 
 thread_local late_user at_thread_end;
 
-void thread_local_users() {  // of a thread, and of main's, which die before what is static
+void thread_local_users() {  // of a thread and of main's: main's die before static objects
     static const shared_pool<std::string> pool(1000);
     static const shared_memory_pool raw_pool({64, 1000});
     const auto live = [] {
@@ -268,7 +268,7 @@ void thread_local_users() {  // of a thread, and of main's, which die before wha
     at_the_end.expected = live() && pool.in_use() == 1 && raw_pool.in_use() == 1 ? 21 : -1;
 }
 
-void detached_threads() {  // which use the pools while main returns, and when static objects are gone
+void detached_threads() {  // they use the pools while main returns, and when static objects are gone
     static std::atomic<int> running = 0;
     const shared_pool<std::string> pool(1000);
     const shared_memory_pool raw_pool({64, 1000});
@@ -285,7 +285,7 @@ void detached_threads() {  // which use the pools while main returns, and when s
 }
 
 void exit_while_others_use_it() {
-    static const shared_pool<int> pool(1000);  // never destroyed while it is used: a copy is with each thread
+    static const shared_pool<int> pool(1000);  // not destroyed while it is used: each thread has a copy
     std::atomic<int> running = 0;
     for (int i = 0; i < 3; ++i) {
         std::thread([copy = pool, &running] {
@@ -363,7 +363,7 @@ void resource_with_live_blocks() {
 }
 
 #if defined(__unix__)
-/// Both processes have the pool, each its own.
+/// After a fork, both processes have the pool, each its own copy.
 void forked() {
     memory_pool pool({64, 2});
     void* const block = pool.allocate();

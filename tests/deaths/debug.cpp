@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Misuse at debug level with the default handler, one case a process: how it ends and what it says is checked from outside.
+// Misuse at debug level with the default handler, one case per process. Its end and its text are checked from outside.
 #include <fixpool/census.hpp>
 #include <fixpool/debug_pages.hpp>
 #include <fixpool/fixpool.hpp>
@@ -113,7 +113,7 @@ void growing_overflow() {
     pool.deallocate(text);
 }
 
-/// Over all that is kept of the next block, whose release finds it.
+/// Overwrites the whole record of the next block. The release of that block finds it.
 void growing_long_overflow() {
     growing_debug_pool pool(64, {.max_blocks = four}, std::pmr::get_default_resource(), {.name = "connections"});
     auto* const text = static_cast<char*>(pool.allocate());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Built with -fno-exceptions -fno-rtti: what would be thrown is printed, and the program aborts.
+// Built with -fno-exceptions -fno-rtti. An error that would throw is printed, and the program aborts.
 #include <fixpool/arenas.hpp>
 #include <fixpool/fixpool.hpp>
 #include <fixpool/growing_pool.hpp>

@@ -67,8 +67,7 @@ struct watched {
     watched(const watched&) = delete;
     watched& operator=(const watched&) = delete;
 
-    /// The only violation since the last call. If there was none, or more than one, its kind is one that no resource
-    /// reports.
+    /// The only violation since the last call. If there was none, or more, it has a kind that no resource reports.
     told only() {
         told one = all.size() == 1 ? all[0] : told{{.kind = violation_kind::leak}, {}, {}, {}};
         all.clear();

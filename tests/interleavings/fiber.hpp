@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A stack of its own, and the change from one to another on the same thread. Included by one file of a program.
+// fiber: its own stack, and the switch from one fiber to another on the same thread. For one source file of a program.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
@@ -10,7 +10,7 @@
 #include <cstddef>
 
 #if defined(__ELF__) && defined(__x86_64__)
-#define INTERLEAVINGS_FRAME 8, 6  // words that a change leaves on the stack; which one is where it goes on
+#define INTERLEAVINGS_FRAME 8, 6  // words that a switch leaves on the stack, and which one is the address to go on at
 #elif defined(__ELF__) && defined(__aarch64__)
 #define INTERLEAVINGS_FRAME 20, 11
 #else
@@ -18,8 +18,8 @@
 #endif
 
 #if defined(INTERLEAVINGS_FRAME)
-// Saves what a callee has to, leaves the stack pointer at `from`, and goes on where `to` was left. Twice as fast as
-// ucontext, which makes a system call each time.
+// Saves the registers that a callee must save, stores the stack pointer at `from`, and continues where `to` was left.
+// Twice as fast as ucontext, which makes a system call per switch.
 extern "C" void interleavings_change(void** from, void* to);
 #if defined(__x86_64__)
 asm(R"(.text
@@ -56,11 +56,11 @@ class fiber {
 public:
     static constexpr std::size_t page = 4096, stack_size = 64 * page;
 
-    fiber() = default;  // for the stack that there is
-    /// Makes it run `body`, which never returns, from its beginning. The stack's lowest page must not be touched.
+    fiber() = default;  // for the stack that is running already
+    /// Makes the fiber run `body` from its beginning. `body` never returns, and must not touch the stack's lowest page.
     void make(std::byte* stack, void (*body)()) {
         ::mprotect(stack, page, PROT_NONE);
-        fixpool::detail::unpoison(stack, stack_size);  // of what was left without an end
+        fixpool::detail::unpoison(stack, stack_size);  // in case an earlier run was abandoned
 #if defined(INTERLEAVINGS_FRAME)
         constexpr std::size_t words[] = {INTERLEAVINGS_FRAME};
         void** const frame = reinterpret_cast<void**>(stack + stack_size) - words[0];
@@ -74,7 +74,7 @@ public:
         ::makecontext(&left_at_, body, 0);
 #endif
     }
-    /// Leaves this fiber, which is the running one, for `next`.
+    /// Leaves this fiber, which must be the running one, for `next`.
     void change_to(fiber& next) {
 #if defined(INTERLEAVINGS_FRAME)
         interleavings_change(&left_at_, next.left_at_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What threads asked of a pool and were told, and whether one counter behind one mutex could have told them the same.
+// history: what threads asked of a pool and were answered, and whether one counter behind one mutex could answer so.
 #pragma once
 
 #include <algorithm>
@@ -17,17 +17,17 @@ struct history {
     struct entry {
         operation what;
         unsigned thread;
-        const void* block;      // that is put back
-        unsigned begun, ended;  // when; 0: not yet
-        std::size_t result;     // of a take: whether there was a block
+        const void* block;      // the block that is put back
+        unsigned begun, ended;  // times; 0: not yet
+        std::size_t result;     // of a take: 1 if there was a block
     };
 
     std::array<entry, most> entries;
     unsigned count;
-    unsigned time;  // of the last beginning or end
+    unsigned time;  // of the last begin or end
     std::size_t capacity, available_at_first;
 
-    /// Whether the operations have an order that explains their results, and that no end and later beginning contradict.
+    /// Whether some order of the operations explains their results, without moving an operation past a later one.
     [[nodiscard]] bool is_explained() const {
         static std::array<std::uint64_t, (1u << most) / 64> tried;  // a set of sets of operations
         std::fill_n(tried.begin(), (1u << count) / 64 + 1, 0);
@@ -35,12 +35,12 @@ struct history {
     }
 
 private:
-    /// The same for those that are not in `done`, which have led to so many available blocks.
+    /// The same for the operations that are not in `done`. `available` blocks are left after those in `done`.
     bool is_explained(unsigned done, std::size_t available, std::uint64_t* tried) const {
         if (done == (1u << count) - 1) return true;
         if ((tried[done / 64] >> done % 64 & 1) != 0) return false;
         tried[done / 64] |= std::uint64_t{1} << done % 64;
-        unsigned first_end = ~0u;  // of those left: what begins after it has to wait
+        unsigned first_end = ~0u;  // of those left: an operation that begins later must wait
         for (unsigned i = 0; i < count; ++i)
             if ((done >> i & 1) == 0) first_end = std::min(first_end, entries[i].ended);
         for (unsigned i = 0; i < count; ++i) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Nothing here allocates while a scenario runs: operator new is the scenario's then.
+// Nothing here allocates while a scenario runs, because operator new then belongs to the scenario.
 #include "scheduler.hpp"
 
 #include <array>
@@ -19,17 +19,17 @@ using detail::kind;
 using detail::work;
 using std::to_string;
 
-constexpr unsigned most_threads = 8;  // the scenario's own, which sets up and checks the end, is number 0
+constexpr unsigned most_threads = 8;  // number 0 is the scenario's own, which sets up and checks the end
 constexpr unsigned most_events = 4096, most_locations = 256, most_allocations = 1024, most_sightings = 16;
 constexpr unsigned none = ~0u;
 
-/// How much of every thread happens before here. A thread's own time goes on when it releases.
+/// For each thread, how much of it happens before here. A thread's own time advances when it releases.
 using vector_clock = std::array<std::uint16_t, most_threads>;
 void join(vector_clock& into, const vector_clock& from) {
     for (unsigned t = 0; t < most_threads; ++t) into[t] = std::max(into[t], from[t]);
 }
 
-/// A mutex, an atomic or what is guarded, as a whole.
+/// A mutex, an atomic, or guarded data as a whole.
 struct location {
     const void* at;
     kind what;
@@ -38,7 +38,7 @@ struct location {
     bool is_gone = false;    // its destructor has run
     unsigned holder = none;  // of a mutex
     unsigned written_by = 0;
-    std::uint16_t written = 0;  // when; making it and allocating its memory count, too
+    std::uint16_t written = 0;  // when; construction and allocation count as writes
     vector_clock used{};        // when each thread used it last
     vector_clock released{};    // what happens before those who acquire it
 };
@@ -55,9 +55,9 @@ struct thread {
     fiber own;
     work body;
     const location* wants = nullptr;  // the mutex that it is about to lock
-    const location* last = nullptr;   // what it used
+    const location* last = nullptr;   // what it used last
     bool is_finished = false, is_paused = false;
-    unsigned looked = none;  // the count of changes when it began to look around, since when it has changed nothing
+    unsigned looked = none;  // the count of changes when it began to wait in a loop; it has changed nothing since
     unsigned begins = none;  // the operation that begins with its next step
     unsigned number = 0;     // modelled::number
     vector_clock now{};
@@ -74,7 +74,7 @@ struct event {
 
 /// A place where the schedule has a choice.
 struct choice {
-    unsigned can, left;  // sets of threads: those that could go on, and of them those that are to be tried
+    unsigned can, left;  // sets of threads: those that could continue, and those of them still to be tried
     unsigned chosen;
 };
 
@@ -84,7 +84,7 @@ struct sighting {
 };
 
 // One exploration.
-std::uint64_t interleaving = 0;  // its number; grows for ever
+std::uint64_t interleaving = 0;  // its number; never reset
 unsigned bound = unbounded;
 std::string failure;
 std::array<choice, most_events + most_threads> path;
@@ -96,7 +96,7 @@ thread threads[most_threads];
 fiber explorer;
 
 // One interleaving.
-bool is_serving = false;  // operator new takes from the arena
+bool is_serving = false;  // whether operator new takes from the arena
 unsigned current = 0, thread_count = 0, started = 0, depth = 0, preemptions = 0, changes = 0, numbers_given = 0;
 std::array<location, most_locations> locations;
 unsigned location_count = 0, numbers[3];
@@ -112,13 +112,13 @@ unsigned out_count = 0;
 
 thread& me() { return threads[current]; }
 
-// Names are short enough for a string's own buffer.
+// Names fit into a string's own buffer, so they allocate nothing.
 std::string name_of(unsigned number) { return number == 0 ? "main" : "thread " + to_string(number); }
 std::string name_of(const location& l) {
     return (l.what == kind::mutex ? "mutex " : l.what == kind::guarded ? "guarded " : "atomic ") + to_string(l.number);
 }
 
-/// Ends the exploration. What the threads have begun is abandoned.
+/// Ends the exploration. Whatever the threads have begun is abandoned.
 template <class... Words> [[noreturn]] void fail(const Words&... words) {
     is_serving = false;
     (failure.append(words), ...);
@@ -156,7 +156,7 @@ void be_after_all(const location& l, const char* words) {
 
 // Memory.
 
-/// The number of the allocation that `at` lies in.
+/// The number of the allocation that contains `at`.
 unsigned allocation_at(const void* at) {
     const auto* const byte = static_cast<const std::byte*>(at);
     if (byte < arena || byte >= arena + arena_used) return none;
@@ -182,7 +182,7 @@ void* allocate(std::size_t size, std::size_t alignment) {
 
 void deallocate(void* at) noexcept {
     if (at < arena || at >= arena + sizeof arena) return std::free(at);
-    if (!is_serving) return;  // of an interleaving that is over
+    if (!is_serving) return;  // of an interleaving that has ended
     note("frees memory");
     const unsigned number = allocation_at(at);
     if (number == none || allocations[number].begin != at) fail("delete of what no new returned");
@@ -190,7 +190,7 @@ void deallocate(void* at) noexcept {
     for (unsigned i = 0; i < location_count; ++i)
         if (locations[i].memory == number && !locations[i].is_gone) be_after_all(locations[i], "frees");
     allocations[number].is_freed = true;
-    fixpool::detail::poison(at, allocations[number].size);  // for AddressSanitizer, which sees what is not announced
+    fixpool::detail::poison(at, allocations[number].size);  // AddressSanitizer sees accesses that are not announced
     --live_allocations;
 }
 
@@ -217,7 +217,7 @@ void begin_operation() {
     note(e.what == operation::take ? "begins a take" : e.what == operation::put ? "begins a put" : "begins a count");
 }
 
-/// The running thread uses what must be there.
+/// The running thread uses an object, which must still exist.
 location& use(const void* at, kind what, const char* words, const char* order = nullptr) {
     if (me().begins != none) begin_operation();
     location& l = location_at(at, what);
@@ -227,7 +227,7 @@ location& use(const void* at, kind what, const char* words, const char* order = 
     me().last = &l;
     return l;
 }
-/// The same, and it must come after the making, and after what was written.
+/// The same, but the use must happen after the construction, and after the last write.
 location& use_in_order(const void* at, kind what, const char* words, const char* order = nullptr) {
     location& l = use(at, what, words, order);
     be_after_write(l, words);
@@ -239,7 +239,7 @@ void has_written(location& l) {
     l.written = me().now[current];
 }
 
-/// Those who wait in loops should look again.
+/// Something changed: threads that wait in loops may look again.
 void has_changed() {
     ++changes;
     me().looked = none;
@@ -261,8 +261,8 @@ bool is_ready(const thread& t) {
     fail();
 }
 
-/// Who makes the next step. The scenario's own thread, when all others are finished.
-// First each thread goes as far as its first step: nothing before it can depend on others, or is a data race.
+/// Chooses the thread that makes the next step: the scenario's own if all others are finished.
+// First, each thread runs up to its first step. Nothing before that can depend on others, unless it is a data race.
 unsigned choose() {
     if (started < thread_count) return ++started;
     unsigned can = 0;
@@ -291,7 +291,7 @@ void go_on_with(unsigned next) {
     left.change_to(me().own);
 }
 
-/// Where another thread may go on.
+/// A point where another thread may continue.
 void may_switch() {
     if (current != 0) return go_on_with(choose());
     if (!is_ready(me())) fail_deadlock();
@@ -304,7 +304,7 @@ void release_in(location& l, std::memory_order order) {
     ++me().now[current];
 }
 
-/// A load, a store, or both in one step: an exchange.
+/// A load, a store, or both in one step (an exchange).
 void atomic_step(const void* at, const char* words, std::memory_order order, bool loads, bool stores) {
     static constexpr const char* names[] = {"relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"};
     const bool is_relaxed = order == std::memory_order_relaxed;
@@ -314,7 +314,7 @@ void atomic_step(const void* at, const char* words, std::memory_order order, boo
     if (t.looked == none) t.looked = changes;
     if (loads && !is_relaxed && order != std::memory_order_release) join(t.now, l.released);
     if (!stores) return;
-    if (!loads) l.released = {};  // an exchange goes on with what was released before
+    if (!loads) l.released = {};  // an exchange keeps what was released before
     release_in(l, order);
 }
 
@@ -337,7 +337,7 @@ void check_end() {
     fail();
 }
 
-/// What each fiber runs, over and over: the body that it was given last.
+/// What each fiber runs, again and again: the last body that it was given.
 void live() {
     for (;;) {
         try {
@@ -377,7 +377,7 @@ void run_once(work scenario) {
     is_serving = false;
 }
 
-/// Whether there is another schedule: `path` is then its beginning.
+/// Whether there is another schedule. If so, `path` is its beginning.
 bool has_next() {
     while (path_length != 0 && path[path_length - 1].left == 0) --path_length;
     if (path_length == 0) return false;
@@ -401,14 +401,14 @@ std::string schedule() {
     return text;
 }
 
-/// What would end the program while a scenario runs fails the interleaving instead.
+/// A signal that would end the program fails the interleaving if a scenario is running.
 void catch_signals() {
     struct sigaction action {};
     action.sa_handler = [](int number) {
         if (is_serving) fail(name_of(current), " raised signal ", to_string(number));
         ::signal(number, SIG_DFL);
     };
-    action.sa_flags = SA_NODEFER;  // it is left by a change of fibers
+    action.sa_flags = SA_NODEFER;  // it is left by a switch of fibers
     for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) ::sigaction(number, &action, nullptr);
 }
 
@@ -563,7 +563,7 @@ int outcome::report() const {
 
 }  // namespace interleavings
 
-// Every form of new and delete: libraries call some that no scenario does.
+// Every form of new and delete: libraries call some that no scenario calls.
 
 static void* or_throw(void* block) {
     if (block == nullptr) throw std::bad_alloc();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// Runs a scenario on modelled threads, once for every order in which their steps can follow one another. A step is a
-// lock, an unlock or an atomic operation. Memory is sequentially consistent in the model: what the real orders promise
-// is checked by happens-before, on every access to what a lock guards.
+// Runs a scenario on modelled threads, once for each order in which their steps can follow one another. A step is a
+// lock, an unlock or an atomic operation. In the model, memory is sequentially consistent. Whether the real memory
+// orders suffice is checked by happens-before, on every access to guarded data.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,7 @@ template <class Body> work work_of(Body& body) {
             [](void* b) { (*static_cast<Body*>(b))(); }};
 }
 
-// What modelled announces: the addresses are only looked up, never read.
+// The calls by which `modelled` announces a step. Addresses are only looked up, never read.
 void made(const void* at, kind what);
 void gone(const void* at, kind what);
 void lock(const void* mutex);
@@ -47,14 +47,14 @@ void load(const void* atomic, std::memory_order order);
 void store(const void* atomic, std::memory_order order);
 void exchange(const void* atomic, std::memory_order order);
 void compare(const void* atomic, std::memory_order order);
-void has_exchanged(const void* atomic, std::memory_order order);  // because what it compared was equal
+void has_exchanged(const void* atomic, std::memory_order order);  // the compared value was equal
 void has_value(std::uint64_t value, bool is_changed);             // of the last step
 void pause();
 unsigned& number();
 unsigned next_number();
 void run(const work* bodies, std::size_t count);
 
-/// Tells what the step that was announced last has read or written, and whether it changed that.
+/// Tells what the last announced step has read or written, and whether it changed that.
 template <class V> void tell(const V& shown, const V& before, const V& after) {
     std::uint64_t bits = 0;
     std::memcpy(&bits, &shown, std::min(sizeof shown, sizeof bits));
@@ -63,7 +63,7 @@ template <class V> void tell(const V& shown, const V& before, const V& after) {
 
 }  // namespace detail
 
-/// The threading that production code takes as its parameter, on modelled threads.
+/// The threading that production code takes as its parameter, with modelled threads.
 struct modelled {
     class mutex {
     public:
@@ -98,7 +98,7 @@ struct modelled {
         }
 
     private:
-        V value_;  // the last one: more data may lie right behind
+        V value_;  // the last member: more data may lie right behind it
     };
 
     template <class V> static V load(const std::atomic<V>& from, std::memory_order order) {
@@ -131,11 +131,11 @@ struct modelled {
     static unsigned next_number() noexcept { return detail::next_number(); }
 };
 
-/// What a scenario talks to. A scenario is a function: what comes before `run` is its set-up, what comes behind it is
-/// its end check. All it allocates must be freed when it returns. A failure ends it at once, without destructors.
+/// What a scenario talks to. A scenario is a function: its code before `run` is the set-up, and its code behind `run`
+/// checks the end. It must free everything that it allocates. A failure ends it at once, without destructors.
 class harness {
 public:
-    /// Runs one thread for each of the bodies, 1, 2, ..., and waits for all of them.
+    /// Runs one thread per body, numbered 1, 2, ..., and waits for all of them.
     template <class... Bodies> void run(Bodies&&... bodies) {
         const detail::work all[] = {detail::work_of(bodies)...};
         detail::run(all, sizeof...(bodies));
@@ -145,20 +145,20 @@ public:
     void check(bool holds, const char* words) {
         if (!holds) fail(words);
     }
-    /// Counts the interleavings in which this was called with these words.
+    /// Counts the interleavings in which this was called with the same words.
     void saw(const char* words);
-    [[nodiscard]] unsigned me() const;  // the number of the running thread; 0 in the set-up and the end check
+    [[nodiscard]] unsigned me() const;  // number of the running thread; 0 in the set-up and in the check of the end
 
-    /// The history is checked against a pool of so many blocks behind one mutex, of which so many are free at first.
+    /// The history is checked against a pool of so many blocks behind one mutex. So many of them are free at first.
     void capacity(std::size_t blocks) { capacity(blocks, blocks); }
     void capacity(std::size_t blocks, std::size_t available_at_first);
 
-    // An operation's own code. It begins with its first step. A block whose address is known is out from the end of
-    // `take` to the first step of `put`: it must not be handed out meanwhile.
+    // For the code of an operation, which begins with its first step. A block with a known address is out from the end
+    // of `take` to the first step of `put`. It must not be handed out meanwhile.
     unsigned begin(operation what, const void* put_back = nullptr);
     void end(unsigned begun, std::size_t result, const void* taken = nullptr);
 
-    // The same around a function: it returns a pointer or a handle, or nothing, or a count.
+    // The same around a function that returns a pointer or a handle, nothing, or a count.
     template <class Take> auto take(Take&& take) {
         const unsigned begun = begin(operation::take);
         auto taken = take();
@@ -183,15 +183,15 @@ public:
 struct outcome {
     std::string name;
     unsigned bound = unbounded;
-    std::string failure;   // in words; empty: none
-    std::string schedule;  // of the failure, a line for each event
+    std::string failure;   // the text; empty: no failure
+    std::string schedule;  // of the failure, one line per event
     std::uint64_t interleavings = 0;
     double seconds = 0;
     std::vector<std::pair<std::string, std::uint64_t>> sightings;
 
     [[nodiscard]] bool passed() const { return failure.empty(); }
-    [[nodiscard]] std::uint64_t seen(std::string_view words) const;  // in so many interleavings
-    int report() const;                                              // prints; returns what main does: 0 if it passed
+    [[nodiscard]] std::uint64_t seen(std::string_view words) const;  // number of interleavings
+    int report() const;  // prints; returns what main returns: 0 if it passed
 };
 
 namespace detail {
@@ -199,7 +199,7 @@ outcome explore(const char* name, unsigned most_preemptions, work scenario);
 }
 
 /// Runs `scenario(harness&)` in every interleaving that has at most `bound` preemptions, until one fails.
-// A preemption is a switch away from a thread that could go on.
+// A preemption is a switch away from a thread that could continue.
 template <class Scenario> [[nodiscard]] outcome explore(const char* name, unsigned bound, Scenario scenario) {
     auto body = [&scenario] {
         harness h;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The shared pools' protocol, interleaving by interleaving: the very code, on modelled threads. `shared_state quick` leaves out
-// the scenarios that take more than a moment. Fails at the first failure.
+// The protocol of shared pools, interleaving by interleaving: the same code, on modelled threads. `shared_state quick`
+// leaves out slow scenarios. Stops at the first failure.
 #include <fixpool/detail/shared_state.hpp>
 
 #include <algorithm>
@@ -29,8 +29,8 @@ using entry = state::entry;
 namespace {
 
 constexpr magazine_plan off = {};
-constexpr magazine_plan two_slots = {.size = 1, .slots = 2};  // of up to two blocks
-constexpr magazine_plan two_runs = {.size = 2, .slots = 2};   // of up to four blocks, and a run of two
+constexpr magazine_plan two_slots = {.size = 1, .slots = 2};  // magazines of up to two blocks
+constexpr magazine_plan two_runs = {.size = 2, .slots = 2};   // of up to four blocks, with runs of two
 
 std::string how(magazine_plan plan) { return plan.slots == 0 ? ", mutex" : plan.size == 1 ? ", magazines" : ", runs"; }
 
@@ -39,12 +39,13 @@ std::unique_ptr<state> made(std::size_t blocks, magazine_plan plan, std::size_t 
                                    fixpool::pool_options{}, plan);
 }
 
-/// A pool that the copies of a handle share, and what a thread does with it. Blocks are told to the harness by their addresses.
+/// A pool that the copies of a handle share, and a thread's operations on it. The harness knows blocks by their
+/// addresses.
 struct pool {
     harness& h;
     state* shared;
     unsigned copies = 1;
-    std::atomic<unsigned> order = 0;  // of the copies' ends: a shared_ptr's count, which the scheduler does not see
+    std::atomic<unsigned> order = 0;  // of the copies' ends: a shared_ptr's count, hidden from the scheduler
 
     entry take() {
         const unsigned begun = h.begin(interleavings::operation::take);
@@ -68,7 +69,7 @@ struct pool {
         modelled::exchange(order, 0u, std::memory_order_acq_rel);
         if (--copies == 0 && shared->abandon()) delete shared;
     }
-    /// Takes as many blocks as there are, and that is all of them.
+    /// Takes all blocks that there are, and checks that none is missing.
     void check_and_end(std::size_t blocks) {
         h.check(available() == blocks, "a block is lost");
         std::vector<entry> all;
@@ -79,11 +80,11 @@ struct pool {
     }
 };
 
-/// A thread's operations: t takes a block and keeps it, p puts back the one that it has had longest (first those that it was
-/// given), a counts what is available. It puts back what is left at its end.
+/// The operations of a thread: `t` takes a block and keeps it. `p` puts back the block that it has had longest, first
+/// those that it was given. `a` counts what is available. At its end, the thread puts back the rest.
 struct program {
     const char* operations;
-    unsigned number = 0;  // the thread's, which chooses its slot; 0: the pool gives it one
+    unsigned number = 0;  // the thread's number, which chooses its slot; 0: the pool assigns one
     std::array<entry, 4> held = {};
     unsigned first = 0, behind = 0;
 
@@ -110,7 +111,7 @@ std::string name_of(std::size_t blocks, magazine_plan plan, std::initializer_lis
     return name;
 }
 
-/// Two or three threads on a pool as new.
+/// Two or three threads on a new pool.
 template <class... Operations>
 outcome as_new(unsigned bound, std::size_t blocks, magazine_plan plan, Operations... operations) {
     return explore(name_of(blocks, plan, {operations...}).c_str(), bound, [=](harness& h) {
@@ -127,13 +128,13 @@ outcome as_new(unsigned bound, std::size_t blocks, magazine_plan plan, Operation
     });
 }
 
-/// A pool of four blocks of which one is free, in slot 1; both slots are open. The rest is given to the threads.
+/// A pool of four blocks, one of them free, in slot 1. Both slots are open. The threads get the other blocks.
 template <class... Threads> outcome with_open_slots(const char* name, unsigned bound, Threads... threads) {
     return explore(name, bound, [=](harness& h) {
         pool p{h, made(4, two_slots).release()};
         h.capacity(4, 1);
         std::array<entry, 4> out;
-        for (unsigned i = 0; i < 4; ++i) {  // as two threads would
+        for (unsigned i = 0; i < 4; ++i) {  // plays two threads
             modelled::number() = 1 + i % 2;
             out[i] = p.shared->take();
         }
@@ -155,7 +156,7 @@ template <class... Threads> outcome with_open_slots(const char* name, unsigned b
     });
 }
 
-/// Copies and blocks that end at once: the state ends with the last of them, and only then.
+/// Copies and blocks that end at the same time. The state must end with the last of them, and not before.
 outcome ends(const char* name, unsigned bound, magazine_plan plan, std::initializer_list<const char*> threads) {
     return explore(name, bound, [=](harness& h) {
         const std::size_t blocks = 4 * std::max(plan.size, 1u);
@@ -186,7 +187,7 @@ outcome ends(const char* name, unsigned bound, magazine_plan plan, std::initiali
     });
 }
 
-/// Two threads that claim one pointer, while others take and put: one gets it, and the other one is told the truth.
+/// Two threads claim one pointer while others take and put. One must get it, and the other must get the right report.
 template <bool Handles> outcome claims(const char* name, unsigned bound, magazine_plan plan) {
     return explore(name, bound, [=](harness& h) {
         constexpr std::size_t blocks = 3;
@@ -218,7 +219,7 @@ template <bool Handles> outcome claims(const char* name, unsigned bound, magazin
     });
 }
 
-/// What the pool says to who adopts a block that nobody gave up.
+/// What the pool reports when somebody adopts a block that nobody gave up.
 violation_kind kind_of(pool& p, entry block) {
     void* const address = p.shared->numbers().address(block);
     block_state was{};
@@ -226,7 +227,7 @@ violation_kind kind_of(pool& p, entry block) {
     return p.shared->misuse_of<true>(address, was).kind;
 }
 
-/// What a pool says of blocks that were never handed out, while they lie in the runs of magazines.
+/// What a pool reports about blocks that were never handed out, while they lie in the runs of magazines.
 outcome untouched(unsigned bound) {
     return explore("a block that was never handed out", bound, [](harness& h) {
         pool p{h, made(8, {.size = 3, .slots = 2}).release()};
@@ -242,7 +243,7 @@ outcome untouched(unsigned bound) {
     });
 }
 
-/// Both slots are closed, and the first one keeps a block that was never out. Then threads use them.
+/// Both slots are closed, and the first one keeps a block that was never out. Then threads use the slots.
 template <class... Threads> outcome after_a_report(const char* name, unsigned bound, Threads... threads) {
     return explore(name, bound, [=](harness& h) {
         pool p{h, made(9, two_runs).release()};
@@ -262,8 +263,8 @@ template <class... Threads> outcome after_a_report(const char* name, unsigned bo
     });
 }
 
-/// A raw block is taken for the first time, and put back, while another thread gives back what it never got: that was
-/// never handed out, or is out, or was put back before, and which of them is decided at one moment.
+/// One thread takes a raw block for the first time and puts it back. Another thread releases that block, which it never
+/// got. The block was never handed out, is out, or was put back. The pool must decide at one moment which is true.
 outcome never_got(unsigned bound, magazine_plan plan) {
     return explore(("a block that somebody else takes for the first time" + how(plan)).c_str(), bound, [=](harness& h) {
         pool p{h, made(3, plan).release()};
@@ -296,7 +297,7 @@ outcome never_got(unsigned bound, magazine_plan plan) {
     });
 }
 
-/// The last blocks of a pool that is large enough to restore the order of addresses come back, while one is taken.
+/// The last blocks of a pool that restores the order of addresses come back while one is taken.
 outcome drains(unsigned bound) {
     return explore("a large pool drains", bound, [](harness& h) {
         constexpr std::size_t blocks = 64;
@@ -321,7 +322,7 @@ outcome drains(unsigned bound) {
     });
 }
 
-/// The same, when both threads have runs: that of slot 1 is in the midst of the arena when its slot closes.
+/// The same, when both threads have runs. That of slot 1 lies in the middle of the arena when its slot closes.
 outcome drains_with_runs(unsigned bound) {
     return explore("a large pool drains that two threads have filled", bound, [](harness& h) {
         constexpr std::size_t blocks = 120;
@@ -349,9 +350,9 @@ outcome drains_with_runs(unsigned bound) {
 }
 
 std::uint64_t total = 0;
-bool has_missed = false;  // all passed, and the scenario did not come to what it is for
+bool has_missed = false;  // all passed, but the scenario never reached its purpose
 
-/// Returns whether it passed, and saw what it should have.
+/// Returns whether it passed, and saw what it must see.
 bool passes(const outcome& o, const char* must_see = nullptr) {
     const bool has_failed = o.report() != 0;
     has_missed = !has_failed && must_see != nullptr && o.seen(must_see) == 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The scheduler's own test: it must find every bug that is planted here, and nothing where there is none.
+// The scheduler's own test. It must find every bug that is planted here, and report nothing where there is none.
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -32,7 +32,7 @@ enum class bug {
 
 constexpr std::size_t most_blocks = 4;
 
-/// Blocks behind one mutex. It is its own owner: who puts back the last block of a pool that was let go destroys it.
+/// Blocks behind one mutex. The pool owns itself: when it was let go, whoever puts back the last block destroys it.
 template <class Sync, bug Bug> class counter_pool {
     struct data {
         explicit data(std::size_t count) : total(count), free(count) {}
@@ -67,7 +67,7 @@ public:
         return data_.read().free;
     }
 
-    /// As put, by an owner who may be the last one.
+    /// As put, by an owner that may be the last one.
     void put_or_end(const void* block) {
         std::unique_lock lock(mutex_);
         data& d = data_.write();
@@ -91,7 +91,7 @@ private:
         }
         lock.unlock();
         if constexpr (Bug == bug::late_decision) is_last = this->is_last();
-        if constexpr (Bug == bug::hidden_decision) {  // under the lock, but another time
+        if constexpr (Bug == bug::hidden_decision) {  // under the lock, but at another time
             lock.lock();
             is_last = this->is_last();
             lock.unlock();
@@ -101,12 +101,12 @@ private:
         delete this;
     }
 
-    typename Sync::mutex mutex_, order_;  // the second one is for a bug
+    typename Sync::mutex mutex_, order_;  // the second one serves a bug
     typename Sync::template guarded<data> data_;
     char blocks_[most_blocks] = {};
 };
 
-/// The same with a slot of one block in front. The slot's lock is tried, and waited for by those who find nothing else.
+/// The same with a slot of one block in front. Its lock is only tried, unless a thread finds no other block.
 template <class Sync, bug Bug> class slotted_pool {
     struct slot {
         const void* block = nullptr;
@@ -191,7 +191,7 @@ template <class Pool> void take_and_put(harness& h, Pool& pool) {
     else h.saw("a refusal");
 }
 
-/// Every thread takes a block, puts it back and counts.
+/// Each thread takes a block, puts it back and counts.
 template <class Pool> outcome busy(const char* name, unsigned bound, unsigned threads, std::size_t blocks) {
     return explore(name, bound, [=](harness& h) {
         const auto pool = std::make_unique<Pool>(blocks);
@@ -225,7 +225,7 @@ template <bug Bug> outcome one_cell(const char* name, unsigned bound) {
     });
 }
 
-/// One block is in the slot, all the time: who takes must not be refused.
+/// One block is in the slot all the time, so no take may be refused.
 template <bug Bug> outcome full_slot(const char* name, unsigned bound) {
     return explore(name, bound, [](harness& h) {
         slotted_pool<modelled, Bug> pool(2);
@@ -245,7 +245,7 @@ outcome double_delete(const char* name) {
     });
 }
 
-/// Two or three threads that store three times or once, in as many orders as there are.
+/// Two or three threads, each with some stores, in all possible orders.
 outcome counted(unsigned bound, unsigned threads, unsigned stores) {
     return explore("stores", bound, [=](harness& h) {
         std::atomic<unsigned> at = 0;
@@ -257,7 +257,7 @@ outcome counted(unsigned bound, unsigned threads, unsigned stores) {
     });
 }
 
-/// One thread passes a value by a flag to another one, which passes the flag on to a third one.
+/// One thread passes a value to a second one by a flag, which passes the flag on to a third one.
 outcome passed_on(const char* name, std::memory_order set, std::memory_order got, bool exchanges) {
     return explore(name, unbounded, [=](harness& h) {
         modelled::guarded<int> value(0);

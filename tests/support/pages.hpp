@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // pages: what the system says about memory: how a page is mapped, whether it has memory, how much is locked. The
-// functions `tells_...` try whether its answers are right: emulators, sanitizers and some systems do not know
-// everything.
+// functions `tells_...` try whether the answers are right: emulators and sanitizers do not know everything.
 #pragma once
 
 #include <cstddef>
