@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// How much stack a report takes: a handler makes the text of the deepest one, on a stack that was painted before, and then
-// the paint tells how far down it was written. Ends with 0 if the text takes at most 640 bytes. Runs on a Cortex-M, too.
-// The C library's fputs is not measured.
+// Measures how much stack a report takes. The stack is painted, a handler makes the text of the deepest report, and the
+// paint shows how far down the stack was written. Ends with 0 if the text takes at most 640 bytes. Runs on a Cortex-M,
+// too. The C library's fputs is not measured.
 #include <fixpool/memory_pool.hpp>
 #include <fixpool/typed_pool.hpp>
 
@@ -33,8 +33,7 @@ constexpr unsigned char paint = 0xa5;
 
 using deed = void (*)();
 
-/// The bytes of stack that a deed takes, its return address included. Requires: the stack below is free, and is painted or
-/// may be.
+/// The bytes of stack that a call takes, with its return address. Requires: the stack below is free to be painted.
 [[gnu::noinline]] std::size_t depth_of(deed done, bool is_painted) {
     volatile unsigned char* top = nullptr;
     asm volatile(READ_STACK_POINTER : "=r"(top));
@@ -47,7 +46,7 @@ using deed = void (*)();
 }
 
 #if defined(__unix__) || defined(__APPLE__)
-/// On a stack of its own, painted before anything runs there: elsewhere a signal handler may write.
+/// On a separate stack, painted before anything runs there: on the usual stack, a signal handler may write.
 std::size_t stack_of(deed done) {
     alignas(1 << 14) static unsigned char stack[1 << 18];
     struct {
@@ -69,7 +68,7 @@ std::size_t stack_of(deed done) {
     return shared.depth;
 }
 #else
-/// Where there are neither threads nor interrupts.
+/// For systems without threads and interrupts.
 std::size_t stack_of(deed done) { return depth_of(done, false); }
 #endif
 
@@ -81,7 +80,7 @@ std::size_t reports = 0;
 std::size_t longest = 0;  // characters
 violation deepest;
 
-/// As the default handler, but for fputs.
+/// As the default handler, but without fputs.
 [[gnu::noinline]] void make_text(const violation& v) {
     fixpool::detail::text_line line = fixpool::detail::describe(v);
     const char* const text = line.add("\n").c_str();
@@ -120,8 +119,7 @@ int main() {
     raw = &raw_pool;
     typed = &typed_pool;
 
-    make_text(
-        deepest);  // once before it is measured: a dynamic linker's first call of a function takes stack of its own
+    make_text(deepest);  // once before the measurement: a dynamic linker's first call of a function takes stack
     std::size_t most = 0;
     for (unsigned kind = 0; kind <= static_cast<unsigned>(violation_kind::still_owned); ++kind) {
         for (const char* file : {"net.cpp", static_cast<const char*>(long_file)}) {
@@ -140,7 +138,7 @@ int main() {
             if (depth > most) most = depth;
         }
     }
-    bool is_good = told("nothing", stack_of(&nothing), 64);  // shows that the measuring works: almost nothing
+    bool is_good = told("nothing", stack_of(&nothing), 64);  // almost nothing: shows that the measurement works
     is_good &= told("the text of a report, the deepest", most, text_limit);
     told("a wrong release, with its report's text", stack_of(&wrong_release), painted);
     told("a wrong adoption, with its report's text", stack_of(&wrong_adoption), painted);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Static pools of both levels, small and large, for `run` to look for in the object file.
-// PLANTED is a pool that does not keep the promise: what looks must see it.
+// Static pools of both levels, small and large, for `run` to look for in the object file. PLANTED is a pool that breaks
+// the promise: `run` must notice.
 #include <fixpool/static_pool.hpp>
 
 using fixpool::checking;

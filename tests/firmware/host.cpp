@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The parts of the firmware example that are no hardware, on a desktop: a thread stands in for the interrupt. Runs the part that
-// is named, prints what it saw, and ends with 0 or 1. With a number: so many interrupts.
+// The parts of the firmware example without hardware, on a desktop: a thread stands in for the interrupt. Runs the part
+// that the argument names, prints what it saw, and ends with 0 or 1. A second argument is the number of interrupts.
 #include "../../examples/firmware/event_log.hpp"
 #include "../../examples/firmware/sampler.hpp"
 #include "../../examples/firmware/spsc_ring.hpp"
@@ -22,7 +22,7 @@
 
 namespace {
 
-/// What masking interrupts is on the board.
+/// Stands in for masking interrupts on the board.
 class mutex_lock {
 public:
     mutex_lock() : held_(mutex_) {}
@@ -48,7 +48,7 @@ bool told(const char* what, bool holds) {
     return holds;
 }
 
-/// A thread interrupts as often as it can, so that many blocks are dropped. Nothing else may be lost.
+/// A thread interrupts as often as it can, so many blocks are dropped. Nothing else may be lost.
 template <class Store> bool record(const char* name, std::uint32_t interrupts) {
     sampler<Store> samples(store<Store>);
     event_log<Store> events(store<Store>, 3);
@@ -83,7 +83,7 @@ template <class Store> bool record(const char* name, std::uint32_t interrupts) {
                           violations == 0);
 }
 
-/// Without blocks, an interrupt drops its samples, and says so. What comes later is read.
+/// Without free blocks, an interrupt drops its samples, and reports it. Later samples are read.
 bool drop() {
     sampler<checked> samples(store<checked>);
     event_log<checked> events(store<checked>, 3);
@@ -102,7 +102,7 @@ bool drop() {
     return told("drop", is_full && is_next && samples.dropped() == 5 && is_whole(samples, events));
 }
 
-/// The radio sends the strongest event first. What it has no time for is given back, and counted.
+/// The radio sends the strongest event first. Events that it has no time for are given back, and counted.
 template <class Store> bool keep(const char* name) {
     event_log<Store> events(store<Store>, 10);
     store<Store>.prepare(remember);
@@ -136,7 +136,7 @@ template <class Store> bool keep(const char* name) {
     return told(name, is_right && events.is_unchanged() && Store::in_use() == 0);
 }
 
-/// A block that is given back twice is named, and the pool is as before.
+/// A block that is given back twice is reported, and the pool is as before.
 bool double_release() {
     store<checked>.prepare(remember);
     store<checked>.arm();
@@ -152,7 +152,7 @@ bool double_release() {
                                       checked::pool().audit());
 }
 
-/// A ring of two is full after two, keeps their order, and counts over the end of its numbers.
+/// A ring of two is full after two, keeps their order, and works when its counters wrap.
 bool ring() {
     spsc_ring<int, 2> values;
     int out = 7;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A target of libFuzzer: the bytes choose a pool or a resource, of any kind, at any level, and then each operation; the
-// models of tests/support say what every answer has to be. `run` builds it.
+// A target of libFuzzer. The bytes choose a pool or a resource, of any kind, at any level, and then each operation. The
+// models of tests/support know what every answer must be. `run` builds it.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -17,7 +17,7 @@ using model::raw_blocks;
 
 namespace {
 
-/// The numbers in a fuzzer's bytes: as few bytes as there can be numbers, and 0 when they are used up.
+/// The numbers in a fuzzer's bytes. A number takes as few bytes as its range allows; it is 0 if there are none left.
 class numbers_in_bytes {
 public:
     explicit numbers_in_bytes(std::span<const std::uint8_t> bytes) : rest_(bytes) {}
@@ -39,7 +39,7 @@ private:
     std::span<const std::uint8_t> rest_;
 };
 
-/// Bytes to lend: of some, the state of a block that was given up; and whatever walks have left in them.
+/// Bytes to lend. Some look like the state of a block that was given up. Earlier walks leave others.
 std::span<std::byte> bytes_to_lend() {
     static std::vector<std::byte> bytes = [] {
         std::vector<std::byte> made(std::size_t{1} << 20);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What is dear to compile does not come with memory_pool.hpp: libstdc++'s headers are told by the macros that guard them.
+// memory_pool.hpp must include nothing that is slow to compile. libstdc++'s headers are known by their include guards.
 #include <fixpool/memory_pool.hpp>
 
 #if defined(_GLIBCXX_MUTEX) || defined(_GLIBCXX_MEMORY) || defined(_GLIBCXX_IOSTREAM) ||                \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What programs write, for compilers with the warnings that programs turn on: none comes from a line of ours.
+// Code that programs write, with the warnings that programs turn on. No line of the library may cause one.
 #include <fixpool/arenas.hpp>
 #include <fixpool/debug_pages.hpp>
 #include <fixpool/fixpool.hpp>
@@ -28,7 +28,7 @@ template <fixpool::checking C> static int use() {
     auto two = shared.allocate();
     fixpool::typed_pool<narrow, C> narrows(3);
     fixpool::typed_pool<pair, C> pairs(3);
-    const int large = 3;  // an int for a short: how the caller's arguments convert is the caller's business
+    const int large = 3;  // an int for a short: the caller decides how arguments convert
     const auto three = narrows.allocate(large);
     const auto four = pairs.allocate('4', 4.0);
     const auto five = pairs.allocate_for_overwrite();
@@ -57,7 +57,7 @@ template <fixpool::checking C> static int use() {
            six->number() - 1 + seven->value - 3;
 }
 
-/// Of the levels above, not all have static pools.
+/// Static pools do not have all of these levels.
 static int use_debug() {
     fixpool::basic_growing_pool<fixpool::checking::debug> raw(24);
     raw.deallocate(raw.allocate());

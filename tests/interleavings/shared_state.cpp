@@ -39,8 +39,7 @@ std::unique_ptr<state> made(std::size_t blocks, magazine_plan plan, std::size_t 
                                    fixpool::pool_options{}, plan);
 }
 
-/// A pool that the copies of a handle share, and a thread's operations on it. The harness knows blocks by their
-/// addresses.
+/// A pool shared by the copies of a handle, and a thread's operations on it. The harness knows blocks by address.
 struct pool {
     harness& h;
     state* shared;

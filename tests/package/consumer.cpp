@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A program of somebody else's, who came by the library in one of the ways it has: it names every public name once. Built
-// by CMakeLists.txt beside it, by a bare compiler, by Conan and by vcpkg.
+// A user's program, which uses every public name once. It is built by CMakeLists.txt beside it, by a bare compiler, by
+// Conan and by vcpkg.
 #include <array>
 #include <cstddef>
 #include <cstdio>

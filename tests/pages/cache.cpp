@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// SQLite's contract of a page cache: its functions called directly, by name and at random beside a model.
+// SQLite's contract of a page cache. Its functions are called directly: one by one, and at random beside a model.
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -54,7 +54,7 @@ TEST_CASE("a page that is not there is found by nobody, and made when that is as
 
 TEST_CASE("pages are aligned to 4096, and the extra bytes of a new one begin with eight zeros") {
     one_cache c(20);
-    for (unsigned key = 1; key <= 200; ++key) {  // most of them in the place of others
+    for (unsigned key = 1; key <= 200; ++key) {  // most take the place of other pages
         sqlite3_pcache_page* const page = c.fetch(key, 2);
         REQUIRE(page != nullptr);
         CHECK(reinterpret_cast<std::uintptr_t>(page->pBuf) % 4096 == 0);
@@ -194,7 +194,7 @@ TEST_CASE("pages that are larger than the pool's, and more extra bytes than SQLi
     CHECK(c.methods.xCreate(4096, 5000, 1) == nullptr);
 }
 
-/// What a cache should have, and a stamp on each page: its key and cache, at both ends and in the extra bytes.
+/// The pages that a cache should have. Each has a stamp of its key and cache, at both ends and in the extra bytes.
 class model_cache {
 public:
     model_cache(const sqlite3_pcache_methods2& methods, std::uint64_t number, int bytes, bool is_purgeable)
@@ -267,7 +267,7 @@ public:
         check(0);
     }
 
-    /// No pinned page is missing, no other one is invented, and unpinned ones keep the limit.
+    /// No pinned page may be missing, no unknown page may appear, and unpinned pages must keep the limit.
     void check(std::size_t limit) {
         const auto count = static_cast<std::size_t>(methods_->xPagecount(cache_));
         must(count >= pinned_count() && count <= pages_.size(), "the count");
@@ -285,7 +285,7 @@ public:
 private:
     struct known_page {
         sqlite3_pcache_page* page;
-        bool is_pinned;  // else it may have been evicted
+        bool is_pinned;  // if not, it may have been evicted
     };
 
     static void must(bool holds, const char* what) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Breaks the contract of a page cache in the way that is asked for. One that is found ends the program.
+// Breaks the contract of a page cache in the way that the argument names. If that is found, the program is ended.
 #include <sqlite3.h>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// SQLite on the pool in many situations: what it answers, and the files that it writes, are as with its own cache.
+// SQLite on the pool in many situations. Its answers and its files must be the same as with its own cache.
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@
 
 namespace {
 
-/// A folder of its own, which is gone at the end.
+/// A temporary folder, which is deleted at the end.
 class scratch_folder {
 public:
     scratch_folder() : path_(std::filesystem::temp_directory_path() / ("pages-test-" + std::to_string(getpid()))) {
@@ -47,7 +47,7 @@ constexpr const char* fill =
 
 std::string on(const std::string& table, std::string sql) { return sql.replace(sql.find("%t"), 2, table); }
 
-/// Plays all situations, and returns what was answered and the files that are left.
+/// Runs all situations. Returns the answers and the files that are left.
 class situations {
 public:
     explicit situations(int page_bytes) : main_(folder_.file("main.db"), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {

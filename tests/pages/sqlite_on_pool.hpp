@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sqlite_on_pool: SQLite with its pages in a pool, while the object lives; then it has its own page cache again.
+// sqlite_on_pool: while the object lives, SQLite keeps its pages in a pool. Afterwards it has its own page cache again.
 #pragma once
 
 #include <sqlite3.h>
@@ -28,7 +28,7 @@ public:
     /// The functions that SQLite calls.
     [[nodiscard]] static sqlite3_pcache_methods2 methods() {
         sqlite3_pcache_methods2 current{};
-        sqlite3_shutdown();  // they can be asked for only then
+        sqlite3_shutdown();  // only now can they be asked for
         sqlite3_config(SQLITE_CONFIG_GETPCACHE2, &current);
         sqlite3_initialize();
         return current;

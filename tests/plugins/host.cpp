@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The host of a library, with pools of the same types: `host handlers|exceptions|default [LIBRARY]` opens this one, or takes the
-// one that it is linked with; `host unload OLD NEW PLACE` opens the two one after the other under the same file name.
+// The host of a library, with pools of the same types. `host handlers|exceptions|default [LIBRARY]` opens this library,
+// or uses the one that it is linked with. `host unload OLD NEW PLACE` opens two, one after the other, at one place.
 #include "image.hpp"
 #include "library.hpp"
 
@@ -26,7 +26,7 @@ void expect(bool is_true, const char* claim) {
 }
 #define EXPECT(claim) expect((claim), #claim)
 
-/// Opens a library. nullptr is the program itself, with what is linked to it.
+/// Opens a library. nullptr is the program itself, with the libraries that it is linked with.
 void* open(const char* file) {
     void* const handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (handle != nullptr) return handle;
@@ -40,7 +40,7 @@ const library& found_in(void* handle) {
     std::exit(1);
 }
 
-/// What the host's handler and the library's were told since the last call.
+/// How often the host's and the library's handlers were called since the last call.
 struct news {
     int host;
     int library;
@@ -70,7 +70,7 @@ void handlers(const library& other) {
     EXPECT(other.misuse_own() == own);
     EXPECT((told_since(other) == news{0, own}));
 
-    // It counts who builds a pool, not who misuses it.
+    // What counts is who builds a pool, not who misuses it.
     other.misuse(built_before);
     EXPECT((told_since(other) == news{1, 0}));
     fixpool::memory_pool taken_over = other.build();
@@ -79,7 +79,7 @@ void handlers(const library& other) {
     misuse(built_before);
     EXPECT((told_since(other) == news{0, 2}));
 
-    // A handler in the options is the only one that is told, and their context is handed on.
+    // If the options name a handler, only that is called, with their context.
     int context = 0;
     const fixpool::violation_handler ask = [](const fixpool::violation& v) {
         ++times_asked;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// What a host and its libraries do alike, each with pools of its own. The functions are local to the image that includes this.
-// The pools' code is not, and `part` is one type: the loader may let a library run the host's copy of that code.
+// What a host and its libraries all do, each with its own pools. The functions are local to the image (executable or
+// shared library) that includes this file. The pools' code is not, and `part` is one type: the loader may let a library
+// run the host's copy.
 #pragma once
 
 #include <fixpool/fixpool.hpp>
@@ -50,7 +51,7 @@ inline void misuse_each(const fixpool::pool_options& options) {
     misuse(shared);
 }
 
-/// The same with each way to write no handler. Returns how many violations these are.
+/// The same with each way to name no handler. Returns the number of violations.
 inline int misuse_own() {
     fixpool::memory_pool raw({16, 2});
     fixpool::typed_pool<part> typed(2);
@@ -66,7 +67,7 @@ inline int misuse_own() {
     return 12;
 }
 
-/// Whether the handler is the default one at first, is never nullptr, and is given back when it is replaced.
+/// Checks the handler: the default one at first, never nullptr, and returned when it is replaced.
 [[nodiscard]] inline bool keeps_handlers() {
     const fixpool::violation_handler first = fixpool::get_violation_handler();
     const bool is_given = first != nullptr && fixpool::set_violation_handler(&listen) == first;
@@ -77,7 +78,7 @@ inline int misuse_own() {
     return is_given && is_kept && is_default;
 }
 
-// Each of these throws pool_exhausted out of a pool of one block, whose name is that of its kind.
+// Each of these throws pool_exhausted from a pool of one block. The pool's name is that of its kind.
 inline void exhaust_raw() {
     fixpool::memory_pool pool({16, 1}, {.name = "raw"});
     void* const only = pool.allocate();
@@ -99,7 +100,7 @@ inline void exhaust_shared() {
     static_cast<void>(pool.allocate());
 }
 
-/// Whether `exhaust` throws what is caught as E, and says what it should of the pool of this name.
+/// Whether `exhaust` throws something that is caught as E, and whose text is right for the pool of this name.
 template <class E> [[nodiscard]] bool catches(void (*exhaust)(), std::string_view name) {
     try {
         exhaust();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The library: a plug-in that a host opens, or a part that it is linked with. LIBRARY_VERSION is 1, or 2 for its newer version.
+// The library: a plug-in that a host opens, or that it is linked with. LIBRARY_VERSION is 1, or 2 for a newer version.
 #include "library.hpp"
 
 #include "image.hpp"
@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-/// Objects that only the library knows. Those of the newer version are larger.
+/// Objects that only the library has. Those of the newer version are larger.
 struct parcel {
     int numbers[LIBRARY_VERSION];
 };
@@ -29,7 +29,7 @@ template class fixpool::pool_allocator<parcel>;
 
 namespace {
 
-/// Says when the library is unloaded.
+/// Tells when the library is unloaded.
 struct farewell {
     void (*call)() = nullptr;
     ~farewell() {
@@ -38,7 +38,7 @@ struct farewell {
 };
 farewell at_unload;
 
-/// Takes all blocks of a pool, and gives them back. Returns how many bytes they have.
+/// Takes all blocks of a pool, and gives them back. Returns their size in bytes.
 template <class Pool> int bytes_of(Pool& pool) {
     std::vector<decltype(pool.allocate())> all;
     try {

@@ -9,15 +9,15 @@
 
 struct library {
     int version;
-    const std::size_t* no_index;            // where its constant violation::npos is
-    int (*fill_pools)();                    // bytes of the blocks that it has got from its pools
-    void (*when_unloaded)(void (*call)());  // calls this when its static objects are destroyed
-    bool (*keeps_handlers)();               // as in image.hpp, and so are the others of the same name
-    void (*listen)();                       // makes its own handler the handler of its image
-    int (*times_told)();                    // how often that was called
-    int (*misuse_own)();                    // its pools
+    const std::size_t* no_index;                                // where its constant violation::npos is
+    int (*fill_pools)();                                        // bytes of the blocks that it has got from its pools
+    void (*when_unloaded)(void (*call)());                      // calls this when its static objects are destroyed
+    bool (*keeps_handlers)();                                   // as in image.hpp, like others of the same name
+    void (*listen)();                                           // makes its own handler the handler of its image
+    int (*times_told)();                                        // how often that handler was called
+    int (*misuse_own)();                                        // misuses its own pools
     void (*misuse_each)(const fixpool::pool_options& options);  // its pools, with the host's options
-    void (*misuse)(fixpool::memory_pool& pool);                 // the host's pool
+    void (*misuse)(fixpool::memory_pool& pool);                 // misuses the host's pool
     fixpool::memory_pool (*build)();
     void (*end)(fixpool::memory_pool&& pool);  // takes the host's pool over, and destroys it
     void (*exhaust_raw)();

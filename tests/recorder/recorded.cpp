@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A program of which every allocation is known: run by `run`, recorded. Its sizes are such as nobody else asks for.
+// A program whose allocations are all known. `run` records it. Nothing else allocates these sizes.
 #include <fcntl.h>
 #include <malloc.h>
 #include <sys/wait.h>
@@ -25,7 +25,7 @@ void* hidden(void* pointer) {
     return p;
 }
 
-/// Three blocks, given back in the order in which they came.
+/// Three blocks, released in the order of their allocation.
 template <class Allocate> void three(Allocate allocate) {
     std::array<void*, 3> blocks{};
     for (void*& block : blocks) block = hidden(allocate());
@@ -36,7 +36,7 @@ struct alignas(128) over_aligned {
     std::array<std::byte, 3200> bytes;
 };
 
-/// What `run` has as tables of records.
+/// The records that `run` expects in its tables.
 void calls() {
     void* a = hidden(std::malloc(2001));
     void* b = hidden(std::malloc(2002));
@@ -72,7 +72,7 @@ void calls() {
     hidden(::reallocarray(nullptr, too_much, 3));
 }
 
-/// Blocks that one thread has to itself, and blocks that four threads hand to each other.
+/// Blocks that one thread has to itself, and blocks that four threads pass to each other.
 void threads() {
     std::thread([] {
         for (int i = 0; i < 1000; ++i) std::free(hidden(std::malloc(4001)));
@@ -94,7 +94,7 @@ void execute(const char* self, const char* what) {
     std::_Exit(1);
 }
 
-/// 200 blocks here, 201 in a child, 202 in a program that a child executes, and 203 in one that takes this one's place.
+/// 200 blocks here, 201 in a child process, 202 in a program that a child executes, 203 in one that replaces this one.
 void processes(const char* self) {
     std::vector<void*> blocks(200);
     for (std::size_t i = 0; i < 100; ++i) blocks[i] = hidden(std::malloc(5001));
@@ -113,7 +113,7 @@ void processes(const char* self) {
     execute(self, "203");
 }
 
-/// More than the recording's first window, by a program that closes what it does not know, and uses the numbers again.
+/// More than the recording's first window, by a program that closes all unknown files, and reuses their numbers.
 void many() {
     for (int file = 3; file < 100; ++file) ::close(file);
     for (int i = 0; i < 10; ++i)

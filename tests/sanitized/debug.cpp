@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Seeded bugs in pools of debug level, one case a process: AddressSanitizer or Valgrind must report them, and not report
-// "none". "alive" is a bug without any pool: who does not report that sees nothing at all.
+// Seeded bugs in debug pools, one case per process. AddressSanitizer or Valgrind must report each bug, and must report
+// nothing for "none". "alive" is a bug without any pool: a tool that does not report it sees nothing at all.
 #include <fixpool/debug_pages.hpp>
 #include <fixpool/fixpool.hpp>
 #include <fixpool/pool_allocator.hpp>
@@ -31,7 +31,7 @@ void look_at(unsigned char byte) {
     if (byte == 7) sink = sink + 1;
 }
 
-/// Blocks of an odd size: the byte behind one lies in the eight bytes that hold its end.
+/// Blocks of an odd size: the byte behind a block lies in the same eight bytes as its end.
 void run(const char* bug) {
     const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
     debug_pool pool({13, 4});
@@ -57,11 +57,11 @@ void run(const char* bug) {
         if (pool.audit()) std::abort();
         look_at(first[12]);
     }
-    if (is("read_beside_guard")) {  // the neighbour's release looks at the guard between both
+    if (is("read_beside_guard")) {  // the neighbour's release reads the guard between both
         pool.deallocate(second);
         look_at(first[12]);
     }
-    if (is("read_beside_mended_guard")) {  // which is painted anew
+    if (is("read_beside_mended_guard")) {  // it is painted again
         fixpool::set_violation_handler([](const fixpool::violation&) {});
         write_unseen(second - 1);
         pool.deallocate(second);
@@ -81,7 +81,7 @@ void run(const char* bug) {
 
 void* volatile kept = nullptr;
 
-/// The pool lives, and nobody knows its second block any more.
+/// The pool lives, and its second block has no owner any more.
 void leak_in_pool() {
     static debug_pool* pool = new debug_pool({64, 4});
     static_cast<void>(pool->allocate());
@@ -102,7 +102,7 @@ void shared(const char* bug) {
     if (std::strcmp(bug, "shared_read_after_free") == 0) sink = *object;
 }
 
-/// The same of a pool that grows: of its last block the next one is nobody's. Its pages are reused, and lent.
+/// The same for a pool that grows. The block behind its last block has no owner. Its pages are reused, and lent.
 void growing(const char* bug) {
     const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
     alignas(4096) static std::byte buffer[12 * 16384];
@@ -142,7 +142,7 @@ void growing(const char* bug) {
     if (buffer[300] == std::byte{1}) sink = 1;
 }
 
-/// The same of a resource and of an allocator on it: small blocks, over-aligned ones, large ones. Memory is lent, too.
+/// The same for a resource and for an allocator on it, with small, over-aligned and large blocks. Memory is lent, too.
 void resource(const char* bug) {
     const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
     alignas(65536) static std::byte buffer[65536 * 12];
@@ -195,7 +195,7 @@ void alive() {
     at[16] = 1;
 }
 
-/// Nothing to report: all bytes are used, blocks are reused, a lent buffer is its lender's again.
+/// Nothing to report: all bytes are used, blocks are reused, and the owner of a lent buffer uses it again.
 void none() {
     alignas(16) static std::byte buffer[4096];
     for (const std::size_t size : {std::size_t{1}, std::size_t{13}, std::size_t{24}}) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Every member of the pools once, for clang's -fsanitize=integer: what wraps on purpose says so. An argument plants an overflow.
+// Every member of the pools once, for clang's -fsanitize=integer. Code that wraps on purpose is marked. An argument
+// plants an overflow.
 #include <fixpool/fixpool.hpp>
 #include <fixpool/pool_allocator.hpp>
 

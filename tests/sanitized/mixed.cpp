@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Compiled twice for one program, with AddressSanitizer and without: each part has pools of its own type.
+// Compiled twice for one program, with and without AddressSanitizer. Each part has pools of its own type.
 #include <fixpool/fixpool.hpp>
 
 #include <cstdio>
@@ -8,7 +8,7 @@
 
 namespace {
 
-/// The name of this part's pools, whose blocks are used to the last byte.
+/// The name of this part's pools. Their blocks are used to the last byte.
 const char* used_pool() {
     fixpool::memory_pool pool({13, 3});
     void* const first = std::memset(pool.allocate(), 1, 13);

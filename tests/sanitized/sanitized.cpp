@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Seeded bugs, one case a process: the sanitizer that this is built with must report them, and not report "none".
+// Seeded bugs, one case per process. The sanitizer of this build must report each bug, and nothing for "none".
 #include <fixpool/fixpool.hpp>
 #include <fixpool/growing_pool.hpp>
 #include <fixpool/pool_allocator.hpp>
@@ -54,7 +54,7 @@ template <class Pool> void run(const char* bug, Pool& pool) {
     pool.reset();
 }
 
-/// Block of 10 bytes in a stride of 16: the bytes between belong to nobody.
+/// A block of 10 bytes in a stride of 16: the bytes between belong to nobody.
 void overflow_into_padding() {
     fixpool::memory_pool pool({10, 4, 8});
     static_cast<unsigned char*>(pool.allocate())[10] = 1;
@@ -89,7 +89,7 @@ void underflow_into_free_block() {
     second[-1] = 1;
 }
 
-/// A large pool that was empty and is carved anew: the block is free, though it was not handed out since.
+/// A large pool that was empty and carves anew: the block is free, though it was not handed out since.
 void use_after_carving_anew() {
     fixpool::memory_pool pool({64, 8192});
     static void* blocks[8192];
@@ -98,7 +98,7 @@ void use_after_carving_anew() {
     static_cast<unsigned char*>(blocks[4000])[0] = 1;
 }
 
-/// A pool that was moved onto another one: the block is of the other one.
+/// Another pool was moved onto the pool of this block.
 void use_after_move_onto() {
     fixpool::basic_memory_pool<fixpool::checking::unchecked> pool({64, 4});
     auto* const block = static_cast<unsigned char*>(pool.allocate());
@@ -109,7 +109,7 @@ void use_after_move_onto() {
 struct packet {
     unsigned char bytes[64];
 };
-/// A pointer that no compiler follows to the array: clang 14 takes an index past its end for an error of ours.
+/// A pointer that compilers cannot trace to the array: clang 14 would report an index past its end as an error.
 unsigned char* past_the_end(packet& of) { return reinterpret_cast<unsigned char*>(&of) + sizeof of; }
 template <fixpool::checking C> constinit fixpool::static_pool<packet, 4, C> packets;
 struct large_packet {
@@ -117,7 +117,7 @@ struct large_packet {
 };
 template <fixpool::checking C> constinit fixpool::static_pool<large_packet, 64, C> many_packets;
 
-/// A pool that is a global. Blocks that were never in use are not watched.
+/// A global pool. Blocks that were never in use are not watched.
 template <fixpool::checking C> void of_static_pool(const char* bug) {
     const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
     auto first = packets<C>.allocate_for_overwrite();
@@ -154,7 +154,7 @@ template <fixpool::checking C> void of_static_pool(const char* bug) {
     if (is("none")) on_stack[0] = 1;
 }
 
-/// A constructor that leaves its address behind and throws.
+/// A constructor that stores its address elsewhere and throws.
 void half_built() {
     struct leaves_address {
         explicit leaves_address(leaves_address** out) {
@@ -172,7 +172,7 @@ void half_built() {
     }
 }
 
-/// A block of a shared pool that lies in a magazine, in the depot, or in a run that was carved for a magazine.
+/// A block of a shared pool that lies in a magazine, in the depot, or in a run of neighbours in a magazine.
 template <fixpool::checking C> void shared(const char* bug) {
     const fixpool::basic_shared_memory_pool<C> pool({64, 1000});
     const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
@@ -231,7 +231,7 @@ template <fixpool::checking C> void of_resource(const char* bug) {
     if (is("resource_use_of_large_block")) large[19999] = 1;
 }
 
-/// Nothing to report: each byte of each size is used, and the memory that a resource lay in is its owner's again.
+/// Nothing to report. Each byte of each size is used. Afterwards the owner uses the memory that the resource lay in.
 template <fixpool::checking C> void none_of_resource() {
     alignas(4096) static std::byte buffer[1 << 23];
     {
@@ -254,7 +254,7 @@ template <fixpool::checking C> void none_of_resource() {
     if (buffer[300] == std::byte{1}) sink = 1;
 }
 
-/// A pool that grows: a block after its release or a reset, the next one, and what is behind the last block of a page.
+/// A pool that grows: a block after its release or a reset, the next block, and what is behind a page's last block.
 template <fixpool::checking C> void growing(const char* bug) {
     fixpool::basic_growing_pool<C> pool(72, {.page_bytes = 4096});  // 56 in a page, and 64 bytes
     const auto is = [bug](const char* name) { return std::strcmp(bug, name) == 0; };
@@ -283,7 +283,7 @@ template <fixpool::checking C> void growing(const char* bug) {
     if (is("growing_use_after_block")) sink = *object;
 }
 
-/// Threads whose blocks are neighbours, in the same eight bytes for some sizes. Nothing to report.
+/// Threads whose blocks are neighbours; for some sizes they share eight bytes. Nothing to report.
 void neighbours() {
     for (const std::size_t size : sizes{1, 4, 12, 13, 24}) {
         for (const unsigned magazine_size : {0U, 4U}) {
@@ -304,7 +304,7 @@ void neighbours() {
     }
 }
 
-/// Nothing to report: odd sizes, every byte used, reuse, a borrowed buffer that is used again afterwards.
+/// Nothing to report: odd sizes, all bytes used, reuse, and a borrowed buffer that its owner uses again.
 void none() {
     alignas(16) static std::byte buffer[1000];
     for (const std::size_t size : sizes{1, 3, 5, 8, 13, 24}) {

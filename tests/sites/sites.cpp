@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// Objects that are allocated in several places and never released, in a pool and in one that grows. The reports of the pools'
-// ends name the places, some by their line, some by a code address. A comment says of each place how many objects come from
-// it, in both pools; `run` compares.
+// Objects that are allocated at several places and never released, in a pool and in one that grows. The reports at the
+// end of the pools name the places: some by line, some by code address. A comment at each place says how many objects
+// come from it, in both pools. `run` compares.
 #include <fixpool/debug_pages.hpp>
 #include <fixpool/shared_pool.hpp>
 #include <fixpool/typed_pool.hpp>
@@ -28,7 +28,7 @@ template <class Pool, class Handles> void allocate_in_template(Pool& pool, Handl
 
 growing_pool_of_fives* growing = nullptr;
 
-/// Prints the reports of both pools, and leaves: the program would end in an abort.
+/// Prints the reports of both pools, and leaves at once: the program would otherwise abort.
 void die(const fixpool::violation& v) {
     v.print(v);
     if (growing == nullptr) std::exit(0);

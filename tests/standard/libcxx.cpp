@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What libc++'s tests of std::pmr::unsynchronized_pool_resource ask, in words and code of our own.
+// What libc++'s tests of std::pmr::unsynchronized_pool_resource check, in our own words and code.
 #include "resources.hpp"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t largest_size = std::numeric_limits<std::size_t>::max();
 
-/// Whoever asks it anything is wrong.
+/// Any call of it is a failure.
 class asks_nothing : public std::pmr::memory_resource {
 public:
     mutable bool was_asked = false;
@@ -32,7 +32,7 @@ private:
     }
 };
 
-/// What was taken of the upstream while `pattern(resource)` ran has come back once each, with its size and alignment.
+/// Whether all that `pattern(resource)` took from upstream has come back once, with its size and alignment.
 template <class Resource, class Pattern> std::string wrong_after(Pattern pattern) {
     recording_upstream upstream;
     Resource resource({0, 256}, &upstream);
@@ -51,7 +51,7 @@ template <class Resource, class Pattern> std::string wrong_after(Pattern pattern
 
 TEMPLATE_TEST_CASE("the construction of a pool resource allocates nothing", "[pool_resource][standard]",
                    checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
-    if (is_libstdcxx<TestType>) return;  // makes its array of pools there: the standard leaves it open
+    if (is_libstdcxx<TestType>) return;  // allocates its array of pools there, as the standard permits
     recording_upstream upstream;
     upstream.forbid(true);
     const std::size_t before = heap::allocations();
@@ -201,7 +201,7 @@ TEMPLATE_TEST_CASE("options are clamped to limits: nothing else is made of them 
             const std::pmr::pool_options made = made_of(blocks, largest);
             expect(are_same(made_of(made.max_blocks_per_chunk, made.largest_required_pool_block), made),
                    "a second time");
-            // One says nothing of the other.
+            // Neither tells anything about the other.
             expect(made.max_blocks_per_chunk == made_of(blocks, 0).max_blocks_per_chunk, "blocks alone");
             expect(made.largest_required_pool_block == made_of(0, largest).largest_required_pool_block,
                    "largest alone");
@@ -211,7 +211,7 @@ TEMPLATE_TEST_CASE("options are clamped to limits: nothing else is made of them 
             if (largest == 0)
                 expect(made.largest_required_pool_block == defaults.largest_required_pool_block,
                        "default of the largest");
-            // What was asked for is served by pools, unless it is beyond the limit.
+            // Requests are served by pools, unless they are beyond the limit.
             if (largest <= limits.largest_required_pool_block)
                 expect(made.largest_required_pool_block >= largest, "at least the largest");
             if (largest != 0) expect(made.largest_required_pool_block >= last_largest, "order of the largest");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What libstdc++'s tests of std::pmr::unsynchronized_pool_resource ask, in words and code of our own.
+// What libstdc++'s tests of std::pmr::unsynchronized_pool_resource check, in our own words and code.
 #include "resources.hpp"
 
 #include <cstddef>
@@ -18,10 +18,10 @@ namespace {
 
 constexpr std::size_t largest_size = std::numeric_limits<std::size_t>::max();
 
-/// Refuses what is aligned to 1024 bytes and more, by an exception of type E, and serves the rest.
+/// Refuses requests aligned to 1024 bytes or more, by an exception of type E, and serves all others.
 template <class E> class refuses_aligned : public recording_upstream {
 public:
-    request last{};  // that was refused
+    request last{};  // the refused request
 
 private:
     void* do_allocate(std::size_t size, std::size_t alignment) override {
@@ -33,7 +33,7 @@ private:
 
 template <class Resource> struct derived : Resource { using Resource::Resource; };
 
-/// What programs make of the standard's class: a lock, or a count, around its functions.
+/// What programs add to the standard's class: a lock, or a count, around its functions.
 template <class Resource> class locked : public Resource {
 public:
     using Resource::Resource;
@@ -239,7 +239,7 @@ TEMPLATE_TEST_CASE("the upstream is asked for no less than the size of a large b
             } catch (const std::bad_alloc&) {
                 is_refused = true;
             }
-            // Where libstdc++ cannot note a size, it asks for what nobody has.
+            // If libstdc++ cannot record a size, it requests more than there is.
             const bool is_impossible = upstream.last.size == largest_size && upstream.last.alignment >= 1024;
             const bool is_right =
                 is_refused && upstream.last.size >= size && (upstream.last.alignment == 1024 || is_impossible);
@@ -270,7 +270,7 @@ TEMPLATE_TEST_CASE("the largest chunk is used to its last block, and another of 
                    "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
                    std_pool_resource) {
     recording_upstream upstream;
-    // libc++'s largest chunks have a million blocks, and take long: it gets smaller ones.
+    // libc++'s largest chunks have a million blocks, which takes long: it gets smaller ones.
     TestType resource({is_libcxx<TestType> ? std::size_t{1} << 14 : largest_size, 8}, &upstream);
     const std::size_t limit = resource.options().max_blocks_per_chunk;
     REQUIRE(limit <= std::size_t{1} << 20);  // or this takes long

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the tests of Microsoft's STL ask of std::pmr::unsynchronized_pool_resource, and of what allocates from it, in words
-// and code of our own.
+// Checks of Microsoft's STL for std::pmr::unsynchronized_pool_resource and its users, in our own words and code.
 #include "resources.hpp"
 
 #include <algorithm>
@@ -37,7 +36,7 @@ private:
     T* object_;
 };
 
-/// Nodes, strings and an array are made in a resource, and left to it. Says what was wrong.
+/// Makes nodes, strings and an array in a resource, and never destroys them. Says what was wrong.
 std::string left_to(std::pmr::memory_resource& resource) {
     undestroyed<std::pmr::list<int>> list(&resource);
     for (int i = 0; i < 42; ++i) (*list).push_back(i);
@@ -56,7 +55,7 @@ std::string left_to(std::pmr::memory_resource& resource) {
     return "nothing";
 }
 
-/// A hundred elements go into a container on a resource; nothing of it is elsewhere, and all of it goes back.
+/// Puts a hundred elements into a container on a resource. All memory must come from it, and all must go back.
 template <class Resource, class Container> void fill() {
     recording_upstream upstream;
     Resource resource(&upstream);
@@ -145,7 +144,7 @@ TEMPLATE_TEST_CASE("chunks of one size grow geometrically, and never shrink", "[
                    checked_pool_resource, unchecked_pool_resource, debug_pool_resource, std_pool_resource) {
     recording_upstream upstream;
     TestType resource(&upstream);
-    // How many blocks are served between one request of a chunk and the next.
+    // How many blocks are served between two requests of chunks.
     std::vector<std::size_t> chunks;
     std::size_t served = 0;
     for (std::size_t i = 0; i < 20000; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the standard says of pool resources beyond its libraries' tests: failures of the upstream, sizes and alignments at
-// the limits, release and use again, resources on resources, allocators and containers on them.
+// What the standard says about pool resources, beyond the tests of its libraries: failures of upstream, sizes and
+// alignments at the limits, use after release. Also resources, allocators and containers on resources.
 #include "resources.hpp"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::size_t largest_size = std::numeric_limits<std::size_t>::max();
 
-/// Pools of several sizes, more than a chunk of one of them, over-aligned and large blocks, releases in between.
+/// Pools of several sizes, more than one chunk in one of them, over-aligned and large blocks, and releases in between.
 const std::vector<request>& program() {
     static const std::vector<request> all = [] {
         std::vector<request> requests;
@@ -43,7 +43,7 @@ struct outcome {
     bool has_failed = false;
 };
 
-/// Plays the program on a resource whose upstream fails the n-th time. Whatever is refused is asked for a second time.
+/// Runs the program on a resource whose upstream fails the n-th time. Each refused request is repeated.
 template <class Resource> outcome play(std::size_t nth, bool for_ever) {
     recording_upstream upstream;
     outcome result;
@@ -101,7 +101,7 @@ template <class Resource> std::size_t failures_of(bool for_ever) {
 TEMPLATE_TEST_CASE("whichever allocation of the upstream fails, its exception passes and nothing is lost",
                    "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource,
                    std_pool_resource) {
-    // Where a chunk is there and the note of it is not, its replenish() takes the exception, and goes on without either.
+    // If a chunk was allocated and its record was not, libstdc++'s replenish() catches the exception, and goes on.
     if (is_libstdcxx<TestType>) return;
     CHECK(failures_of<TestType>(false) > 20);
     CHECK(failures_of<TestType>(true) > 20);
@@ -207,7 +207,7 @@ TEMPLATE_TEST_CASE("what is too large for any memory is refused by the upstream,
 
 TEMPLATE_TEST_CASE("nullptr is no block for fixpool's resource: its release changes nothing",
                    "[pool_resource][standard]", checked_pool_resource, unchecked_pool_resource, debug_pool_resource) {
-    // By the virtual function itself: libstdc++ declares that memory_resource::deallocate takes no nullptr.
+    // Calls the virtual function itself: libstdc++ declares that memory_resource::deallocate takes no nullptr.
     struct exposed : TestType {
         using TestType::do_deallocate;
         using TestType::TestType;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The resources that the tests of this folder are run on: ours at each level, and the standard library's own. What the
-// latter passes shows that a test asks what the standard asks. README.md says which tests leave it out, and why.
+// The resources that these tests run on: ours at each level, and the standard library's own. A test that the latter
+// passes checks what the standard requires. README.md says which tests leave it out, and why.
 #pragma once
 
 #include <fixpool/debug_pages.hpp>
@@ -25,7 +25,7 @@ using each_of = std::initializer_list<std::size_t>;
 
 template <class Resource> inline constexpr bool is_std = std::is_same_v<Resource, std_pool_resource>;
 
-/// The standard library's own resource, where that library is the one.
+/// The standard library's own resource, if the program uses that library.
 #if defined(_LIBCPP_VERSION)
 template <class Resource> inline constexpr bool is_libcxx = is_std<Resource>;
 #else
@@ -37,8 +37,7 @@ template <class Resource> inline constexpr bool is_libstdcxx = is_std<Resource>;
 template <class Resource> inline constexpr bool is_libstdcxx = false;
 #endif
 
-/// The same address, of which the compiler knows nothing: by libstdc++'s attributes of `allocate` it would take for granted
-/// what a test asks.
+/// The same address, hidden from the compiler: libstdc++'s attributes of `allocate` would tell it what a test checks.
 inline const void* unknown(const void* block) {
     const void* const volatile one = block;
     return one;
@@ -68,7 +67,7 @@ private:
     std::pmr::memory_resource* previous_;
 };
 
-/// Live blocks of a resource, each with bytes of its own in it, so that none can overlap another unseen.
+/// Live blocks of a resource. Each is filled with its own bytes, so that an overlap is seen.
 class live_blocks {
 public:
     explicit live_blocks(std::pmr::memory_resource& resource) : resource_(resource) {}
@@ -91,7 +90,7 @@ public:
     void forget() { blocks_.clear(); }
     [[nodiscard]] std::size_t count() const { return blocks_.size(); }
 
-    /// Each block is aligned, and has the bytes in it that were written.
+    /// Whether each block is aligned, and has the bytes that were written to it.
     [[nodiscard]] bool are_sound() const {
         for (const entry& one : blocks_) {
             if (!is_aligned(one.block, one.asked.alignment)) return false;

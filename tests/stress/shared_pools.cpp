@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// Shared pools under load: `shared_pools [OPERATIONS]`, in all. Threads take and put back as fast as they can. No block has two owners,
-// no more are out than there are, none is refused while one is free, and after each join all are there. Ends with 1
-// when that does not hold. The checks order the threads as little as they can: ThreadSanitizer would miss what they order.
+// Shared pools under load: `shared_pools [OPERATIONS]` in total. Threads take and put back as fast as they can. No
+// block may have two owners, no more may be out than there are, and none may be refused while one is free. After each
+// join, all must be there. Ends with 1 if one of these fails. The checks order the threads as little as possible,
+// because ThreadSanitizer misses races between ordered steps.
 #include <fixpool/fixpool.hpp>
 
 #include <atomic>
@@ -56,7 +57,7 @@ private:
     fixpool::shared_memory_pool pool_;
 };
 
-// Without ThreadSanitizer, who sees that an operation was counted has to see what it did.
+// Without ThreadSanitizer: a thread that sees that an operation was counted must also see its effect.
 #if defined(__SANITIZE_THREAD__) || FIXPOOL_HAS_FEATURE(thread_sanitizer)
 constexpr std::memory_order acquire = std::memory_order_relaxed, release = std::memory_order_relaxed;
 #else
@@ -70,8 +71,8 @@ struct alignas(64) account {
     static void add(std::atomic<std::uint64_t>& to, std::memory_order order) { to.store(to.load(relaxed) + 1, order); }
 };
 
-/// Takes a block for thread `me`. A refusal is asked for again. The second one is right only if all blocks were out
-/// meanwhile: attempts that were not refused by then were at least as many as `blocks`, and releases before it.
+/// Takes a block for thread `me`. After a refusal it asks again. The second refusal is right only if all blocks were
+/// out in between. Then at least `blocks` attempts, plus one per release before, were not refused.
 template <class Pool>
 typename Pool::slot take(const Pool& pool, std::uint64_t mark, std::size_t blocks, std::vector<account>& accounts,
                          std::size_t me, std::uint64_t& wrong) {
@@ -98,7 +99,7 @@ struct result {
     std::uint64_t operations = 0, refused = 0, wrong = 0;
 };
 
-/// One thread's part: by turns it fills the pool and drains it. It holds more than its share, if it gets it.
+/// One thread's part: it fills the pool and drains it in turn. If it can, it holds more than its share.
 template <class Pool>
 result play(const Pool& pool, std::size_t me, std::size_t share, std::size_t blocks, std::uint64_t operations,
             std::atomic<std::size_t>& out, std::vector<account>& accounts) {
@@ -107,7 +108,7 @@ result play(const Pool& pool, std::size_t me, std::size_t share, std::size_t blo
     std::uint64_t number = 0;
     result mine;
     const auto put = [&](auto& slot) {
-        // The mark is taken away with the block: a second owner would see it, or its own mark would be gone.
+        // Exchanges the mark as the block goes back. If the block had a second owner, that would be seen.
         if (std::exchange(Pool::mark(slot), ~std::uint64_t{0}) >> 40 != me) ++mine.wrong;
         out.fetch_sub(1, relaxed);
         pool.put(slot);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What is heard in a WAV file of the synthesiser: `spectrum FILE KEY...` finds the keys of a held chord at their levels, and
-// no others; `spectrum FILE` hears that the file is music without clicks.
+// Finds what is heard in a WAV file of the synthesiser. `spectrum FILE KEY...`: a held chord of these keys at their
+// levels, and no others. `spectrum FILE`: music without clicks.
 #include <algorithm>
 #include <cmath>
 #include <complex>
@@ -54,8 +54,8 @@ std::vector<double> load(const char* path) {
     return samples;
 }
 
-/// The amplitude of a sine of that frequency from sample `first` on, for one second: Goertzel's algorithm in a Hann window, which
-/// hears nothing that is 4 Hz away.
+/// The amplitude of a sine of that frequency, for one second from sample `first` on. Goertzel's algorithm in a Hann
+/// window, which ignores what is 4 Hz away.
 double amplitude(const std::vector<double>& samples, std::size_t first, double frequency) {
     const auto count = static_cast<std::size_t>(rate);
     const double turn = two_pi * frequency / rate;
@@ -73,7 +73,7 @@ double amplitude(const std::vector<double>& samples, std::size_t first, double f
 double decibels(double ratio) { return 20 * std::log10(std::max(ratio, 1e-9)); }
 double frequency_of(int key) { return 440 * std::exp2((key - 69) / 12.0); }
 
-/// How loud overtone `n` of a held key is by the synthesiser's design: velocity and headroom, sustain, wave, filter, echo.
+/// How loud overtone `n` of a held key is by design: velocity and headroom, sustain, wave, filter, echo.
 double expected(int key, int n) {
     const double frequency = n * frequency_of(key);
     const double cutoff = std::min(8 * frequency_of(key), .45 * rate);
@@ -109,7 +109,7 @@ void hear_chord(const std::vector<double>& samples, const std::vector<int>& keys
     check(std::all_of(samples.end() - 4800, samples.end(), [](double s) { return s == 0; }), "the chord has faded out");
 }
 
-/// A click has high frequencies, which the notes have not: differences of the fourth order show them.
+/// A click has high frequencies, which the notes do not have. Differences of the fourth order show them.
 void hear_clicks(const std::vector<double>& s) {
     double loudest = 0;
     double click = 0;

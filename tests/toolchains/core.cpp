@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the raw and the typed pool promise, for any toolchain: without a test framework, exceptions, RTTI, threads or heap, on
-// static buffers. Runs the same checks everywhere, on a desktop as on bare metal, and ends with 0 or 1. With an argument it
-// does one thing that must not end with 0: see main.
+// The promises of the raw and the typed pool, for any toolchain: without a test framework, exceptions, RTTI, threads or
+// heap, on static buffers. Runs the same checks on a desktop and on bare metal, and ends with 0 or 1. With an argument,
+// it does one thing that must not end with 0: see main.
 #include <fixpool/memory_pool.hpp>
 #include <fixpool/typed_pool.hpp>
 #include <fixpool/version.hpp>
@@ -35,7 +35,7 @@ using sizes = std::initializer_list<std::size_t>;
 
 static unsigned long checks = 0;
 static unsigned long failed_checks = 0;
-static unsigned long noted[2] = {};  // what the loops around a check are at
+static unsigned long noted[2] = {};  // the current values of the loops around a check
 
 static void note(std::size_t first, std::size_t second = 0) {
     noted[0] = static_cast<unsigned long>(first);
@@ -45,7 +45,7 @@ static void note(std::size_t first, std::size_t second = 0) {
 static void check(bool holds, int line, const char* expression) {
     ++checks;
     if (holds) return;
-    if (++failed_checks <= 20)  // of the rest only the number is told
+    if (++failed_checks <= 20)  // all others are only counted
         std::printf("%s:%d: failed: %s  (at %lu, %lu)\n", __FILE__, line, expression, noted[0], noted[1]);
 }
 
@@ -101,12 +101,12 @@ static std::byte large_storage[1024 * 1024];
 
 static arena on(std::byte* bytes, std::size_t size) { return arena::borrow(std::span<std::byte>(bytes, size)); }
 
-/// A pool's arena in `storage`, exactly as large as required_bytes says.
+/// A pool's arena in `storage`. Its size is exactly required_bytes.
 template <class Pool> static arena exactly(pool_layout layout) { return on(storage, Pool::required_bytes(layout)); }
 
 static std::uintptr_t number(const void* address) { return reinterpret_cast<std::uintptr_t>(address); }
 
-/// `bytes` behind an address, or before it, inside an object or not.
+/// `bytes` behind an address, or in front of it, whether inside an object or not.
 static void* offset(const void* address, std::ptrdiff_t bytes) {
     return reinterpret_cast<void*>(number(address) + static_cast<std::uintptr_t>(bytes));
 }
@@ -128,7 +128,7 @@ private:
     std::uint32_t state_ = 0x2545f491;
 };
 
-/// Counters that must hold at any moment.
+/// Relations between the counters that hold at any moment.
 template <class Pool> static bool counts(const Pool& pool, std::size_t in_use, std::size_t peak) {
     const fixpool::pool_stats s = pool.stats();
     return pool.in_use() == in_use && pool.available() == pool.total_blocks() - in_use && pool.peak_in_use() == peak &&
@@ -149,7 +149,7 @@ static void record(const violation& v) {
 /// Whether there was exactly one violation since the last call.
 static bool is_one_seen() { return std::exchange(violations_seen, 0) == 1; }
 
-/// What a pool keeps of its name: nothing where errors trap.
+/// What a pool keeps of its name: nothing if errors trap.
 static const char* kept(const char* name) { return fixpool::detail::traps ? "" : name; }
 
 /// Expects one violation that names all of this.
@@ -185,7 +185,7 @@ template <class Pool> static void refuse(Pool& pool, void* address, violation_ki
 
 // ---- raw pools, at both levels
 
-/// What a program may rely on without running anything.
+/// Promises that are checked at compile time.
 template <checking C> static constexpr bool keeps_contract() {
     using pool = basic_memory_pool<C>;
     using objects = typed_pool<int, C>;
@@ -202,7 +202,7 @@ template <checking C> static constexpr bool keeps_contract() {
 }
 static_assert(keeps_contract<checking::checked>() && keeps_contract<checking::unchecked>());
 
-/// One pool of five blocks: its numbers, its blocks, and that nothing outside of its arena is written.
+/// A pool of five blocks: its numbers and its blocks. Nothing outside of its arena is written.
 template <checking C> static void layout(std::size_t size, std::size_t alignment) {
     using pool_type = basic_memory_pool<C>;
     constexpr std::size_t count = 5;
@@ -279,7 +279,7 @@ template <checking C> static void layouts() {
     CHECK(pool_layout::from_total_size(63, 0).block_count == 0);
 }
 
-/// A buffer may begin anywhere: aligning it costs so many bytes more, and no more.
+/// A buffer may begin anywhere. Aligning it costs exactly so many bytes more.
 template <checking C> static void unaligned_buffers() {
     using pool_type = basic_memory_pool<C>;
     for (const std::size_t alignment : sizes{1, 8, 32, 256}) {
@@ -331,7 +331,7 @@ template <checking C> static void capacities() {
     }
 }
 
-/// Released in any order, blocks come back in the opposite one.
+/// Blocks come back in the opposite order of their release.
 template <checking C> static void orders() {
     const pool_layout asked{24, 4};
     basic_memory_pool<C> pool(asked, exactly<basic_memory_pool<C>>(asked));
@@ -422,7 +422,7 @@ template <checking C> static void resets() {
     CHECK(violations_seen == 0);
 }
 
-/// A moved pool goes on with the same blocks. The old one is a pool of no blocks.
+/// A pool that is moved to keeps the same blocks. The old one has no blocks.
 template <checking C> static void moves() {
     using pool_type = basic_memory_pool<C>;
     const pool_layout asked{24, 4};
@@ -445,7 +445,7 @@ template <checking C> static void moves() {
     CHECK(violations_seen == 0);
 }
 
-/// Blocks in one buffer, and all the rest in another one at any address.
+/// Blocks in one buffer, and everything else in another, at any address.
 template <checking C> static void apart() {
     using pool_type = basic_memory_pool<C>;
     const pool_layout asked{32, 7};
@@ -471,7 +471,7 @@ template <checking C> static void apart() {
     }
 }
 
-/// What is written into a free block, and a little behind the last one, reaches nothing that the pool keeps.
+/// Writes into a free block, and a little behind the last one, do not reach the pool's metadata.
 template <checking C> static void writes_after_free() {
     for (const std::size_t size : sizes{1, 4, 8, 24}) {
         note(size);
@@ -490,7 +490,7 @@ template <checking C> static void writes_after_free() {
     }
 }
 
-/// A long walk beside a model, with a pattern over every live block. What is wrong is done at the checked level only.
+/// A long walk beside a model, with a pattern in every live block. Misuse is tried at the checked level only.
 template <checking C> static void random_walk() {
     constexpr std::size_t count = 13;
     constexpr std::size_t size = 20;
@@ -603,7 +603,7 @@ static void misuse() {
         for (const std::uintptr_t distance : {far, far * 3, far - 1, far + 24, 0 - far, 0 - far * 3, 0 - far + 24})
             if (distance >= 6 * 24) refuse(pool, offset(blocks[0], distance), violation_kind::foreign_pointer, npos);
     }
-    // After all of this the free list is what it was: 3, 1, then what was never out.
+    // Afterwards the free list is unchanged: 3, 1, then blocks that were never out.
     CHECK(counts(pool, 2, 4));
     CHECK(pool.owns(blocks[0]) && pool.owns(blocks[2]) && !pool.owns(blocks[1]) && !pool.owns(nullptr));
     CHECK(pool.try_allocate() == blocks[3]);
@@ -621,14 +621,14 @@ static void misuse() {
     CHECK(pool.try_allocate() == blocks[0]);
     CHECK(pool.try_allocate() == blocks[2]);
 
-    // What is released rightly is said, too.
+    // A right release is reported, too.
     CHECK(pool.try_deallocate(nullptr) == release_status::null_pointer);
     CHECK(pool.try_deallocate(blocks[2]) == release_status::released);
     CHECK(pool.try_deallocate(blocks[2]) == release_status::double_free);
     CHECK(counts(pool, 5, 6));
     CHECK(pool.try_allocate() == blocks[2]);
 
-    // A block from before a reset was not handed out since.
+    // A block from before a reset counts as not handed out.
     pool.reset();
     refuse(pool, blocks[2], violation_kind::not_allocated, 2);
     CHECK(pool.try_allocate() == blocks[0]);
@@ -717,7 +717,7 @@ static void leaks() {
 static std::size_t available_in_handler = 0;
 static violation own_report = {};  // to a pool's own handler
 
-/// The handler may use the pool, which is still unchanged; the one that is set is the one that is told.
+/// The handler may use the pool, which is still unchanged. The handler that is set is the one that is called.
 static void handlers() {
     const pool_layout asked{16, 3};
     static memory_pool* used = nullptr;
@@ -740,7 +740,7 @@ static void handlers() {
     const fixpool::violation_handler by_default = fixpool::set_violation_handler(&record);
     CHECK(fixpool::get_violation_handler() == &record);
 
-    // A pool's own handler is told all, with the context; but for the name, where errors trap.
+    // A pool's own handler gets everything, with the context. If errors trap, it gets no name.
     memory_pool own(
         asked, on(more_storage, sizeof more_storage),
         {.name = "own", .on_violation = [](const violation& v) { own_report = v; }, .context = &available_in_handler});
@@ -758,7 +758,7 @@ static void handlers() {
     CHECK(by_default != nullptr && by_default != use_pool && by_default != &record);
 }
 
-/// What the default handler would print. Bare metal has a printf of its own; this must not depend on it.
+/// The text that the default handler would print. The test must not depend on bare metal's own printf.
 static void reports() {
     const auto says = [](const violation& v, const char* text) {
         return std::strcmp(fixpool::detail::describe(v).c_str(), text) == 0;
@@ -889,7 +889,7 @@ template <checking C> static void handles() {
     a = block<counted, C>();
     CHECK(a == nullptr && counted::lives(2, 2));
 
-    // Handles of two pools know where they belong.
+    // Handles of two pools know their pools.
     a = pool.allocate(3);
     b = other.allocate(4);
     swap(a, b);
@@ -915,7 +915,7 @@ template <checking C> static void handles() {
     CHECK(violations_seen == 0);
 }
 
-/// Neither copied, nor there when moved from.
+/// Cannot be copied. Empty after a move.
 struct move_only {
     explicit move_only(int v) : value(v) {}
     move_only(move_only&& other) noexcept : value(std::exchange(other.value, 0)) {}
@@ -952,7 +952,7 @@ template <checking C> struct node {
     block<node, C> next;
 };
 
-/// A pool of three T made of `args`, all of which `is_right`.
+/// Makes a pool of three T from `args`, and checks each with `is_right`.
 template <class T, checking C, class IsRight, class... Args> static void any_type(IsRight is_right, Args... args) {
     using pool_type = typed_pool<T, C>;
     pool_type pool(3, on(storage, pool_type::required_bytes(3)));
@@ -983,7 +983,7 @@ template <checking C> static void types() {
     any_type<triangle, C>([](const shape& s) { return s.corners() == 3; });
     any_type<std::array<short, 5>, C>([](const std::array<short, 5>& a) { return a[4] == 0; });
 
-    // Move-only, and an argument that is not touched when there is no block.
+    // Move-only types. An argument is not touched if there is no block.
     typed_pool<move_only, C> pool(1, on(storage, typed_pool<move_only, C>::required_bytes(1)));
     move_only source(9);
     block<move_only, C> one = pool.try_allocate(std::move(source));
@@ -1018,7 +1018,7 @@ template <checking C> static void chains() {
     CHECK(violations_seen == 0);
 }
 
-/// Its constructor and its destructor look at, and use, the pool that it is in.
+/// Its constructor and its destructor look at the pool that it lies in, and use it.
 template <checking C> struct introspective {
     static typed_pool<introspective, C>*& home() {
         static typed_pool<introspective, C>* pool = nullptr;
@@ -1082,7 +1082,7 @@ static void typed_misuse() {
     refuses(static_cast<counted*>(offset(one.get(), 2 * sizeof(counted))), violation_kind::not_allocated, 2);
     refuses(static_cast<counted*>(offset(one.get(), std::size_t{4})), violation_kind::misaligned_pointer, 0);
 
-    // One owner at a time: an object is adopted once, after it was given up.
+    // One owner at a time: an object can be adopted once after it was given up.
     counted* const first = one.get();
     refuses(first, violation_kind::still_owned, 0);
     CHECK(one.release() == first);
@@ -1108,7 +1108,7 @@ static void typed_misuse() {
     CHECK(visited == 3);
 }
 
-/// Looks for itself while it is constructed, and looks at its handle while it is destroyed.
+/// Looks for itself in the pool while it is constructed, and at its handle while it is destroyed.
 struct watcher {
     watcher(typed_pool<watcher>& p, block<watcher>& h) : pool(&p), handle(&h) {
         pool->for_each([this](watcher& w) { saw_itself |= &w == this; });
@@ -1143,7 +1143,7 @@ static void half_objects() {
     CHECK(violations_seen == 0);
 }
 
-/// Objects made and destroyed in any order, exactly once each.
+/// Objects are made and destroyed in any order, each exactly once.
 template <checking C> static void typed_walk() {
     using pool_type = typed_pool<counted, C>;
     constexpr std::size_t count = 9;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What a Cortex-M needs to start a program under QEMU, and what newlib asks of a board: a write and an exit by semihosting.
-// There is no heap: a program that asks for one ends with 3. A fault ends it with 4, a trap too. What a program does not use
+// What a Cortex-M needs to start a program under QEMU, and what newlib needs of a board: a write and an exit by
+// semihosting. There is no heap: a program that asks for one ends with 3. A fault or a trap ends it with 4. Unused code
 // is not linked, so that a firmware can be weighed with it.
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace {
 
 enum class request : std::uintptr_t { write_character = 0x03, get_command_line = 0x15, exit_extended = 0x20 };
 
-/// Asks the debugger for something: semihosting.
+/// Asks the debugger for a service (semihosting).
 std::uintptr_t ask(request what, const void* block) {
     register auto r0 asm("r0") = static_cast<std::uintptr_t>(what);
     register auto r1 asm("r1") = block;
@@ -42,7 +42,7 @@ extern std::uintptr_t __bss_end__[];
 extern void (*__init_array_start[])();
 extern void (*__init_array_end[])();
 
-/// The debugger has loaded all that is not zero.
+/// The debugger has loaded everything that is not zero.
 [[noreturn]] void _start() {
     for (std::uintptr_t* word = __bss_start__; word != __bss_end__; ++word) *word = 0;
     for (auto initialiser = __init_array_start; initialiser != __init_array_end; ++initialiser) (*initialiser)();
@@ -59,8 +59,8 @@ extern void (*__init_array_end[])();
     end(static_cast<std::uintptr_t>(main(count, arguments)));
 }
 
-/// The first entries of the vector table: the initial stack pointer, and the handlers of reset and of faults. The linker is
-/// told their place, and where the stack begins.
+/// The first entries of the vector table: the initial stack pointer, and the handlers of reset and of faults. The
+/// linker gets their place, and where the stack begins.
 struct vector_table {
     void* stack;
     void (*reset)();
@@ -71,7 +71,7 @@ extern const vector_table vectors;
 [[gnu::section(".vectors"), gnu::used]] const vector_table vectors = {
     initial_stack, _start, {fault, fault, fault, fault, fault, fault}};
 
-// What newlib asks for.
+// Functions that newlib needs.
 [[noreturn]] void _exit(int status) { end(static_cast<std::uintptr_t>(status)); }
 int _write(int, const void* text, std::size_t size) {
     print(static_cast<const char*>(text), size);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// A small gateway, whose size is measured. Frames arrive in bursts, wait in a queue and are parsed into messages. Both leave
-// in another order than they came. FIRMWARE_LEVEL says where they live:
+// A small gateway whose size is measured. Frames arrive in bursts, wait in a queue and are parsed into messages. Both
+// leave in another order than they came. FIRMWARE_LEVEL says where they are stored.
 //   none       plain arrays and flags, without the library and without checks
 //   by_hand    free lists with checks, as one would write them without the library; misuse traps
 //   unchecked  pools without checks
 //   checked    pools with checks
 //   static_    pools with checks that have their memory inside themselves
-// Ends with 0 when every frame was delivered, all counts are right, and misuse was found where it is looked for.
+// Ends with 0 if every frame was delivered, all counts are right, and misuse was found where it is checked.
 #include <fixpool/memory_pool.hpp>
 #include <fixpool/static_pool.hpp>
 #include <fixpool/typed_pool.hpp>
@@ -25,7 +25,7 @@ struct frame {
     std::uint8_t payload[62];
 };
 
-/// A frame's meaning, kept for a while: once it is old it is delivered.
+/// A frame's meaning. It is kept for a while, and delivered when it is old.
 struct message {
     message(std::uint8_t from, std::uint32_t sum, std::uint32_t time) : sender(from), checksum(sum), due(time) {}
     std::uint8_t sender;
@@ -61,7 +61,7 @@ public:
     }
     [[nodiscard]] bool is_empty() const { return frames_.in_use() == 0 && messages_.in_use() == 0; }
 
-    /// Releases a frame twice, on purpose. Whether the handler was told all of it, where it is looked for.
+    /// Releases a frame twice, on purpose. Returns whether the handler got everything, if misuse is checked.
     bool finds_misuse() {
         if constexpr (L == level::checked) {
             frame* const other = take_frame();
@@ -98,7 +98,7 @@ private:
     message_pool messages_{message_count, fixpool::arena::borrow(message_bytes_), {.name = "messages"}};
 };
 
-/// By static pools. The queue has frames without their handles.
+/// In static pools. The queue has frames without their handles.
 template <> class memory<level::static_> {
     using frame_pool = fixpool::static_pool<frame, frame_count>;
 
@@ -142,7 +142,7 @@ private:
     inline static int reports_ = 0;
 };
 
-/// By arrays of a kind: what does not depend on the kind.
+/// In arrays: the part that is the same for all kinds of arrays.
 template <template <class, std::size_t> class Array> class memory_of_arrays {
 protected:
     inline static Array<frame, frame_count> frames_;
@@ -181,7 +181,7 @@ public:
     [[nodiscard]] bool is_empty() const { return frames_.is_empty() && messages_.is_empty(); }
 };
 
-/// A flag for each element; the first one that is free is taken.
+/// A flag per element. The first free element is taken.
 template <class T, std::size_t Count> struct flagged_array {
     alignas(T) std::byte bytes[Count * sizeof(T)];
     bool is_used[Count];
@@ -221,7 +221,7 @@ struct misuse {
 
 void (*on_misuse)(const misuse&) = nullptr;  // by default a misuse traps
 
-/// A stack of free indices, and a state for each element. Finds what a checked pool finds at a release.
+/// A stack of free indices, and a state per element. Finds what a checked pool finds at a release.
 template <class T, std::size_t Count> class checked_array {
     static_assert(Count < 256);
     enum state : std::uint8_t { never, live, released };
@@ -293,7 +293,7 @@ std::uint32_t sum_of(const frame& f) {
 
 template <level L> class gateway {
 public:
-    /// A frame arrives; with no memory for it, it is dropped.
+    /// A frame arrives. If there is no memory, it is dropped.
     void receive(std::uint8_t sender) {
         frame* const f = memory_.take_frame();
         if (f == nullptr) {
@@ -322,7 +322,7 @@ public:
         }
     }
 
-    /// What is due goes out.
+    /// Delivers what is due.
     void deliver(std::uint32_t now) {
         for (auto& place : pending_) {
             if (!place || place->due > now) continue;

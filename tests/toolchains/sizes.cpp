@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// How large a pool is: each array below is as large as a pool, that of a static pool without the blocks. `nm` tells the sizes, so
-// that nothing has to run.
+// The size of each pool. Each array below is as large as a pool, without the blocks of a static pool. `nm` tells the
+// sizes, so nothing must run.
 #include <fixpool/memory_pool.hpp>
 #include <fixpool/static_pool.hpp>
 #include <fixpool/typed_pool.hpp>

@@ -1,4 +1,4 @@
-# A toolchain file as firmware has them. CPU is the processor, as cortex-m0.
+# A toolchain file as firmware projects have them. CPU is the processor, such as cortex-m0.
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR arm)
 set(CMAKE_CXX_COMPILER arm-none-eabi-g++)

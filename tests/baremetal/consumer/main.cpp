@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A firmware with the pools that need no threads, and a violation handler.
+// A firmware with the pools that need no threads, and with a violation handler.
 #include <fixpool/memory_pool.hpp>
 #include <fixpool/static_pool.hpp>
 #include <fixpool/typed_pool.hpp>
