@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// contest: a trace is replayed through operator new and two pools, in turns, and each one's time is taken.
+// contest: replays a trace through operator new and two pools, in turns, and measures the time of each.
 #pragma once
 
 #include <fixpool/memory_pool.hpp>
@@ -21,7 +21,7 @@
 
 using unchecked_pool = fixpool::basic_memory_pool<fixpool::checking::unchecked>;
 
-/// operator new, with the members of a pool that are needed here.
+/// operator new, with those members of a pool that are used here.
 struct system_allocator {
     std::size_t block_size;
     std::size_t out = 0;
@@ -38,14 +38,14 @@ struct system_allocator {
     void reset() {}
 };
 
-/// Hides where a pointer comes from: the pool stays in memory, as in a program, and not in registers.
+/// Hides where a pointer comes from. So the pool stays in memory, as in a program, and not in registers.
 template <class T> T* opaque(T* pointer) {
     T* volatile hidden = pointer;
     return hidden;
 }
 
-/// One pass over the trace; a block's stamp is its slot. Returns nanoseconds an operation.
-// static, as `replay` is: so each contender's loop stands inline in the round, and alike in every program.
+/// One pass over the trace. A block's stamp is its slot. Returns nanoseconds per operation.
+// static, like `replay`: so each contender's loop is inlined into the round in the same way, in every program.
 template <class Pool> static double replay_once(const trace& t, Pool* pool, std::vector<void*>& slots) {
     using clock = std::chrono::steady_clock;
     std::size_t broken_stamps = 0;
@@ -70,7 +70,7 @@ template <class Pool> static double replay_once(const trace& t, Pool* pool, std:
     }
     const std::chrono::duration<double, std::nano> taken = clock::now() - start;
 
-    for (std::uint32_t slot = 0; slot < t.slots; ++slot) {  // what the program itself never released
+    for (std::uint32_t slot = 0; slot < t.slots; ++slot) {  // blocks that the program never released
         if (slots[slot] != nullptr) release(slot);
         slots[slot] = nullptr;
     }
@@ -84,14 +84,14 @@ inline double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-/// What replaying a trace through operator new and two pools costs.
+/// The cost of a trace through operator new and two pools.
 struct contest {
-    double system_ns, checked_ns, unchecked_ns;  // medians, an operation
-    double checked_ratio, unchecked_ratio;       // to operator new: medians of what each turn's neighbours say
+    double system_ns, checked_ns, unchecked_ns;  // medians, per operation
+    double checked_ratio, unchecked_ratio;       // to operator new: medians of the ratios within one turn
     fixpool::pool_stats stats;                   // of the checked pool, after all of it
 };
 
-/// Rounds in which each contender has its turn, in turning order; a pass to warm up is not counted.
+/// Plays rounds in which each contender has its turn, in rotating order. A first pass to warm up is not counted.
 template <class Checked = fixpool::memory_pool> static contest replay(const trace& t, int rounds) {
     constexpr std::size_t operations_a_turn = 400'000;
     const std::size_t passes = operations_a_turn / t.records.size() + 1;
@@ -126,7 +126,7 @@ template <class Checked = fixpool::memory_pool> static contest replay(const trac
             ratio_to_system(times[1]), ratio_to_system(times[2]), checked->stats()};
 }
 
-/// How much of the trace is served by blocks that were used before, in percent.
+/// Percentage of the allocations that are served by blocks that were used before.
 inline double reused(const trace& t) {
     return 100.0 * (1 - static_cast<double>(t.peak) / static_cast<double>(t.allocations));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// program_trace: all allocations of a program, of every size, as recorded. traces/README.md has the format.
+// program_trace: all recorded allocations of a program, of every size. traces/README.md has the format.
 #pragma once
 
 #include <algorithm>
@@ -16,18 +16,18 @@
 
 struct program_trace {
     struct event {
-        std::uint32_t slot;       // gets a block; with the highest bit set, gives it back
-        std::uint32_t size;       // bytes, at least 1; of a release, those of its block
-        std::uint32_t alignment;  // bytes; of a release, those of its block
+        std::uint32_t slot;       // gets a block, or gives it back if the highest bit is set
+        std::uint32_t size;       // bytes, at least 1; of a release, its block's size
+        std::uint32_t alignment;  // bytes; of a release, its block's alignment
     };
-    std::string name;           // the file's, without its folder and its ending
-    std::vector<event> events;  // the program's, and then releases of what it never released
+    std::string name;           // the file's name, without folder and ending
+    std::vector<event> events;  // the program's, then releases of what it never released
     std::size_t recorded = 0;   // the program's events
     std::size_t slots = 0;      // one above the highest slot
     std::size_t allocations = 0;
-    std::size_t sizes = 0;       // different ones
+    std::size_t sizes = 0;       // number of different sizes
     std::size_t peak = 0;        // blocks live at once
-    std::size_t peak_bytes = 0;  // bytes of live blocks at once, as asked for
+    std::size_t peak_bytes = 0;  // bytes of live blocks at once, as requested
 
     static constexpr std::uint32_t release_bit = trace::release_bit;
     static constexpr std::uint32_t aligned_bit = release_bit >> 1;  // in a file: an alignment follows the size
@@ -40,7 +40,7 @@ inline std::runtime_error bad_record(const std::filesystem::path& file, std::siz
                                std::to_string(slot & ~program_trace::release_bit) + ", " + why);
 }
 
-/// The alignment of a block for which none was asked: the highest that an object of that size can have, at most 16.
+/// The alignment of a block if none was asked for: the highest that an object of that size can have, at most 16.
 inline std::uint32_t natural_alignment(std::uint32_t size) { return std::min(size & (~size + 1), std::uint32_t{16}); }
 
 /// The events of a file. Releases have no size yet.
@@ -67,15 +67,15 @@ inline std::vector<program_trace::event> read_events(const std::filesystem::path
     return events;
 }
 
-/// Reads a trace of all sizes and checks that a program can have made it.
-/// Throws: std::runtime_error that names the file, the record and what is wrong.
+/// Reads a trace of all sizes, and checks that a program can have made it.
+/// Throws: std::runtime_error, which names the file, the record and what is wrong.
 inline program_trace load_program_trace(const std::filesystem::path& file) {
     if (file.extension() != ".sizes") throw bad_trace(file, "the name does not end in .sizes, as in program.sizes");
     program_trace t;
     t.name = file.stem().string();
     t.events = read_events(file);
     t.recorded = t.events.size();
-    std::vector<std::size_t> allocated_by(t.recorded, t.recorded);  // by slot: an event; t.recorded where it is free
+    std::vector<std::size_t> allocated_by(t.recorded, t.recorded);  // by slot: an event; t.recorded if the slot is free
     std::unordered_set<std::uint32_t> sizes;
     std::size_t live = 0;
     std::size_t live_bytes = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Replays allocations that real programs made, and prints what they cost: those of one size through operator new and
-// two pools; with --resource all of a program, of every size, through operator new and memory resources.
+// Replays allocations that real programs made, and prints their cost. Replays those of one size through operator new
+// and two pools. With --resource, replays all of a program, of every size, through operator new and memory resources.
 #include <fixpool/pool_resource.hpp>
 #include <fixpool/stats.hpp>
 
@@ -99,7 +99,7 @@ void print(const std::vector<program_trace>& traces, const std::vector<std::vect
     std::puts("Every block was stamped when it was allocated, and every stamp was intact when it was released.");
 }
 
-/// All files are read before the first one is played.
+/// All files are read before the first one is replayed.
 void replay_files(const std::vector<std::string>& files, int rounds) {
     std::vector<trace> traces;
     traces.reserve(files.size());

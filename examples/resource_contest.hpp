@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// resource_contest: all of a program's allocations are replayed through operator new and memory resources, in turns.
+// resource_contest: replays all allocations of a program through operator new and memory resources, in turns.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +20,9 @@
 #include "contest.hpp"
 #include "program_trace.hpp"
 
-/// One pass over the trace; a block's stamp is its slot. `Memory` allocates and deallocates. What the program never released
-/// is released after the time was taken. Returns nanoseconds per operation of the program.
-// static, so that each contender's loop stands inline, and alike in every program.
+/// One pass over the trace. A block's stamp is its slot. `Memory` allocates and deallocates. Blocks that the program
+/// never released are released after the measurement. Returns nanoseconds per operation of the program.
+// static, so that each contender's loop is inlined in the same way, in every program.
 template <class Memory> static double play_once(const program_trace& t, Memory memory, std::vector<void*>& slots) {
     std::size_t broken_stamps = 0;
     const auto play = [&](std::size_t from, std::size_t to) {
@@ -43,7 +43,7 @@ template <class Memory> static double play_once(const program_trace& t, Memory m
             }
         }
     };
-    const std::clock_t start = std::clock();  // the processor's time: another program beside does not count
+    const std::clock_t start = std::clock();  // processor time: other programs do not count
     play(0, t.recorded);
     const double taken = static_cast<double>(std::clock() - start) * 1e9 / CLOCKS_PER_SEC;
     play(t.recorded, t.events.size());
@@ -51,7 +51,7 @@ template <class Memory> static double play_once(const program_trace& t, Memory m
     return taken / static_cast<double>(t.recorded);
 }
 
-/// operator new, as a program calls it: with an alignment only where that is a special one.
+/// operator new as a program calls it: with an alignment only if that is a special one.
 struct heap_memory {
     void* allocate(std::size_t size, std::size_t alignment) {
         if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator new(size);
@@ -63,7 +63,7 @@ struct heap_memory {
     }
 };
 
-/// A resource, as a container has it: by a pointer that says nothing of its type.
+/// A resource as a container has it: through a pointer that hides its type.
 struct resource_memory {
     std::pmr::memory_resource* resource;
     void* allocate(std::size_t size, std::size_t alignment) { return resource->allocate(size, alignment); }
@@ -95,7 +95,7 @@ private:
     std::size_t peak_bytes_ = 0;
 };
 
-/// Somebody who can play a program's trace.
+/// A contender that can replay a program's trace.
 struct resource_contender {
     std::string name;
     std::function<double(const program_trace&, std::vector<void*>& slots)> play;  // returns ns per operation
@@ -110,8 +110,8 @@ inline resource_contender system_contender(std::string name) {
             {}};
 }
 
-/// A resource on operator new. It lives as long as the contender and keeps its memory from pass to pass, as the heap of
-/// operator new does. Another one, as new, plays the pass that counts memory.
+/// A resource on operator new. It lives as long as the contender, and keeps its memory from pass to pass, as the heap
+/// does. A new resource plays the pass that counts memory.
 template <class Resource> static resource_contender contender_of(std::string name) {
     return {std::move(name),
             [resource = std::make_shared<Resource>(std::pmr::new_delete_resource())](const program_trace& t,
@@ -130,20 +130,20 @@ template <class Resource> static resource_contender contender_of(std::string nam
             }};
 }
 
-/// What a contender was measured at.
+/// A contender's measurements.
 struct resource_result {
-    std::vector<double> times;  // ns per operation, one for each pass
-    std::size_t peak_bytes;     // taken from operator new, 0 if that is not known
+    std::vector<double> times;  // ns per operation, one per pass
+    std::size_t peak_bytes;     // taken from operator new; 0 if unknown
 };
 
-/// The first one's time to the second one's: the median of what passes of the same turns say.
+/// The first one's time relative to the second one's: the median of the ratios within one turn.
 inline double median_ratio(const resource_result& a, const resource_result& b) {
     std::vector<double> ratios(a.times.size());
     std::transform(a.times.begin(), a.times.end(), b.times.begin(), ratios.begin(), std::divides<>());
     return median(std::move(ratios));
 }
 
-/// Rounds in which each contender has its turn, in turning order; a pass to warm up is not counted.
+/// Plays rounds in which each contender has its turn, in rotating order. A first pass to warm up is not counted.
 inline std::vector<resource_result> replay(const program_trace& t, const std::vector<resource_contender>& contenders,
                                            int rounds) {
     constexpr std::size_t operations_a_turn = 400'000;
@@ -167,7 +167,7 @@ inline std::vector<resource_result> replay(const program_trace& t, const std::ve
     return results;
 }
 
-/// How much of the trace is served by blocks that were used before, were there one size only; in percent.
+/// Percentage of the allocations that reuse a block, if there were only one size.
 inline double reused(const program_trace& t) {
     return 100.0 * (1 - static_cast<double>(t.peak) / static_cast<double>(t.allocations));
 }

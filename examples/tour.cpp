@@ -72,7 +72,7 @@ void threads_share_a_pool() {
         std::puts("");
     }
     std::printf("available while they are held: %zu\n", pool.available());
-    for (auto& blocks : taken) blocks.clear();  // by another thread than took them
+    for (auto& blocks : taken) blocks.clear();  // by another thread than the one that took them
     std::printf("available when all are back: %zu\n\n", pool.available());
 }
 
@@ -112,7 +112,7 @@ const char* words_for(fixpool::violation_kind kind) {
     }
 }
 
-/// Goes on where the default handler would end the program: the wrong release is then a no-op.
+/// Continues where the default handler would end the program. The wrong release then has no effect.
 void print_violation(const fixpool::violation& v) {
     std::printf("caught: %s, block %zu of %zu, pool \"%s\"\n", words_for(v.kind), v.index, v.total_blocks, v.pool_name);
 }

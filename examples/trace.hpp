@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// trace: the allocations of one size class that a program made, as recorded. traces/README.md has the format.
+// trace: the recorded allocations of one size class that a program made. traces/README.md has the format.
 #pragma once
 
 #include <cctype>
@@ -12,12 +12,12 @@
 #include <vector>
 
 struct trace {
-    std::string name;                    // the file's, without its folder and its ending
+    std::string name;                    // the file's name, without folder and ending
     std::size_t block_size = 0;          // bytes, from the name
-    std::vector<std::uint32_t> records;  // a slot that gets a block; with the highest bit set, one that gives it back
+    std::vector<std::uint32_t> records;  // a slot that gets a block; the highest bit means that it gives it back
     std::size_t slots = 0;               // one above the highest slot
     std::size_t allocations = 0;         // records that get a block
-    std::size_t peak = 0;                // blocks out at once: the pool this program needs
+    std::size_t peak = 0;                // blocks out at once: the pool size that the program needs
 
     static constexpr std::uint32_t release_bit = std::uint32_t{1} << 31;
 };
@@ -60,8 +60,8 @@ inline std::vector<std::uint32_t> read_records(const std::filesystem::path& file
     return records;
 }
 
-/// Reads a trace and checks that a program can have made it.
-/// Throws: std::runtime_error that names the file, the record and what is wrong.
+/// Reads a trace, and checks that a program can have made it.
+/// Throws: std::runtime_error, which names the file, the record and what is wrong.
 inline trace load_trace(const std::filesystem::path& file) {
     if (file.extension() == ".sizes") throw bad_trace(file, "is a trace of all sizes, which --resource plays");
     trace t;

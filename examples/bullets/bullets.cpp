@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The same game of 50,000 objects, played on pools, on new and on vectors in turns. Prints what a frame takes with each.
+// Plays the same game of 50,000 objects on pools, on new and on vectors, in turns. Prints the frame times of each.
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -30,7 +30,7 @@ struct contender {
     std::string name;
     std::string how;
     std::unique_ptr<game> played;
-    std::vector<double> times{};  // ms, of each frame that counts
+    std::vector<double> times{};  // ms, of each measured frame
 };
 
 struct setup {
@@ -50,7 +50,7 @@ std::vector<contender> contenders(const std::string& chosen, std::size_t objects
     return all;
 }
 
-/// Throws: std::runtime_error when two contenders did not play the same game.
+/// Throws: std::runtime_error if two contenders did not play the same game.
 void compare_checksums(std::vector<contender>& all) {
     const std::uint64_t first = all.front().played->checksum();
     for (contender& other : all) {
@@ -69,8 +69,8 @@ class match {
 public:
     match(setup how, std::vector<contender>& all, window* screen) : how_(how), all_(all), screen_(screen) {}
 
-    /// Rounds in which each contender plays on, in turning order. The first one fills the world, and does not count.
-    /// Returns how many rounds are whole: fewer than asked for when the user left.
+    /// Plays rounds. In each, all contenders play on, and each round begins with another one. The first round fills the
+    /// world, and is not counted. Returns the number of complete rounds: fewer than asked for if the user left.
     std::size_t play() {
         for (std::size_t round = 0; round <= how_.rounds; ++round) {
             for (std::size_t turn = 0; turn < all_.size(); ++turn) {
@@ -110,13 +110,13 @@ private:
 
     setup how_;
     std::vector<contender>& all_;
-    window* screen_;  // or nullptr
+    window* screen_;  // nullptr: no window
     draw_list frame_;
     double live_ = 0;
     std::size_t frames_ = 0;
 };
 
-/// The median, over the rounds, of how the contender's percentile is to the other's in the same round.
+/// The contender's percentile relative to the other's in the same round: the median of all rounds.
 double ratio(const contender& one, const contender& other, std::size_t frames, double percent) {
     std::vector<double> ratios;
     for (std::size_t at = 0; at < one.times.size(); at += frames) {
@@ -130,7 +130,7 @@ double ratio(const contender& one, const contender& other, std::size_t frames, d
     return percentile(ratios, 50);
 }
 
-/// Of all kinds together.
+/// The sum over all kinds.
 std::uint64_t total(const std::array<std::uint64_t, kinds>& counts) {
     return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
@@ -164,7 +164,7 @@ void print(const setup& how, std::vector<contender>& all, double mean_live) {
                 all.size() > 1 ? ", the same for all contenders after each round" : "");
 }
 
-/// Each point is the median of neighbouring frames, so that the picture has some 400 points a line.
+/// Each point is the median of neighbouring frames, so that each line has some 400 points.
 void save_plot(const std::vector<contender>& all, output_file& file) {
     std::vector<plot_series> lines;
     for (const contender& one : all) {
@@ -224,7 +224,7 @@ request parse(int argc, char** argv) {
     return asked;
 }
 
-/// Opened before the game begins: what cannot be opened is told at once.
+/// Opened before the game begins, so that an error is reported at once.
 std::unique_ptr<output_file> open_file(const std::string& path) {
     return path.empty() ? nullptr : std::make_unique<output_file>(path);
 }
@@ -252,7 +252,7 @@ void run(const request& asked) {
 
 int main(int argc, char** argv) {
     const request asked = parse(argc, argv);
-    set_system_policy(true);  // operator new keeps its memory, as the pools do
+    set_system_policy(true);  // operator new keeps its memory, as pools do
     try {
         run(asked);
         if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)

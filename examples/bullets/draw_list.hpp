@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// draw_list: what a frame looks like: the rectangles of each kind of object, in one batch and one colour a kind.
+// draw_list: what a frame shows: rectangles, in one batch per kind of object. Each kind has one colour.
 #pragma once
 
 #include <SDL.h>
@@ -17,14 +17,14 @@ constexpr vector2 canvas{1280, 720};  // screen pixels
 struct draw_list {
     std::array<std::vector<SDL_Rect>, kinds> rects;
 
-    /// Where `count` rectangles of that kind are to be written.
+    /// Where to write `count` rectangles of that kind.
     [[nodiscard]] SDL_Rect* room(kind of, std::size_t count) {
         rects[of].resize(count);
         return rects[of].data();
     }
 };
 
-/// Throws: std::runtime_error with SDL's reason, when `result` tells of an error.
+/// Throws: std::runtime_error with SDL's reason, if `result` is an error.
 inline void check_sdl(int result, const char* what) {
     if (result != 0) throw std::runtime_error(std::string(what) + ": " + SDL_GetError());
 }

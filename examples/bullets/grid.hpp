@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// grid: which ships are near a place. A uniform grid, made anew in each frame by counting.
+// grid: finds the ships near a place. A uniform grid that is built again in each frame, by counting.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 #include "objects.hpp"
 
-/// Keeps copies of the ships' places, and pointers to them, which are good for one frame.
+/// Keeps copies of the ships' places, and pointers to the ships. They are valid for one frame.
 class grid {
 public:
     explicit grid(vector2 world)
@@ -25,18 +25,19 @@ public:
         for (std::size_t i = 1; i < starts_.size(); ++i) starts_[i] += starts_[i - 1];
         sorted_.resize(added_.size());
         for (const entry& one : added_) sorted_[starts_[one.cell]++] = one;
-        std::copy_backward(starts_.begin(), starts_.end() - 1, starts_.end());  // each start had moved to its end
+        std::copy_backward(starts_.begin(), starts_.end() - 1, starts_.end());  // `add` moved each start to its end
         starts_[0] = 0;
     }
 
-    /// The ship of the other team that touches `place`; of several the one of the lowest id. nullptr if there is none.
+    /// The ship of the other team that touches `place`. If there are several, the one with the lowest id. nullptr if
+    /// there is none.
     [[nodiscard]] ship* hit(vector2 place, std::uint8_t team, std::int32_t reach) const {
         ship* found = nullptr;
         const std::size_t right = column_of(place.x + reach);
         const std::size_t bottom = row_of(place.y + reach);
         for (std::size_t row = row_of(place.y - reach); row <= bottom; ++row) {
             const std::size_t first = row * static_cast<std::size_t>(columns_);
-            const std::size_t end = starts_[first + right + 1];  // the cells of a row lie side by side
+            const std::size_t end = starts_[first + right + 1];  // the cells of a row are neighbours
             for (std::size_t i = starts_[first + column_of(place.x - reach)]; i < end; ++i) {
                 const entry& one = sorted_[i];
                 if (one.team != team && touch(one.place, place, reach) &&
@@ -69,7 +70,7 @@ private:
     }
 
     std::int32_t columns_;
-    std::vector<std::uint32_t> starts_;  // of each cell in sorted_; one more: the end of the last
+    std::vector<std::uint32_t> starts_;  // of each cell in sorted_; the last entry is the end
     std::vector<entry> added_;
     std::vector<entry> sorted_;  // by cell
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// handle_table: says where the object of a handle is, or that it is gone. For storages that have no places of their own
-// that stay: a vector's objects move, and what is made by new has no number.
+// handle_table: tells where the object of a handle is, or that it is gone. For storages whose objects have no fixed
+// place: objects in a vector move, and objects made by new have no number.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 #include "objects.hpp"
 
-/// `Place` is a pointer, or a number. All operations take O(1), amortised.
+/// `Place` is a pointer or a number. All operations are O(1) amortised.
 template <class Place> class handle_table {
 public:
     handle add(Place place) {
@@ -36,7 +36,7 @@ public:
 private:
     struct slot {
         Place place;
-        std::uint32_t generation;  // how many objects of this slot have died
+        std::uint32_t generation;  // objects of this slot that have died
     };
     std::vector<slot> slots_;
     std::vector<std::uint32_t> free_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// live_set: which blocks of a pool have a live object: a bit per block, so that a word tells of 64 of them at once.
+// live_set: which blocks of a pool have a live object. One bit per block, so one word tells about 64 blocks.
 #pragma once
 
 #include <bit>
@@ -14,7 +14,7 @@ public:
     void insert(std::size_t index) { words_[index / 64] |= bit(index); }
     void erase(std::size_t index) { words_[index / 64] &= ~bit(index); }
 
-    /// Calls fn(index) for each of the set, in rising order. fn may erase that index, and no other.
+    /// Calls fn(index) for each index in the set, in rising order. fn may erase that index, and no other.
     template <class Fn> void for_each(Fn fn) const {
         for (std::size_t i = 0; i < words_.size(); ++i) {
             for (std::uint64_t rest = words_[i]; rest != 0; rest &= rest - 1)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// objects: the four kinds of objects of the game, and the whole numbers that they are moved by. All is exact: every
+// objects: the four kinds of objects of the game, and the integers that move them. All arithmetic is exact, so every
 // compiler and every storage plays the same game.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-/// Names an object that may be gone: the place it was at, and which of the objects that were there one after the other.
+/// Names an object that may be gone: its place, and how many objects were at that place before.
 struct handle {
     static constexpr std::uint32_t nothing = 0xffff'ffff;
 
@@ -15,18 +15,18 @@ struct handle {
     std::uint32_t generation = 0;
 };
 
-/// A number that looks random and depends on all bits of `from` (the last steps of SplitMix64).
+/// A number that looks random, and depends on all bits of `from`: the last steps of SplitMix64.
 constexpr std::uint64_t mix(std::uint64_t from) {
     from = (from ^ from >> 30) * 0xbf58'476d'1ce4'e5b9;
     from = (from ^ from >> 27) * 0x94d0'49bb'1331'11eb;
     return from ^ from >> 31;
 }
-/// The name of the `number`-th thing that `parent` causes in `frame`. So names do not depend on who is visited first.
+/// The name of the `number`-th thing that `parent` causes in `frame`. So names do not depend on the order of visits.
 constexpr std::uint64_t child_id(std::uint64_t parent, std::uint64_t frame, std::uint64_t number) {
     return mix(parent + mix(frame * 4096 + number + 0x9e37'79b9'7f4a'7c15));
 }
 
-constexpr std::int32_t pixel = 256;  // of all lengths, so a position is in 256ths of a pixel
+constexpr std::int32_t pixel = 256;  // the unit of lengths: a position is in 1/256 of a pixel
 
 struct vector2 {
     std::int32_t x = 0;
@@ -35,7 +35,7 @@ struct vector2 {
 
 constexpr unsigned directions = 64;  // a full turn
 
-/// Vectors of length 256, by a whole-number form of Bhaskara's approximation of the sine.
+/// Vectors of length 256, by an integer form of Bhaskara's approximation of the sine.
 constexpr std::array<vector2, directions> direction_table = [] {
     constexpr auto sine = [](unsigned turn) {
         constexpr std::int32_t half = directions / 2;
@@ -56,7 +56,7 @@ constexpr void move(vector2& place, unsigned direction, std::int32_t speed) {
     place.y += direction_table[direction % directions].y * speed / 256;
 }
 
-/// `direction`, turned by one step, if need be, towards what is at `to` as seen from `from`.
+/// `direction`, turned by one step, if necessary, towards `to`, as seen from `from`.
 constexpr std::uint8_t turned(unsigned direction, vector2 from, vector2 to) {
     const vector2 ahead = direction_table[direction % directions];
     const std::int64_t dx = std::int64_t{to.x} - from.x;
@@ -67,28 +67,28 @@ constexpr std::uint8_t turned(unsigned direction, vector2 from, vector2 to) {
     return static_cast<std::uint8_t>((direction + (side >= 0 ? 1 : directions - 1)) % directions);
 }
 
-/// Whether the two are less than `reach` apart.
+/// Whether the two points are less than `reach` apart.
 constexpr bool touch(vector2 a, vector2 b, std::int32_t reach) {
     const std::int64_t dx = std::int64_t{a.x} - b.x;
     const std::int64_t dy = std::int64_t{a.y} - b.y;
     return dx * dx + dy * dy < std::int64_t{reach} * reach;
 }
 
-/// A ship is followed: by bullets, pickups and scripts. `self` is its own handle, which its storage fills in.
+/// Bullets, pickups and scripts follow a ship. `self` is its own handle, which the storage fills in.
 struct ship {
     std::uint64_t id = 0;
     vector2 place;
-    vector2 goal;  // where its squadron wants it
+    vector2 goal;  // where its squadron sends it
     handle self;
     handle target;
     handle killer;                                  // who fired the hit that counts
-    std::uint64_t killing_hit = ~std::uint64_t{0};  // of all hits that of the lowest id
+    std::uint64_t killing_hit = ~std::uint64_t{0};  // of all hits, the one with the lowest id
     std::int32_t health = 0;
-    std::uint16_t reload = 0;  // frames to its next volley
+    std::uint16_t reload = 0;  // frames until its next volley
     std::uint8_t team = 0;     // 0 or 1
     std::uint8_t direction = 0;
     std::uint32_t trail_next = 0;
-    std::array<vector2, 8> trail{};  // where it was, as its exhaust is drawn
+    std::array<vector2, 8> trail{};  // where it was; its exhaust is drawn there
 
     static constexpr std::int32_t full_health = 14;
     static constexpr std::int32_t radius = 8 * pixel;
@@ -113,7 +113,7 @@ struct spark {
     std::uint32_t life = 0;  // frames
 };
 
-/// What a ship leaves behind. It flies to the ship that destroyed it, if that still lives, and repairs it.
+/// What a ship leaves behind. It flies to the ship that destroyed this one, if that still lives, and repairs it.
 struct pickup {
     std::uint64_t id = 0;
     vector2 place;

@@ -12,14 +12,14 @@
 #include "handle_table.hpp"
 #include "objects.hpp"
 
-/// Makes objects by new. The budget is kept by the storage.
+/// Makes objects by new. The storage keeps the budget.
 template <class T> struct heap_source {
     using owner = std::unique_ptr<T>;
     heap_source(std::size_t, const char*) {}
     owner make(const T& order) { return std::make_unique<T>(order); }
 };
 
-/// Makes objects in a pool: the same storage as with new, so that the two differ by the allocator alone.
+/// Makes objects in a pool. The storage is the same as with new, so only the allocator differs.
 template <class T> struct pool_source {
     using owner = fixpool::block<T>;
     pool_source(std::size_t budget, const char* name) : pool(budget, {.name = name}) {}
@@ -27,7 +27,7 @@ template <class T> struct pool_source {
     fixpool::typed_pool<T> pool;
 };
 
-/// The objects stay where they are. When one dies, the last pointer takes its pointer's place.
+/// The objects stay where they are. When one dies, the last pointer moves to the place of its pointer.
 template <class T, template <class> class Source> class pointer_storage {
 public:
     static constexpr bool is_pool = false;
@@ -36,7 +36,7 @@ public:
         objects_.reserve(budget);
     }
 
-    /// The new object, or nullptr when the budget is spent.
+    /// The new object, or nullptr if the budget is used up.
     T* spawn(const T& order) {
         if (objects_.size() == budget_) return nullptr;
         T* const object = objects_.emplace_back(source_.make(order)).get();
@@ -44,7 +44,7 @@ public:
         return object;
     }
 
-    /// Calls keeps(T&) for each object. Those that it returns false for die.
+    /// Calls keeps(T&) for each object. If it returns false, the object dies.
     template <class Fn> void sweep(Fn keeps) {
         for (std::size_t i = 0; i < objects_.size();) {
             if (keeps(*objects_[i])) ++i;
@@ -73,7 +73,7 @@ private:
 
     Source<T> source_;
     std::vector<typename Source<T>::owner> objects_;
-    handle_table<T*> table_;  // where T is followed
+    handle_table<T*> table_;  // if objects of type T are followed
     std::size_t budget_;
 };
 

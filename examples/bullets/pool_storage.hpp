@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// pool_storage: the objects of one kind in a fixpool::typed_pool, visited in order of addresses.
+// pool_storage: the objects of one kind in a fixpool::typed_pool, visited in the order of addresses.
 #pragma once
 
 #include <fixpool/typed_pool.hpp>
@@ -11,9 +11,9 @@
 #include "live_set.hpp"
 #include "objects.hpp"
 
-/// Keeps no handles of its objects: each is given up when it is made, and adopted when it dies. `HasSet`: a live_set leads
-/// to the objects, which is faster than the pool's own for_each.
-// Invariant: generations_[i] is how many followed objects have died in block i; live_ has the blocks of the live ones.
+/// Keeps no handles of its objects: each object is given up when it is made, and adopted when it dies. `HasSet`: a
+/// live_set finds the objects, which is faster than the pool's own for_each.
+// Invariant: generations_[i] counts followed objects that have died in block i. live_ has the blocks of live ones.
 template <class T, bool HasSet> class pool_storage {
 public:
     static constexpr bool is_pool = true;
@@ -26,7 +26,7 @@ public:
         visit([this](T& object) { kill(object); });
     }
 
-    /// The new object, or nullptr when the budget is spent.
+    /// The new object, or nullptr if the budget is used up.
     T* spawn(const T& order) {
         T* const object = pool_.try_allocate(order).release();
         if (object == nullptr) return nullptr;
@@ -36,7 +36,7 @@ public:
         return object;
     }
 
-    /// Requires: the object lives. The pool reports it if not: a double free.
+    /// Requires: the object lives. If not, the pool reports a double free.
     void kill(T& object) noexcept {
         const fixpool::block<T> last_owner = pool_.adopt(&object);
         if (!last_owner) return;
@@ -45,7 +45,7 @@ public:
         if constexpr (is_followed<T>) ++generations_[index];
     }
 
-    /// Calls keeps(T&) for each object. Those that it returns false for die.
+    /// Calls keeps(T&) for each object. If it returns false, the object dies.
     template <class Fn> void sweep(Fn keeps) {
         visit([&](T& object) {
             if (!keeps(object)) kill(object);
@@ -69,7 +69,7 @@ public:
 private:
     fixpool::typed_pool<T> pool_;
     live_set live_;
-    std::vector<std::uint32_t> generations_;  // per block, where T is followed
+    std::vector<std::uint32_t> generations_;  // per block, if objects of type T are followed
 };
 
 template <class T> using for_each_storage = pool_storage<T, false>;

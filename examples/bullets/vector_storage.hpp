@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// vector_storage: the objects of one kind side by side in a vector: a slot map, where they are followed.
+// vector_storage: the objects of one kind side by side in a vector. If they are followed, it is a slot map.
 #pragma once
 
 #include <cstddef>
@@ -9,14 +9,14 @@
 #include "handle_table.hpp"
 #include "objects.hpp"
 
-/// When an object dies, the last one takes its place: so an object's address is good until the next death.
+/// When an object dies, the last one moves to its place. So an object's address is valid until the next death.
 template <class T> class vector_storage {
 public:
     static constexpr bool is_pool = false;
 
     vector_storage(std::size_t budget, const char*) : budget_(budget) { objects_.reserve(budget); }
 
-    /// The new object, or nullptr when the budget is spent.
+    /// The new object, or nullptr if the budget is used up.
     T* spawn(const T& order) {
         if (objects_.size() == budget_) return nullptr;
         objects_.push_back(order);
@@ -25,7 +25,7 @@ public:
         return &object;
     }
 
-    /// Calls keeps(T&) for each object. Those that it returns false for die.
+    /// Calls keeps(T&) for each object. If it returns false, the object dies.
     template <class Fn> void sweep(Fn keeps) {
         for (std::size_t i = 0; i < objects_.size();) {
             if (keeps(objects_[i])) ++i;
@@ -56,6 +56,6 @@ private:
     }
 
     std::vector<T> objects_;
-    handle_table<std::uint32_t> table_;  // where T is followed
+    handle_table<std::uint32_t> table_;  // if objects of type T are followed
     std::size_t budget_;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// window: shows frames by SDL2, 60 in a second; picture: draws one without a display, into a file.
+// window: shows frames with SDL2, 60 per second. picture: draws one frame into a file, without a display.
 #pragma once
 
 #include <SDL.h>
@@ -13,7 +13,7 @@
 #include "../support/output_file.hpp"
 #include "draw_list.hpp"
 
-/// There is no display: what() is SDL's reason.
+/// There is no display. what() is SDL's reason.
 struct no_display : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -28,7 +28,7 @@ template <class T> using sdl_owner = std::unique_ptr<T, sdl_closer>;
 /// SDL's video, from construction to destruction.
 class sdl_video {
 public:
-    /// Throws: no_display. SDL's driver that shows nothing counts as no display, unless SDL_VIDEODRIVER asks for it.
+    /// Throws: no_display. SDL's driver without output counts as no display, unless SDL_VIDEODRIVER asks for it.
     sdl_video() {
         if (SDL_InitSubSystem(SDL_INIT_VIDEO) != 0) throw no_display(SDL_GetError());
         if (SDL_getenv("SDL_VIDEODRIVER") == nullptr && std::string(SDL_GetCurrentVideoDriver()) == "offscreen") {
@@ -43,7 +43,7 @@ public:
 
 class window {
 public:
-    /// Throws: no_display; std::runtime_error when the display refuses a window.
+    /// Throws: no_display; std::runtime_error if the display refuses a window.
     window()
         : window_(SDL_CreateWindow("bullets", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, canvas.x, canvas.y, 0)) {
         check_sdl(window_ == nullptr ? -1 : 0, "cannot open a window");
@@ -52,7 +52,7 @@ public:
         next_ = SDL_GetTicks64();
     }
 
-    /// Shows the frame, and waits until 1/60 s after the last one. Returns false when the user wants to leave.
+    /// Shows the frame, 1/60 s after the last one. Returns false if the user wants to leave.
     bool show(const draw_list& list, const std::string& title) {
         SDL_Event event;
         while (SDL_PollEvent(&event) != 0) {
@@ -65,7 +65,7 @@ public:
         next_ += ++shown_ % 3 == 0 ? 16U : 17U;  // ms: 50 for three frames
         const Uint64 now = SDL_GetTicks64();
         if (now < next_) SDL_Delay(static_cast<Uint32>(next_ - now));
-        else next_ = now;  // late: the game slows down, and does not skip
+        else next_ = now;  // late: the game slows down, and skips nothing
         return true;
     }
 
@@ -73,11 +73,11 @@ private:
     sdl_video video_;
     sdl_owner<SDL_Window> window_;
     sdl_owner<SDL_Renderer> renderer_;
-    Uint64 next_ = 0;  // ms: when the next frame is due
+    Uint64 next_ = 0;  // ms: time of the next frame
     unsigned shown_ = 0;
 };
 
-/// Writes the frame as BMP, by SDL's software renderer, which needs no display.
+/// Writes the frame as BMP, with SDL's software renderer, which needs no display.
 inline void save_picture(const draw_list& list, output_file& file) {
     const sdl_owner<SDL_Surface> surface(
         SDL_CreateRGBSurfaceWithFormat(0, canvas.x, canvas.y, 24, SDL_PIXELFORMAT_BGR24));
@@ -91,6 +91,6 @@ inline void save_picture(const draw_list& list, output_file& file) {
     check_sdl(memory == nullptr ? -1 : SDL_SaveBMP_RW(surface.get(), memory, 0), "cannot draw the picture");
     const auto size = static_cast<std::size_t>(SDL_RWtell(memory));
     SDL_RWclose(memory);
-    file.write(bytes.data(), size);  // not by SDL, which does not tell of a full disk
+    file.write(bytes.data(), size);  // not by SDL, which does not report a full disk
     file.close();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// world: the game. Two teams of ships, in squadrons, shoot at each other; what is hit sparks, what is destroyed leaves a pickup.
+// world: the game. Two teams of ships, in squadrons, shoot at each other. Hits spark. Destroyed ships leave pickups.
 #pragma once
 
 #include <algorithm>
@@ -15,11 +15,11 @@
 #include "objects.hpp"
 #include "world_counts.hpp"
 
-/// One frame is 1/60 s. Nothing depends on the order in which a storage visits its objects: damage is a sum, the lowest id
-/// decides between equals, and what is spawned waits until the end of the frame. So every storage plays the same game.
+/// One frame is 1/60 s. Nothing depends on the order in which a storage visits its objects. Damage is a sum, the lowest
+/// id decides between equals, and new objects appear at the end of the frame. So every storage plays the same game.
 template <template <class> class Storage> class world {
 public:
-    /// `objects` live in a usual frame, all kinds together. The budgets allow for some more.
+    /// `objects` is how many live in a usual frame, all kinds together. The budgets allow somewhat more.
     explicit world(std::size_t objects)
         : size_(size_for(objects)),
           ships_(objects * 7 / 100, kind_names[ships]),
@@ -64,7 +64,7 @@ public:
         pickups_.visit([&](pickup& one) { *next++ = square(one.place, 4); });
     }
 
-    /// A sum over all objects and counts: the order does not matter.
+    /// A sum over all objects and counts. Their order does not matter.
     [[nodiscard]] std::uint64_t checksum() {
         std::uint64_t sum = mix(frame_);
         const auto add = [&sum](const auto& one) {
@@ -83,7 +83,7 @@ public:
         return sum + mix(mix(counts_.asked) + counts_.gone);
     }
 
-    /// A bug that scripts have. Requires: a storage that reports it.
+    /// A bug that scripts have. Requires: the storage reports it.
     void kill_ship_twice() {
         ship* victim = nullptr;
         ships_.visit([&victim](ship& one) { victim = &one; });
@@ -109,14 +109,14 @@ public:
     }
 
 private:
-    /// A script that leads up to eight ships. It keeps the handles of those that are gone until others take their seats.
+    /// A script that leads up to eight ships. It keeps the handles of dead ships until other ships take their seats.
     struct squadron {
         handle prey;
         vector2 waypoint;
         std::array<handle, 8> seats{};
     };
 
-    /// As crowded as a full HD screen is with 50,000 objects.
+    /// As crowded as a full HD screen with 50,000 objects.
     static vector2 size_for(std::size_t objects) {
         const double height = std::floor(std::sqrt(static_cast<double>(objects) / 50'000) * 1080);
         return {static_cast<std::int32_t>(height * 16 / 9) * pixel, static_cast<std::int32_t>(height) * pixel};
@@ -134,7 +134,7 @@ private:
         return found;
     }
 
-    /// In waves: ten seconds each, of which the first three are busy.
+    /// In waves of ten seconds. The first three seconds of each are busy.
     void launch_ships() {
         launch_credit_ += ships_.budget() * (frame_ % 600 < 180 ? 7 : 4);
         for (std::uint64_t number = 0; launch_credit_ >= 1000; ++number) {
@@ -162,7 +162,7 @@ private:
         }
     }
 
-    /// Each squadron flies to where its prey is, or was.
+    /// Sends each squadron to its prey, or to where that was.
     void lead_squadrons() {
         for (std::size_t i = 0; i < squadrons_.size(); ++i) {
             squadron& led = squadrons_[i];
@@ -178,7 +178,7 @@ private:
         }
     }
 
-    /// Who sits, or sat, in some seat of the other team.
+    /// The ship that sits, or sat, in some seat of the other team.
     [[nodiscard]] handle any_foe(std::uint64_t chance, std::size_t team) const {
         const std::size_t foes = chance % (squadrons_.size() / 2) * 2 + (1 - team);
         return squadrons_[foes].seats[(chance >> 32) % 8];
@@ -199,7 +199,7 @@ private:
         grid_.build();
     }
 
-    /// A ring of eight bullets, two of them homing, when the ship has a target; else it looks for one, and may be unlucky.
+    /// A ring of eight bullets, two of them homing, if the ship has a target. If not, it may find one.
     void fire(ship& one) {
         if (find(one.target) == nullptr) {
             one.target = any_foe(child_id(one.id, frame_, 0), one.team);
@@ -289,7 +289,7 @@ private:
         });
     }
 
-    /// Spawns what was ordered in this frame. When there is too little room, those of the lowest ids come first.
+    /// Spawns what was ordered in this frame. If there is not enough room, the lowest ids come first.
     template <class T> void give(Storage<T>& to, std::vector<T>& orders, kind k) {
         const std::size_t room = to.budget() - to.size();
         if (orders.size() > room) {
@@ -306,7 +306,7 @@ private:
     Storage<bullet> bullets_;
     Storage<spark> sparks_;
     Storage<pickup> pickups_;
-    std::vector<squadron> squadrons_;  // those of even numbers are team 0
+    std::vector<squadron> squadrons_;  // squadrons with even numbers are team 0
     std::size_t next_seat_ = 0;
     std::size_t launch_credit_ = 0;  // thousandths of ships
     grid grid_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// world_counts: what happened in a game.
+// world_counts: counts what happened in a game.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 struct world_counts {
     std::uint64_t frames = 0;
     std::array<std::uint64_t, kinds> spawned{};
-    std::array<std::uint64_t, kinds> dropped{};  // spawns that the budget did not allow
+    std::array<std::uint64_t, kinds> dropped{};  // spawns beyond the budget
     std::uint64_t asked = 0;                     // handles that were looked up
-    std::uint64_t gone = 0;                      // of these, whose object was gone
+    std::uint64_t gone = 0;                      // of these, the object was gone
 };

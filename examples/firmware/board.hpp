@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// board: what the firmware asks of an Arm MPS2 with a Cortex-M3 (AN385), as QEMU emulates it.
+// board: what the firmware needs of an Arm MPS2 board with a Cortex-M3 (AN385), as QEMU emulates it.
 #pragma once
 
 #include <cstdint>
 
 namespace board {
 
-/// QEMU is started with `-icount shift=7`. Then an instruction takes 128 ns, which are 3.2 ticks of the 25 MHz timers, and
-/// each run is the same to the instruction. On hardware one reads DWT->CYCCNT, which counts cycles.
+/// QEMU is started with `-icount shift=7`: an instruction takes 128 ns, or 3.2 ticks of the 25 MHz timers. Each run is
+/// the same, to the instruction. On hardware one would read DWT->CYCCNT, which counts cycles.
 constexpr std::uint32_t ticks_per_5_instructions = 16;
 [[nodiscard]] constexpr std::uint32_t instructions(std::uint32_t ticks) noexcept {
     return (ticks * 5 + ticks_per_5_instructions / 2) / ticks_per_5_instructions;
@@ -16,7 +16,7 @@ constexpr std::uint32_t ticks_per_5_instructions = 16;
 void start_clock() noexcept;
 [[nodiscard]] std::uint32_t now() noexcept;  // ticks since the start
 
-/// SysTick: `on_systick` is called each so many ticks.
+/// Starts SysTick, which calls `on_systick` once per so many ticks.
 void start_interrupts(std::uint32_t period) noexcept;
 void stop_interrupts() noexcept;
 [[nodiscard]] std::uint32_t ticks_since_interrupt() noexcept;
@@ -33,7 +33,7 @@ private:
     std::uint32_t before_;
 };
 
-/// By semihosting: the debugger, or QEMU, prints and ends the program.
+/// Uses semihosting: the debugger, or QEMU, prints the text and ends the program.
 void print(const char* text) noexcept;
 void print(std::uint32_t number) noexcept;
 /// Prints its arguments one after the other.
@@ -42,7 +42,7 @@ template <class... Words> void print(const char* first, Words... more) noexcept 
     (print(more), ...);
 }
 [[noreturn]] void end(std::uint32_t status) noexcept;
-/// What the firmware was started with, behind its name; empty if nothing.
+/// The program's argument; empty if there is none.
 [[nodiscard]] const char* argument() noexcept;
 
 }  // namespace board

@@ -1,5 +1,6 @@
-# Draws the trace of a recorder: what each block was used for, for some time around the first time that flash was erased.
-# A line is "trace WHAT ADDRESS STAMP NOW": `read` was full from STAMP to NOW, `kept` too, and stays until `sent`.
+# Draws a recorder's trace: the use of each block, for some time around the first erasure of flash.
+# A line is "trace WHAT ADDRESS STAMP NOW". With `read` or `kept`, the block was full from STAMP to NOW.
+# `kept` stays until `sent`.
 BEGIN {
     ms = 25000                                    # ticks
     left = 60; right = 790; top = 74; height = 17 # pixels

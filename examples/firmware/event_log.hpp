@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// event_log: what the main loop does with the blocks. Most are read and given back. Those with a hit wait for the radio.
+// event_log: what the main loop does with blocks. Most are read and given back. Those with a hit wait for the radio.
 #pragma once
 
 #include "sample_block.hpp"
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-/// Measures the vibration in each block. Keeps a block whose energy is high, without a copy, until the radio has sent it.
+/// Measures the vibration in each block. A block with high energy is kept, without a copy, until the radio has sent it.
 /// The radio sends the strongest event first, so blocks leave in another order than they came.
 template <class Store> class event_log {
 public:
@@ -16,7 +16,7 @@ public:
 
     constexpr event_log(Store& store, std::uint32_t send_time) noexcept : store_(store), send_time_(send_time) {}
 
-    /// Takes a full block over. Returns whether it is kept for the radio.
+    /// Takes over a full block. Returns whether it is kept for the radio.
     bool take(typename Store::handle block) noexcept {
         if (block->sequence < next_) is_in_order_ = false;
         next_ = block->sequence + 1;
@@ -36,8 +36,8 @@ public:
         return false;
     }
 
-    /// Gives back the block that the radio has sent, if it is done, and starts to send the next one. `now` is in ticks.
-    /// Returns the address of what was given back, or nullptr.
+    /// If the radio has sent its block, gives that back, and starts to send the next one. `now` is in ticks. Returns
+    /// the address of the returned block, or nullptr.
     const sample_block* send(std::uint32_t now) noexcept {
         const sample_block* sent = nullptr;
         if (sending_ != nullptr) {
@@ -58,7 +58,7 @@ public:
         sending_ = nullptr;
     }
 
-    /// Of the three axes, without gravity, which is what changes slowly.
+    /// The energy along the three axes, without gravity, which changes slowly.
     std::uint32_t energy_of(const sample_block& block) noexcept {
         std::uint32_t energy = 0;
         for (const sample& s : block.samples) {
@@ -67,19 +67,19 @@ public:
         return energy;
     }
 
-    [[nodiscard]] std::uint32_t blocks() const noexcept { return blocks_; }  // taken
+    [[nodiscard]] std::uint32_t blocks() const noexcept { return blocks_; }  // taken over
     [[nodiscard]] std::uint32_t sum() const noexcept { return sum_; }
     [[nodiscard]] bool is_in_order() const noexcept { return is_in_order_; }    // whether no block came twice
     [[nodiscard]] bool is_unchanged() const noexcept { return is_unchanged_; }  // whether what was sent is what came
     [[nodiscard]] std::uint32_t events() const noexcept { return events_; }
-    [[nodiscard]] std::uint32_t missed() const noexcept { return missed_; }  // events for which the radio had no time
+    [[nodiscard]] std::uint32_t missed() const noexcept { return missed_; }  // events that the radio had no time for
     [[nodiscard]] std::uint32_t sent() const noexcept { return sent_; }
 
 private:
     struct event {
         typename Store::kept block;
         std::uint32_t energy = 0;
-        std::uint32_t sum = 0;  // when it came
+        std::uint32_t sum = 0;  // checksum when it came
     };
 
     event* strongest() noexcept {
@@ -102,7 +102,7 @@ private:
     event* sending_ = nullptr;
     std::uint32_t sent_at_ = 0;
     std::array<std::int32_t, 3> slow_{0, 0, 4096 * 256};
-    std::uint32_t next_ = 0;  // the lowest sequence that may come
+    std::uint32_t next_ = 0;  // the lowest sequence number that may come
     std::uint32_t blocks_ = 0;
     std::uint32_t sum_ = 0;
     std::uint32_t events_ = 0;

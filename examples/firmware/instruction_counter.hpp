@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
-// instruction_counter: what a part of the firmware takes, by the board's clock.
+// instruction_counter: counts the instructions of a part of the firmware, by the board's clock.
 #pragma once
 
 #include "board.hpp"
 
 #include <cstdint>
 
-/// How many instructions a part of the program takes, which is run often.
+/// The instructions that a part of the program takes. The part runs often.
 class instruction_counter {
 public:
-    /// Counts what `part` does.
+    /// Counts what `part` takes.
     template <class Part> [[gnu::always_inline]] void of(Part&& part) {
         const std::uint32_t begin = board::now();
         part();
@@ -18,7 +18,7 @@ public:
         if (spent > most_) most_ = spent;
         ++turns_;
     }
-    /// Prints the mean and the most, without what the counting takes.
+    /// Prints the mean and the maximum, without the cost of counting.
     void print(const char* name, const instruction_counter& nothing) const {
         board::print(name, (sum_ + turns_ / 2) / turns_ - nothing.most_, " ", most_ - nothing.most_, "\n");
     }

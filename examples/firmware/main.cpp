@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// A vibration recorder: the sensor's interrupt fills blocks, the main loop reads them. FIRMWARE_STORE is one of `firmwares`.
-// It ends with 0 when nothing was lost but what it counted as dropped, with 1 otherwise, and with 7 when the pool found misuse.
-// Arguments: `double-release` gives a block back twice, `count` counts instructions, `trace` prints what becomes of blocks.
+// A vibration recorder. The sensor's interrupt fills blocks, and the main loop reads them. FIRMWARE_STORE is one of
+// `firmwares`. It ends with 0 if nothing was lost, except what it counted as dropped. It ends with 7 if the pool found
+// misuse, and otherwise with 1.
+// Arguments: `double-release` gives a block back twice, `count` counts instructions, `trace` prints the blocks' fate.
 #include "board.hpp"
 #include "event_log.hpp"
 #include "instruction_counter.hpp"
@@ -20,7 +21,7 @@
 
 namespace {
 
-struct no_lock {};  // what is wrong with `unguarded`
+struct no_lock {};  // the bug of `unguarded`
 namespace firmwares {
 using pool = pool_memory<fixpool::checking::checked>;
 using checked = lending_store<pool>;
@@ -49,7 +50,7 @@ constinit event_log<store_type> events(store, send_time);
 std::uint32_t shortest_wait = ~std::uint32_t{0};  // ticks from the timer's event to the handler's first instructions
 std::uint32_t longest_wait = 0;
 
-/// What is printed of a misuse. Where errors trap, the library has no text for it.
+/// What is printed about a misuse. If errors trap, the library has no text for it.
 const char* name_of(fixpool::violation_kind kind) {
     using enum fixpool::violation_kind;
     switch (kind) {
@@ -82,7 +83,7 @@ void print_trace(const char* what, const sample_block* block, std::uint32_t stam
     board::print("trace ", what, place, " ", stamp, " ", board::now(), "\n");
 }
 
-/// Verifies the pool that is used wrongly. It says so when the pool is not whole any more.
+/// Verifies the pool that was misused. Prints if the pool is damaged.
 template <class Store> void find_disorder() {
     if constexpr (is_unguarded) {
         const board::interrupt_lock lock;
@@ -90,7 +91,7 @@ template <class Store> void find_disorder() {
     }
 }
 
-/// Runs for so many interrupts. The main loop never waits for the interrupt, nor the interrupt for it.
+/// Runs for so many interrupts. The main loop never waits for the interrupt, nor does the interrupt wait for it.
 void record(bool is_wrong, bool is_traced) {
     store.arm();
     board::start_interrupts(period);
@@ -120,7 +121,7 @@ template <class Store> void print_pool() {
     }
 }
 
-/// Takes what is under way, and tells what became of all blocks. Returns the program's status.
+/// Takes the blocks that are on their way, and reports what became of all blocks. Returns the program's status.
 int verdict() {
     for (std::size_t i = 0; i < block_count; ++i)
         if (typename store_type::handle block = store.next()) (void)events.take(std::move(block));
@@ -137,8 +138,8 @@ int verdict() {
     return is_right ? 0 : 1;
 }
 
-/// Counts the instructions that a block costs, without its samples. Three of four blocks go back at once, the others when
-/// as many were kept as there is room for.
+/// Counts the instructions per block, without its samples. Three of four blocks go back at once. The others go back
+/// when the store can keep no more.
 int count() {
     instruction_counter nothing, interrupt, main_loop, keep, work;
     std::array<typename store_type::kept, most_kept> kept;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// memories: where the blocks live. Each has `take`, which returns a handle, and `adopt`, which makes a handle of a pointer
-// that one has released. The first is the library's pool. The others are what firmware uses without it.
+// memories: where the blocks live. Each has `take`, which returns a handle, and `adopt`, which makes a handle from a
+// released pointer. The first is the library's pool. The others are what firmware uses without it.
 #pragma once
 
 #include "sample_block.hpp"
@@ -12,7 +12,7 @@
 #include <memory>
 #include <new>
 
-/// A pool of the library, in .bss. For one thread at a time, and an interrupt is another thread.
+/// A pool of the library, in .bss. One thread at a time may use it, and an interrupt is another thread.
 template <fixpool::checking C> class pool_memory {
 public:
     using handle = fixpool::static_block<sample_block, block_count, C>;
@@ -29,8 +29,8 @@ private:
     inline static constinit fixpool::static_pool<sample_block, block_count, C> pool_;
 };
 
-/// A list of the free blocks, threaded through them, as a k_mem_slab of Zephyr or an osMemoryPool of RTX is. Those mask
-/// interrupts besides. Like the latter it refuses an address outside the blocks, and finds no other misuse.
+/// A list of free blocks with links inside the blocks, as in a k_mem_slab of Zephyr or an osMemoryPool of RTX. Those
+/// also mask interrupts. Like the latter, it refuses an address outside the blocks. It finds no other misuse.
 class list_memory {
     union place {
         place* next;  // while it is free
@@ -97,8 +97,8 @@ private:
     inline static constinit std::size_t in_use_ = 0;  // blocks
 };
 
-/// A memory for the main loop and the interrupt. `Lock` keeps the other one out while it lives. A handle uses the memory when
-/// it dies, so it has to lock, too.
+/// A memory for the main loop and the interrupt. While `Lock` lives, it keeps the other one out. A handle uses the
+/// memory when it dies, so it locks, too.
 template <class Memory, class Lock> class guarded_memory {
     struct give_back {
         void operator()(sample_block* block) const noexcept {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sample_block: what the sensor's interrupt fills, and the main loop reads.
+// sample_block: the samples that the sensor's interrupt writes and the main loop reads.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ struct sample {
     std::int16_t z;
 };
 
-/// What the sensor's queue holds when it raises its interrupt.
+/// The contents of the sensor's queue when it raises its interrupt.
 struct sample_block {
     std::uint32_t sequence;  // number of the interrupt, from 0
     std::uint32_t stamp;     // time of the interrupt, in ticks
@@ -23,7 +23,7 @@ struct sample_block {
 inline constexpr std::size_t block_count = 16;  // blocks that the firmware has
 inline constexpr std::size_t most_kept = 6;     // blocks that wait for the radio
 
-/// Of all samples, so that the end can tell whether one was lost or changed.
+/// A checksum of all samples, which tells at the end whether one was lost or changed.
 [[nodiscard]] inline std::uint32_t sum_of(const sample_block& block) noexcept {
     std::uint32_t sum = block.sequence;
     for (const sample& s : block.samples) {

@@ -8,9 +8,9 @@
 #include <atomic>
 #include <cstdint>
 
-/// Reads the sensor into a block of the store at each interrupt, or counts the interrupt as dropped when there is none.
-/// Thread safety: `on_interrupt` is the interrupt's. `interrupts` may be read at any time, the rest when no interrupt
-/// comes any more.
+/// At each interrupt, reads the sensor into a block of the store. Without a block, counts the interrupt as dropped.
+/// Thread safety: only the interrupt calls `on_interrupt`. `interrupts` may be read at any time, the rest when the
+/// interrupts have ended.
 template <class Store> class sampler {
 public:
     constexpr explicit sampler(Store& store) noexcept : store_(store) {}
@@ -31,7 +31,7 @@ public:
 
     [[nodiscard]] std::uint32_t interrupts() const noexcept { return interrupts_.load(std::memory_order_acquire); }
     [[nodiscard]] std::uint32_t dropped() const noexcept { return dropped_; }  // interrupts without a block
-    [[nodiscard]] std::uint32_t sum() const noexcept { return sum_; }          // of what was put into blocks
+    [[nodiscard]] std::uint32_t sum() const noexcept { return sum_; }          // checksum of all samples in blocks
 
 private:
     Store& store_;

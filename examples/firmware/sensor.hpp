@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sensor: a simulated accelerometer, which has the same samples in each run.
+// sensor: a simulated accelerometer, with the same samples in each run.
 #pragma once
 
 #include "sample_block.hpp"
@@ -8,10 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 
-/// Lies still, with some noise, and is hit now and then. A hit rings for a few blocks.
+/// Lies still, with some noise. Now and then it is hit, and rings for a few blocks.
 class sensor {
 public:
-    /// Reads what the sensor's queue holds.
+    /// Reads the sensor's queue.
     void read(std::array<sample, 16>& into) noexcept {
         if (random() % 64 == 0) ringing_ = 512 + static_cast<std::int32_t>(random() % 4096);
         for (sample& s : into) {

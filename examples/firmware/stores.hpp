@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// stores: how blocks travel between the interrupt and the main loop. The interrupt calls `begin`, which returns an empty block
-// or nullptr, and `commit`, when it is full. All else is the main loop's.
+// stores: how blocks travel between the interrupt and the main loop. The interrupt calls `begin`, which returns an
+// empty block or nullptr, and `commit` when the block is full. The main loop calls all other functions.
 #pragma once
 
 #include "memories.hpp"
@@ -13,8 +13,8 @@
 #include <cstdint>
 #include <memory>
 
-/// The main loop takes blocks in advance and lends them to the interrupt by a ring. Full ones come back by another ring. So
-/// the interrupt never touches the memory: no interrupt is masked, and the memory may be one for a single thread.
+/// The main loop takes blocks in advance, and lends them to the interrupt through a ring. Full blocks come back through
+/// another ring. So the interrupt never touches the memory, which may be for one thread only. No interrupt is masked.
 template <class Memory> class lending_store {
 public:
     using handle = typename Memory::handle;
@@ -28,7 +28,7 @@ public:
     void commit(sample_block* block) noexcept { (void)full_.push(block); }  // has room for all blocks
 
     void prepare(fixpool::violation_handler handler) noexcept { Memory::prepare(handler); }
-    /// Lends all free blocks to the interrupt. Call it in each turn of the main loop.
+    /// Lends all free blocks to the interrupt. Call it once per turn of the main loop.
     void arm() noexcept {
         while (handle block = Memory::take()) (void)empty_.push(block.release());  // has room for all blocks
     }
@@ -37,14 +37,14 @@ public:
         sample_block* block = nullptr;
         return full_.pop(block) ? Memory::adopt(block) : handle();
     }
-    /// Keeps a block while later ones come and go. Only `copying_store` has to do something for it.
+    /// Keeps a block while later ones come and go. Only `copying_store` has work to do for it.
     static kept keep(handle block) noexcept { return block; }
     /// Takes lent blocks back. Requires: no interrupt comes any more.
     void disarm() noexcept {
         sample_block* block = nullptr;
         while (empty_.pop(block)) Memory::adopt(block).reset();
     }
-    /// What a wrong program does: gives a block back that was given back already.
+    /// The bug of a wrong program: gives back a block that was given back already.
     static void give_back_again(sample_block* block) noexcept { Memory::adopt(block).reset(); }
     static std::size_t in_use() noexcept { return Memory::in_use(); }
     static const auto& pool() noexcept requires requires { Memory::pool(); }
@@ -55,8 +55,8 @@ private:
     spsc_ring<sample_block*, block_count> full_;
 };
 
-/// The interrupt takes blocks from the memory. That is right only if the memory keeps the interrupt out while the main loop
-/// uses it.
+/// The interrupt takes blocks from the memory itself. This is right only if the memory keeps the interrupt out while
+/// the main loop uses it.
 template <class Memory> class direct_store {
 public:
     using handle = typename Memory::handle;
@@ -82,7 +82,7 @@ private:
     spsc_ring<sample_block*, block_count> full_;
 };
 
-/// No memory beside the rings: the one with empty blocks is the free list, and all free blocks are the interrupt's.
+/// No memory beside the rings. The ring of empty blocks is the free list, and the interrupt has all free blocks.
 class ring_store {
     struct give_back {
         void operator()(sample_block* block) const noexcept { (void)empty_.push(block); }
@@ -119,9 +119,9 @@ private:
     inline static constinit spsc_ring<sample_block*, block_count> full_;
 };
 
-/// A ring of blocks that the interrupt fills where they are. What the main loop keeps it copies, for the ring needs its
-/// places back in their order. There are as many blocks as in the other stores, but each belongs to the ring or to what is
-/// kept.
+/// A ring of blocks, which the interrupt fills in place. The main loop copies the blocks that it keeps, because the
+/// ring needs its places back in order. There are as many blocks as in the other stores. Each belongs to the ring or to
+/// the kept ones.
 class copying_store {
     static constexpr std::size_t ring_count = block_count - most_kept;
     struct advance {
@@ -177,10 +177,10 @@ private:
     static std::size_t after(std::size_t place) noexcept { return place + 1 == ring_count ? 0 : place + 1; }
 
     inline static constinit std::array<sample_block, ring_count> ring_{};
-    inline static constinit std::atomic<std::uint32_t> pushed_ = 0;  // blocks, ever
+    inline static constinit std::atomic<std::uint32_t> pushed_ = 0;  // blocks so far
     inline static constinit std::atomic<std::uint32_t> popped_ = 0;
-    inline static constinit std::size_t pushed_at_ = 0;  // the interrupt's
-    inline static constinit std::size_t popped_at_ = 0;  // the main loop's
+    inline static constinit std::size_t pushed_at_ = 0;  // of the interrupt
+    inline static constinit std::size_t popped_at_ = 0;  // of the main loop
     inline static constinit std::array<sample_block, most_kept> copies_{};
     inline static constinit std::array<bool, most_kept> is_used_{};
 };

@@ -22,7 +22,7 @@
 
 namespace {
 
-/// What the child tells: its result, or why there is none.
+/// What the child sends: its result, or why there is none.
 struct report {
     bool has_failed;
     char problem[500];
@@ -36,7 +36,7 @@ void must_be_ok(int code) {
     }
 }
 
-/// SQLite's own cache, in memory that the program hands over. SQLite's documentation says how large a slot has to be.
+/// SQLite's own cache, in memory from the program. SQLite's documentation says how large a slot must be.
 void use_buffer(std::size_t pages, std::unique_ptr<std::byte[]>& memory) {
     int header_bytes = 0;
     must_be_ok(sqlite3_config(SQLITE_CONFIG_PCACHE_HDRSZ, &header_bytes));
@@ -47,7 +47,7 @@ void use_buffer(std::size_t pages, std::unique_ptr<std::byte[]>& memory) {
 
 report run_here(const contest& c, std::size_t contender) {
     report told{};
-    std::unique_ptr<std::byte[]> memory;  // outlives the database
+    std::unique_ptr<std::byte[]> memory;  // must outlive the database
     try {
         told.result.work = run_workload(c.file, c.rows, c.cache_pages, [&c, contender, &memory] {
             if (contender == 1) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// page_cache: the pages of one open database, found by their numbers. A clock chooses which page is evicted.
+// page_cache: the pages of one open database, found by their numbers. The clock algorithm chooses the page to evict.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 #include "page_store.hpp"
 
-/// A lock that is nearly always free: it is taken by two instructions, without a call.
+/// A lock that is nearly always free. Taking it costs two instructions, without a call.
 class short_lock {
 public:
     void lock() noexcept {
@@ -28,14 +28,13 @@ private:
 };
 
 /// SQLite's contract of a cache (sqlite3_pcache_methods2) in C++. A page that SQLite has fetched is pinned until it is
-/// unpinned, whatever number of times it was fetched. An unpinned page stays until its place is needed.
+/// unpinned once, however often it was fetched. An unpinned page stays until its place is needed.
 ///
-/// A hash table finds a page: a bucket has the index of its first page, headers have the rest. All pages of the cache
-/// are in a ring. To evict one, a hand goes around: it passes by pinned pages, and by those that were used since it
-/// came last. So a hit writes only into the page's own header. A list of least recently used pages writes into two
-/// more.
+/// A hash table finds a page. A bucket has the index of its first page, and the headers link the rest. All pages of the
+/// cache are in a ring. To evict one, a hand goes around. It passes pinned pages, and pages that were used since its
+/// last visit. So a hit writes only into the page's own header. A list of recently used pages would write to two more.
 ///
-/// Thread safety: one thread at a time, which SQLite sees to; `evict` and `unpinned` also from any other thread.
+/// Thread safety: one thread at a time, as SQLite ensures. `evict` and `unpinned` may be called from any other thread.
 // Invariant: buckets_.size() is a power of two; unpinned_ <= pages_; without `is_purgeable_` no page is ever unpinned
 class page_cache {
 public:
@@ -46,7 +45,7 @@ public:
     page_cache& operator=(const page_cache&) = delete;
     ~page_cache() { truncate(0); }
 
-    /// Pins the page and returns it; nullptr when it is not here.
+    /// Pins the page and returns it; nullptr if it is not here.
     [[nodiscard]] page_header* find(std::uint32_t key) noexcept {
         const std::lock_guard lock(mutex_);
         page_header* const page = lookup(key);
@@ -58,20 +57,20 @@ public:
         return page;
     }
 
-    /// Whether SQLite should write changes of this cache to the file before the cache takes another page.
+    /// Whether SQLite should write this cache's changes to the file before the cache takes another page.
     [[nodiscard]] bool should_spill() const noexcept {
         const std::lock_guard lock(mutex_);
         const std::uint32_t pinned = pages_ - unpinned_;
         return pinned >= limit_ * std::uint64_t{9} / 10 || (unpinned_ < pinned && store_.is_scarce());
     }
 
-    /// A page that is to be reused, because the cache is as large as SQLite wants it to be; or nullptr.
+    /// A page to reuse, if the cache is as large as SQLite wants it to be; otherwise nullptr.
     [[nodiscard]] page_header* recycle() noexcept {
         const std::lock_guard lock(mutex_);
         return pages_ + 1 >= limit_ ? evict_one() : nullptr;
     }
 
-    /// An unpinned page, which leaves this cache; or nullptr.
+    /// Takes an unpinned page out of this cache; nullptr if there is none.
     [[nodiscard]] page_header* evict() noexcept {
         const std::lock_guard lock(mutex_);
         return evict_one();
@@ -88,7 +87,7 @@ public:
         page.key = key;
         page.is_pinned = true;
         page.credit = 0;
-        std::memset(page.pExtra, 0, sizeof(void*));  // how SQLite knows a page that it has not initialised
+        std::memset(page.pExtra, 0, sizeof(void*));  // SQLite recognises an uninitialised page by this
         enter_chain(page);
         enter_ring(page);
         ++pages_;
@@ -107,7 +106,7 @@ public:
         }
     }
 
-    /// Gives the page another number. An unpinned page that has it already is dropped.
+    /// Gives the page another number. Drops an unpinned page that already has that number.
     void rekey(page_header& page, std::uint32_t key) noexcept {
         const std::lock_guard lock(mutex_);
         require(page.owner == this, "a page got another number that is not in this cache", page);
@@ -144,7 +143,7 @@ public:
         highest_key_ = first == 0 ? 0 : first - 1;
     }
 
-    /// How many pages SQLite wants this cache to have at most. It may have more when all are pinned.
+    /// How many pages SQLite wants this cache to have at most. It may have more if all are pinned.
     void set_limit(std::uint32_t limit) noexcept {
         const std::lock_guard lock(mutex_);
         limit_ = is_purgeable_ ? limit : UINT32_MAX;
@@ -188,7 +187,7 @@ private:
     static constexpr std::uint8_t most_credit = 3;
 
     [[nodiscard]] std::uint32_t& bucket_of(std::uint32_t key) noexcept {
-        return buckets_[key & (buckets_.size() - 1)];  // neighbours in the file never collide
+        return buckets_[key & (buckets_.size() - 1)];  // neighbours in the file share no bucket
     }
 
     [[nodiscard]] page_header* lookup(std::uint32_t key) noexcept {
@@ -216,7 +215,7 @@ private:
         *link = page.chain_next;
     }
 
-    /// Where the hand comes to last.
+    /// The place that the hand visits last.
     void enter_ring(page_header& page) noexcept {
         const std::uint32_t index = store_.index_of(page);
         if (hand_ == page_store::none) {
@@ -275,7 +274,7 @@ private:
         }
     }
 
-    /// Twice as many buckets. Without memory for them, chains become longer.
+    /// Doubles the number of buckets. If there is no memory for them, chains become longer.
     void grow() noexcept {
         try {
             std::vector<std::uint32_t> twice(2 * buckets_.size(), page_store::none);
@@ -302,8 +301,8 @@ private:
     bool is_purgeable_;
     std::vector<std::uint32_t> buckets_;     // the first page of each chain
     std::uint32_t hand_ = page_store::none;  // where the next eviction starts to look
-    std::uint32_t pages_ = 0;                // in this cache
-    std::uint32_t unpinned_ = 0;             // of them
+    std::uint32_t pages_ = 0;                // pages in this cache
+    std::uint32_t unpinned_ = 0;             // unpinned pages
     std::uint32_t limit_ = UINT32_MAX;       // pages
-    std::uint32_t highest_key_ = 0;          // or less than that, but no page has a higher one
+    std::uint32_t highest_key_ = 0;          // no page has a higher number
 };

@@ -12,19 +12,19 @@
 
 #include "page_cache.hpp"
 
-/// What SQLite calls a cache, and never looks into.
+/// What SQLite calls a cache. SQLite never looks inside.
 struct sqlite3_pcache : page_cache {
     using page_cache::page_cache;
 };
 
 namespace {
 
-/// The store and its caches. SQLite's functions get no context, so there is one for the process.
+/// The store and its caches. SQLite's functions get no context, so there is one store per process.
 struct page_pool {
     explicit page_pool(const page_budget& budget, std::size_t extra_bytes)
         : store(budget.page_bytes, budget.page_count, extra_bytes) {}
 
-    /// A page for `cache`, when few are left: from the cache that has the most unpinned pages.
+    /// Gets a page for `cache` when few are left: from the cache with the most unpinned pages.
     /// Requires: the caller holds no cache's mutex.
     [[nodiscard]] page_header* reclaim(page_cache& cache) {
         const std::lock_guard lock(mutex);
@@ -45,7 +45,7 @@ struct page_pool {
     }
 
     page_store store;
-    std::mutex mutex;  // of the list; taken before a cache's
+    std::mutex mutex;  // guards the list; locked before a cache's mutex
     std::list<sqlite3_pcache> caches;
 };
 
@@ -81,7 +81,7 @@ void set_limit(sqlite3_pcache* cache, int pages) noexcept { cache->set_limit(sta
 
 int count(sqlite3_pcache* cache) noexcept { return static_cast<int>(cache->pages()); }
 
-/// `create`: 0 finds a page, 1 may refuse a new one, 2 refuses it only when no page is left to take.
+/// `create` 0: only find a page. 1: may refuse a new one. 2: refuses only if no page is left to take.
 sqlite3_pcache_page* fetch(sqlite3_pcache* cache, unsigned key, int create) noexcept {
     page_header* page = cache->find(key);
     if (page != nullptr || create == 0 || (create == 1 && cache->should_spill())) {
@@ -95,7 +95,7 @@ sqlite3_pcache_page* fetch(sqlite3_pcache* cache, unsigned key, int create) noex
         page = pool->reclaim(*cache);
     }
     if (page == nullptr) {
-        page = pool->store.take();  // of the last pages: all others are pinned
+        page = pool->store.take();  // one of the last pages: all others are pinned
     }
     if (page != nullptr) {
         cache->insert(*page, key);
@@ -124,7 +124,7 @@ void destroy(sqlite3_pcache* cache) noexcept {
 
 int use_page_pool(page_budget budget) {
     configured = budget;
-    // What SQLite wants beside a page, and the header of its own cache: more than will be asked for.
+    // SQLite's extra bytes per page, and the header of its own cache: more than it will ask for.
     if (const int code = sqlite3_config(SQLITE_CONFIG_PCACHE_HDRSZ, &extra_bytes_at_most); code != SQLITE_OK) {
         return code;
     }

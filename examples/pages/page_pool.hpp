@@ -12,13 +12,13 @@ struct page_budget {
     std::size_t page_count;
 };
 
-/// Makes SQLite keep all pages in a pool of that size, from its next sqlite3_initialize on.
-/// Returns SQLite's result code: SQLITE_MISUSE when SQLite is initialised already.
+/// Makes SQLite keep all pages in a pool of that size, from its next sqlite3_initialize on. Returns SQLite's result
+/// code: SQLITE_MISUSE if SQLite is initialised already.
 [[nodiscard]] int use_page_pool(page_budget budget);
 
 /// The pool's counters. Requires: SQLite is initialised, with the pool.
 [[nodiscard]] fixpool::pool_stats page_pool_stats();
 
-/// Whether everything that the pool and the caches keep agrees. For tests, while no other thread uses a cache.
+/// Whether all metadata of the pool and the caches agree. For tests, while no other thread uses a cache.
 /// Requires: as above.
 [[nodiscard]] bool audit_page_pool();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Runs one workload on an SQLite database with three page caches: SQLite's own on malloc, the same on a buffer, and one
-// on a pool of aligned pages. Prints times, hit rates and memory; draws the time of an operation over the run.
+// Runs one workload on an SQLite database with three page caches. They are SQLite's own with malloc, the same with a
+// buffer, and a pool of aligned pages. Prints times, hit rates and memory. Draws the time per operation over the run.
 #include <unistd.h>
 
 #include <array>
@@ -25,10 +25,10 @@
 
 namespace {
 
-/// The results of all rounds: one list for each contender.
+/// The results of all rounds: one list per contender.
 using results = std::array<std::vector<run_result>, contender_count>;
 
-/// The median of what `value` says of each round.
+/// The median of `value` over all rounds.
 template <class Value> double median_of(const std::vector<run_result>& rounds, Value&& value) {
     std::vector<double> values;
     for (std::size_t i = 0; i < rounds.size(); ++i) {
@@ -37,14 +37,14 @@ template <class Value> double median_of(const std::vector<run_result>& rounds, V
     return percentile(values, 50);
 }
 
-/// The seconds of one phase; of all of them for the number behind the last.
+/// The seconds of one phase. One behind the last phase means the sum of all.
 double seconds_of(const run_result& one, std::size_t phase) {
     if (phase < phase_count) return one.work.phases.at(phase).seconds;
     return std::accumulate(one.work.phases.begin(), one.work.phases.end(), 0.0,
                            [](double sum, const phase_result& next) { return sum + next.seconds; });
 }
 
-/// Prints the medians of a phase, and how they are to those of the first contender.
+/// Prints the medians of a phase, and their ratios to those of the first contender.
 void print_seconds(const results& all, const std::string& name, std::size_t phase) {
     std::printf("%-8s |", name.c_str());
     const auto median_seconds = [phase](const auto& rounds) {
@@ -67,8 +67,8 @@ double hit_rate(const phase_result& phase) {
     return all == 0 ? 100 : 100 * static_cast<double>(phase.hits) / all;
 }
 
-/// Runs all contenders `rounds` times, each round beginning with another one. All must make the same file.
-/// Throws: std::runtime_error when they do not.
+/// Runs all contenders `rounds` times. Each round begins with another one. All must make the same file.
+/// Throws: std::runtime_error if they do not.
 results run_rounds(const contest& c, long rounds) {
     results all;
     const workload_result* first = nullptr;
@@ -85,7 +85,7 @@ results run_rounds(const contest& c, long rounds) {
     return all;
 }
 
-/// The median time of an operation over the run, a line for each contender.
+/// The median time per operation over the run, one line per contender.
 line_plot picture(const contest& c, const results& all) {
     std::vector<plot_series> lines;
     for (std::size_t i = 0; i < contender_count; ++i) {
@@ -140,7 +140,7 @@ std::string default_file() {
     return std::filesystem::temp_directory_path() / ("pages-" + std::to_string(getpid()) + ".db");
 }
 
-/// A file that nobody else has, and that is gone at the end.
+/// A file that nobody else uses, and that is deleted at the end.
 class new_database {
 public:
     explicit new_database(const std::string& path) : path_(path) {
@@ -165,7 +165,7 @@ int main(int argc, char** argv) {
     arguments words(argc, argv, "pages",
                     "[--rows N] [--cache N] [--rounds N] [--file PATH] [--plot FILE.svg] [--trim]");
     const long rows = words.number("--rows", 1'000'000, 1'000, 100'000'000);
-    const long only_cache = words.number("--cache", 0, 0, 10'000'000);  // 0: one after another
+    const long only_cache = words.number("--cache", 0, 0, 10'000'000);  // 0: all, one after another
     const long rounds = words.number("--rounds", 3, 1, 100);
     const std::string file = words.text("--file", default_file());
     const std::string plot = words.text("--plot", "");
@@ -174,7 +174,7 @@ int main(int argc, char** argv) {
     if (only_cache > 0 && only_cache < 50) {
         words.refuse("--cache wants 50 pages at least: with less, SQLite may find none for a VACUUM");
     }
-    set_system_policy(!trims);  // else glibc returns the journal's memory after each transaction, and takes it anew
+    set_system_policy(!trims);  // else glibc returns the journal's memory after each transaction, and gets it again
     try {
         const new_database database(file);
         std::optional<output_file> plotted;  // opened before anything is measured

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The workload: a table whose keys come in random order, so that pages do as well.
+// The workload: a table whose keys come in random order, so that its pages do, too.
 #include "workload.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -16,7 +16,7 @@
 
 namespace {
 
-/// Seconds that the process has had a processor, in the system's functions too: not those that it waited for the disk.
+/// Processor seconds of the process, in the system's functions too. Waits for the disk do not count.
 double processor_seconds() {
     timespec time{};
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
@@ -45,7 +45,7 @@ private:
     std::uint64_t state_;
 };
 
-/// As FNV-1a, but of 8 bytes at a time: the size of an SQLite file is a multiple of them.
+/// Like FNV-1a, but on 8 bytes at a time: the size of an SQLite file is a multiple of 8.
 std::uint64_t hash_of(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     std::array<std::uint64_t, 8192> words{};
@@ -152,7 +152,7 @@ private:
         started_ = processor_seconds();
     }
 
-    /// A counter of the connection, which starts anew.
+    /// Reads a counter of the connection, and sets it to 0.
     std::int64_t count_of(int counter) {
         int count = 0;
         int highest = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Makes traces of a recording: one for each size class that is worth a pool, and one of all sizes. Prints what a pool
+// Makes traces from a recording: one for each size class that is worth a pool, and one of all sizes. Prints what a pool
 // would gain for each class.
 #include <fixpool/memory_pool.hpp>
 
@@ -34,9 +34,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t largest_block = 65536;  // of bigger ones the use costs more than the allocation
+constexpr std::size_t largest_block = 65536;  // bigger blocks cost more to use than to allocate
 
-/// Gives out the numbers of slots. What was given back last is taken first.
+/// Assigns numbers of slots. The number that was given back last is used first.
 class slot_numbers {
 public:
     std::uint32_t take() {
@@ -52,7 +52,7 @@ private:
     std::uint32_t used_ = 0;
 };
 
-/// What a program allocated of one size: the records of a trace, as trace.hpp has them.
+/// What a program allocated of one size, as records of a trace: see trace.hpp.
 class size_class {
 public:
     std::uint32_t allocate(std::uint32_t thread) {
@@ -83,7 +83,7 @@ private:
     std::uint32_t last_thread_ = 0;
 };
 
-/// All that a program allocated: the numbers of a trace of all sizes, as program_trace.hpp has them.
+/// Everything that a program allocated, as numbers of a trace of all sizes: see program_trace.hpp.
 class all_sizes {
 public:
     std::uint32_t allocate(std::uint32_t size, std::uint32_t alignment_log2) {
@@ -107,7 +107,7 @@ private:
     slot_numbers slots_;
 };
 
-/// What is in a recording.
+/// The contents of a recording.
 struct recording {
     struct rest {
         std::size_t classes = 0, allocations = 0;
@@ -117,10 +117,10 @@ struct recording {
     all_sizes everything;
     std::size_t threads = 0;
     std::size_t allocations = 0;
-    std::size_t strange_releases = 0;  // of blocks that nobody was seen to allocate
-    std::size_t lost_releases = 0;     // of blocks that were allocated once more
-    std::size_t unfinished = 0;        // events that nobody finished
-    std::size_t cut_bytes = 0;         // at the end, less than an event
+    std::size_t strange_releases = 0;  // of blocks whose allocation was not seen
+    std::size_t lost_releases = 0;     // of blocks that were allocated again
+    std::size_t unfinished = 0;        // events that were never finished
+    std::size_t cut_bytes = 0;         // at the end: less than an event
     rest rare, big;                    // classes that are not worth a trace
 };
 
@@ -128,7 +128,7 @@ std::runtime_error bad_recording(const fs::path& file, const std::string& why) {
     return std::runtime_error(file.string() + ": " + why);
 }
 
-/// Reads the header; returns the program's name, fit for the names of files.
+/// Reads the header. Returns the program's name, made fit for file names.
 std::string read_program(const fs::path& file, std::istream& in) {
     recording_header header{};
     in.read(reinterpret_cast<char*>(&header), sizeof header);
@@ -152,8 +152,8 @@ std::string read_program(const fs::path& file, std::istream& in) {
     return program;
 }
 
-/// Reads a recording and sorts its events into size classes.
-/// Throws: std::runtime_error that names the file and what is wrong.
+/// Reads a recording, and sorts its events into size classes.
+/// Throws: std::runtime_error, which names the file and what is wrong.
 recording read_recording(const fs::path& file) {
     struct place {
         size_class* owner;
@@ -229,7 +229,7 @@ void save(const fs::path& file, const std::vector<std::uint32_t>& numbers) {
     if (!out.flush()) throw bad_trace(file, "cannot be written");
 }
 
-/// A checked pool and a mutex, which is locked twice an operation: what a checked shared_pool does, for any block size.
+/// A checked pool and a mutex, locked twice per operation. A checked shared_pool costs the same, for any block size.
 class locked_pool {
 public:
     locked_pool(fixpool::pool_layout layout, fixpool::pool_options options) : pool_(layout, options) {}
@@ -261,10 +261,10 @@ struct line {
     std::size_t threads = 0;
     trace t;  // without its records
     contest costs{};
-    double saved = 0;  // milliseconds a run of the program
+    double saved = 0;  // milliseconds per run of the program
 };
 
-/// Writes the trace of all sizes and returns its file.
+/// Writes the trace of all sizes. Returns its file.
 fs::path save_everything(recording& r, const fs::path& folder) {
     fs::path file = folder / (r.program + ".sizes");
     save(file, r.everything.numbers());
@@ -272,7 +272,7 @@ fs::path save_everything(recording& r, const fs::path& folder) {
     return file;
 }
 
-/// Writes the classes that are worth a pool, and drops all of them: what is measured later finds the heap as `replay` does.
+/// Writes the classes that are worth a pool. Then drops all classes, so that the heap is as `replay` finds it.
 std::vector<line> save_classes(recording& r, const fs::path& folder, std::size_t at_least) {
     std::vector<line> lines;
     for (const auto& [size, c] : r.classes) {
@@ -290,7 +290,7 @@ std::vector<line> save_classes(recording& r, const fs::path& folder, std::size_t
     return lines;
 }
 
-/// Replays what was written. The best gain comes first.
+/// Replays the written traces. The largest gain comes first.
 void measure(std::vector<line>& lines, int rounds) {
     for (line& l : lines) {
         l.t = load_trace(l.file);
@@ -332,7 +332,7 @@ void print_table(const recording& r, const std::vector<line>& lines) {
     std::puts("timed with its mutex, but by one thread, which never waits.\n");
 }
 
-/// What was left out of the table, and what the recording does not have.
+/// Prints what the table leaves out, and what the recording lacks.
 void print_notes(const recording& r, std::size_t at_least) {
     std::printf(
         "Left out: %zu sizes with fewer than %s allocations each, %s in all; %zu sizes above %s bytes, %s in all.\n",
@@ -348,7 +348,7 @@ void print_notes(const recording& r, std::size_t at_least) {
     note(r.cut_bytes, "bytes skipped: the recording is cut off there, inside an event.");
 }
 
-/// What to do with the files that were written.
+/// Prints what to do with the written files.
 void print_next(const fs::path& replay, const std::vector<line>& lines, const fs::path& everything,
                 std::size_t threads) {
     if (!lines.empty()) {
@@ -371,7 +371,7 @@ struct command_line {
     int rounds = 5;
 };
 
-/// Returns false for one that is not as in the usage.
+/// Returns false for an argument that the usage does not have.
 bool parse(std::vector<std::string> words, command_line& command) {
     if (std::erase(words, "--once") > 0) command.rounds = 1;
     const auto option = std::find(words.begin(), words.end(), "--at-least");

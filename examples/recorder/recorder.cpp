@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// recorder: preloaded into a program, it writes down what that asks its allocator for. ../traces/README.md says how to use it.
+// recorder: preloaded into a program, it records what the program allocates. ../traces/README.md says how to use it.
 //
-// Events go straight into the mapped file, each to a place of its own that an atomic counter gives out. So there is no lock
-// that a signal or a fork could find held, and nothing to flush: a program that is killed loses nothing.
+// Each event goes straight into the mapped file, to a place that an atomic counter assigns. So there is no lock that a
+// signal or a fork could find held. Nothing has to be flushed: a program that is killed loses nothing.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -25,7 +25,7 @@
 
 namespace {
 
-/// What the program would have without this library.
+/// The functions that the program would have without this library.
 struct functions {
     void* (*malloc)(std::size_t);
     void* (*calloc)(std::size_t, std::size_t);
@@ -43,7 +43,7 @@ template <class Function> void look_up(Function& function, const char* name) {
     function = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
 }
 
-/// nullptr while they are being looked up: that may allocate itself. The first call comes before there are threads.
+/// nullptr while the functions are looked up, which may itself allocate. The first call comes before there are threads.
 const functions* next_functions() {
     static constinit functions next{};
     static constinit std::atomic<const functions*> known{nullptr};
@@ -66,7 +66,7 @@ const functions* next_functions() {
     return &next;
 }
 
-/// What is allocated during that, zeros and for good.
+/// Serves allocations during the lookup: zeros, never released.
 alignas(std::max_align_t) constinit std::byte early_memory[16 * 1024]{};
 
 void* early_block(std::size_t size) {
@@ -80,26 +80,26 @@ void* early_block(std::size_t size) {
 
 bool is_early(const void* block) { return block >= std::begin(early_memory) && block < std::end(early_memory); }
 
-/// The recording under way. Its memory is one that a fork blanks in the child, which so starts a recording of its own.
+/// The running recording. A fork blanks its memory in the child, so the child starts its own recording.
 struct recording {
     static constexpr std::size_t events_a_window = recording_window / sizeof(recorded_event);
     static constexpr std::size_t most_windows = std::size_t{1} << 15;
 
     enum : int { blank, starting, running, stopped };
     std::atomic<int> stage;
-    std::atomic<std::size_t> places;  // given out, those of the header too
+    std::atomic<std::size_t> places;  // assigned so far, with those of the header
     std::atomic<recorded_event*> windows[most_windows];
     char path[PATH_MAX];
-    ::dev_t device;  // which file that was: it may be replaced by another one
+    ::dev_t device;  // identifies the file, which another one may replace
     ::ino_t number;
 };
 
 constinit std::atomic<recording*> current{nullptr};
-constinit std::atomic<bool> has_failed{false};          // for children, too: it is said once
+constinit std::atomic<bool> has_failed{false};          // for children, too: one message is enough
 constinit std::atomic<std::uint32_t> threads{0};        // not blanked: a child's thread keeps its number
-constinit char variable_for_children[PATH_MAX + 64]{};  // stands in the environment
+constinit char variable_for_children[PATH_MAX + 64]{};  // part of the environment
 
-/// malloc and free leave errno alone.
+/// malloc and free must not change errno.
 struct errno_kept {
     int value = errno;
     errno_kept() = default;
@@ -122,8 +122,8 @@ void stop(recording* r, const char* what, int error) {
     if (::write(STDERR_FILENO, line, std::min(static_cast<std::size_t>(length), sizeof line - 1)) < 0) return;
 }
 
-/// Extends the file and maps what is new of it; nullptr, and an end of the recording, if that cannot be. The file is not
-/// kept open: the program may close what it does not know, and use its number again.
+/// Extends the file, and maps the new part. If that fails, ends the recording and returns nullptr. The file is not kept
+/// open: the program may close unknown files, and reuse their numbers.
 recorded_event* map_window(recording& r, std::size_t window) {
     const errno_kept keep;
     const auto fail = [&r](const char* what, int error) {
@@ -142,7 +142,7 @@ recorded_event* map_window(recording& r, std::size_t window) {
     struct ::rlimit limit {};
     if (error == 0 && ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (window + 1) * recording_window)
         error = EFBIG;  // else SIGXFSZ
-    // Space that is not there would be a signal later, when it is written to.
+    // Missing space would raise a signal later, when it is written to.
     const auto size = static_cast<::off_t>(recording_window);
     if (error == 0) do
             error = ::posix_fallocate(file, offset, size);
@@ -162,7 +162,7 @@ recorded_event* map_window(recording& r, std::size_t window) {
     return first;
 }
 
-/// Sets the path: $FIXPOOL_RECORDING, with the process's number for %p. Returns an errno.
+/// Sets the path: $FIXPOOL_RECORDING, with the process's number in place of %p. Returns an errno.
 int set_path(recording& r, const char* pattern) {
     std::size_t length = 0;
     if (*pattern != '/') {
@@ -183,8 +183,8 @@ int set_path(recording& r, const char* pattern) {
     return 0;
 }
 
-/// Makes the file. One that is there is replaced, not emptied: another process may still write into it. Unless it `keeps`
-/// that one, for nobody gave its name. Returns an errno.
+/// Makes the file. Replaces an existing file and does not empty it, because another process may still write into it.
+/// With `keeps`, leaves it alone: nobody chose its name. Returns an errno.
 int make_file(recording& r, bool keeps) {
     struct ::stat status {};
     if (!keeps && ::lstat(r.path, &status) == 0 && S_ISREG(status.st_mode)) ::unlink(r.path);
@@ -217,7 +217,7 @@ void write_header(recording& r, recorded_event* start) {
     r.places.store(sizeof header / sizeof *start, std::memory_order_relaxed);
 }
 
-/// Gives what this process forks and executes names of their own, by its environment: without setenv, which locks.
+/// Gives child processes and executed programs file names of their own, by the environment. setenv would lock.
 void name_children(const recording& r) {
     constexpr char name[] = "FIXPOOL_RECORDING=";
     std::snprintf(variable_for_children, sizeof variable_for_children, "%s%s.%%p", name, r.path);
@@ -226,9 +226,9 @@ void name_children(const recording& r) {
     }
 }
 
-/// Starts the recording at a process's first event.
+/// Starts the recording at the process's first event.
 recording* start() {
-    if (has_failed || environ == nullptr) return nullptr;  // no environment: the C library does not stand yet
+    if (has_failed || environ == nullptr) return nullptr;  // no environment: the C library has not started yet
     const errno_kept keep;
     recording* r = current.load(std::memory_order_acquire);
     if (r == nullptr) {
@@ -238,7 +238,7 @@ recording* start() {
             stop(nullptr, "cannot be started, which takes Linux 4.14:", errno);
             return nullptr;
         }
-        r = static_cast<recording*>(memory);  // zeros are a blank one
+        r = static_cast<recording*>(memory);  // zeros are a blank recording
         current.store(r, std::memory_order_release);
     }
     int blank = recording::blank;
@@ -259,7 +259,7 @@ recording* start() {
     return r;
 }
 
-/// Writes an event down. Of a block's events the counter gives the order: each happens while nobody else can have the block.
+/// Writes an event. The counter orders the events of a block: each happens while no other thread can have the block.
 void record(const void* block, std::uint32_t size, std::uint32_t alignment_log2) {
     recording* r = current.load(std::memory_order_acquire);
     const int stage = r != nullptr ? r->stage.load(std::memory_order_acquire) : recording::blank;
@@ -281,13 +281,13 @@ void record(const void* block, std::uint32_t size, std::uint32_t alignment_log2)
     event.size = size;
     event.thread = thread & recorded_event::most_threads;
     event.alignment_log2 = alignment_log2 & 0xffU;
-    // The address last: an event that has one is whole.
+    // The address comes last: an event that has one is complete.
     __atomic_store_n(&event.address, reinterpret_cast<std::uintptr_t>(block), __ATOMIC_RELEASE);
 }
 
 void record_release(const void* block) { record(block, 0, 0); }
 
-/// Records `block`, if it is one, and returns it. `alignment`: what was asked for beyond what every block has.
+/// Records `block` unless it is nullptr, and returns it. `alignment` is the requested one, if it is a special one.
 void* recorded(void* block, std::size_t size, std::size_t alignment = 0) {
     if (block != nullptr) {
         const std::uint32_t alignment_log2 = alignment <= alignof(std::max_align_t)
@@ -317,7 +317,7 @@ void* calloc(std::size_t nmemb, std::size_t size) noexcept {
 
 void free(void* ptr) noexcept {
     if (ptr == nullptr || is_early(ptr)) return;
-    record_release(ptr);  // before another thread can have it
+    record_release(ptr);  // before another thread can get it
     if (const functions* const next = next_functions()) next->free(ptr);
 }
 
@@ -331,7 +331,7 @@ void* realloc(void* ptr, std::size_t size) noexcept {
         if (moved != nullptr) std::memcpy(moved, from, std::min(size, left));
         return moved;
     }
-    if (ptr != nullptr) record_release(ptr);  // even if there is no memory then: a loss that can be borne
+    if (ptr != nullptr) record_release(ptr);  // even if there is no memory then: a small loss
     return recorded(next->realloc(ptr, size), size);
 }
 

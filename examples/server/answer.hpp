@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// answer: what is sent for a request.
+// answer: the response to a request.
 #pragma once
 
 #include <http_parser.h>
@@ -21,9 +21,9 @@
 
 struct answer {
     unsigned status = 200;
-    std::string_view head;  // lies in io_buffer::output
-    std::string_view body;  // lies there, in io_buffer::input, or in the program
-    bool closes = false;    // the connection is closed behind it
+    std::string_view head;  // in io_buffer::output
+    std::string_view body;  // there, in io_buffer::input, or in the program
+    bool closes = false;    // close the connection behind this answer
 };
 
 /// Makes the answers. `metrics` writes the text of /metrics.
@@ -31,21 +31,21 @@ class responder {
 public:
     explicit responder(std::function<void(text&)> metrics) : metrics_(std::move(metrics)) {}
 
-    /// The answer to a request that is complete.
+    /// The answer to a complete request.
     [[nodiscard]] answer to(const request& asked, io_buffer& buffer, bool closes) const {
         content found = find(asked, std::span(buffer.output).subspan(head_room));
         const bool is_head = asked.method() == HTTP_HEAD;
         return finished(found, buffer, closes || !asked.keeps_alive(), is_head, asked.is_http_1_0());
     }
 
-    /// The answer to a request that is wrong, or did not arrive in time. The connection is closed behind it.
+    /// The answer to a request that is wrong or late. The connection is closed behind it.
     [[nodiscard]] static answer refusal(unsigned status, io_buffer& buffer) {
         return finished(error(status), buffer, true, false, false);
     }
 
 private:
     static constexpr std::size_t head_room = 256;       // bytes of the output
-    static constexpr std::size_t most_bytes = 1 << 20;  // that /bytes sends
+    static constexpr std::size_t most_bytes = 1 << 20;  // most that /bytes sends
 
     struct content {
         unsigned status;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// connection: one client. It is owned by the handler that waits for it, and holds a buffer only while a request is in flight.
+// connection: one client. The handler that waits for it owns it. It holds a buffer only while a request is in flight.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +20,9 @@
 #include "memory.hpp"
 #include "request.hpp"
 
-/// How long things may take.
+/// Time limits.
 struct patience {
-    std::chrono::milliseconds contested{300};         // a request's buffer is held, while others wait for one
+    std::chrono::milliseconds contested{300};         // a request holds its buffer while others wait for one
     std::chrono::milliseconds least{25};              // the same while very many wait
     std::chrono::milliseconds uncontested{10'000};    // the same while nobody waits
     std::chrono::milliseconds idle{60'000};           // between two requests
@@ -44,8 +44,8 @@ template <class Memory> struct surroundings {
     std::ptrdiff_t buffer_count;
 };
 
-/// A pool hands out a handle with one owner. One operation is in flight at a time, so the handler that is called next owns
-/// the connection: `self` moves from handler to handler, and the connection ends where no operation follows.
+/// A pool hands out a handle with one owner. One operation is in flight at a time, so the next handler owns the
+/// connection: `self` moves from handler to handler. The connection ends if no operation follows.
 template <class Memory> class connection final : loop::member, buffers_of<Memory>::borrower {
 public:
     using self = typename connections_of<Memory>::loan;
@@ -81,7 +81,7 @@ private:
         since_ = clock::now();
     }
 
-    /// Between two requests, without a buffer.
+    /// Between two requests, the connection has no buffer.
     static void rest(self me) {
         connection& c = *me;
         if (c.loop_.stops()) return;
@@ -92,11 +92,11 @@ private:
                              });
     }
 
-    /// Bytes have come. Nothing is read before there is a buffer: the client's system holds it back.
+    /// Bytes have arrived. Nothing is read before there is a buffer: until then the client's system keeps the data.
     static void borrow(self me) {
         connection& c = *me;
         c.enter(stage::waiting);
-        c.me_ = std::move(me);  // the queue has no owner for it
+        c.me_ = std::move(me);  // while it waits, the queue does not own it
         if (buffer found = c.around_.buffers.take(c)) begin(std::move(c.me_), std::move(found));
     }
     void lent(buffer found) override {
@@ -107,7 +107,7 @@ private:
 
     static void begin(self me, buffer found) {
         connection& c = *me;
-        if (c.loop_.is_over()) return;  // nor does anyone behind it in the queue read now
+        if (c.loop_.is_over()) return;  // nor does anybody behind it in the queue read now
         c.buffer_ = std::move(found);
         c.filled_ = 0;
         c.request_.restart();
@@ -134,7 +134,7 @@ private:
         connection& c = *me;
         switch (c.request_.parse(c.buffer_->input.data(), c.filled_)) {
             case request::progress::complete:
-                // Of a client that is overdue this is the last request: what else it has sent is left to its next connection.
+                // An overdue client gets no further request: what else it has sent must come over its next connection.
                 return write(std::move(me),
                              c.around_.answers.to(c.request_, *c.buffer_, c.loop_.stops() || c.is_overdue_));
             case request::progress::wrong: return refuse(std::move(me), c.request_.status());
@@ -177,7 +177,7 @@ private:
                           });
     }
 
-    /// Goes on with what the client sent behind the request, or gives the buffer back.
+    /// Continues with what the client sent behind the request, or gives the buffer back.
     static void next(self me) {
         connection& c = *me;
         const std::size_t used = c.request_.used();
@@ -186,7 +186,7 @@ private:
         c.request_.restart();
         if (c.filled_ > 0) {
             c.stage_ = stage::reading;
-            if (c.around_.buffers.waiting() == 0) c.since_ = clock::now();  // nobody minds
+            if (c.around_.buffers.waiting() == 0) c.since_ = clock::now();  // nobody waits for it
             return parse(std::move(me));
         }
         if constexpr (Memory::keeps_buffers) {
@@ -199,7 +199,7 @@ private:
         }
     }
 
-    /// Closes so that the last answer arrives: a socket that is closed with bytes unread resets the connection.
+    /// Closes so that the last answer arrives: closing a socket with unread bytes resets the connection.
     static void leave(self me) {
         connection& c = *me;
         c.buffer_.reset();
@@ -211,14 +211,14 @@ private:
     static void skip(self me) {
         connection& c = *me;
         c.socket_.async_wait(asio::socket_base::wait_read, [me = std::move(me)](asio::error_code problem) mutable {
-            std::array<char, 4096> unread;  // NOLINT: is not looked at
+            std::array<char, 4096> unread;  // NOLINT: never read
             if (!problem) me->socket_.read_some(asio::buffer(unread), problem);
             if (!problem || problem == asio::error::would_block) skip(std::move(me));
         });
     }
 
     void look(clock::time_point now, bool at_once) override {
-        if (stage_ == stage::waiting) return;  // its turn comes
+        if (stage_ == stage::waiting) return;  // it gets its turn
         if (!at_once && now - since_ < limit()) return;
         if (stage_ == stage::reading || stage_ == stage::writing) {
             loop_.counts.overdue.fetch_add(1, std::memory_order_relaxed);
@@ -237,7 +237,7 @@ private:
         if (stage_ == stage::idle) return around_.connections.waiting() > 0 ? limits.idle_when_full : limits.idle;
         const auto waiting = static_cast<std::ptrdiff_t>(around_.buffers.waiting());
         if (waiting == 0) return limits.uncontested;
-        // The more wait, the less each may take, so that the last in the queue waits for about a second at most.
+        // The more clients wait, the less time each may take: the last in the queue waits about a second at most.
         return std::max(limits.least, limits.contested * around_.buffer_count / (around_.buffer_count + waiting));
     }
 
@@ -247,8 +247,8 @@ private:
     buffer buffer_;           // empty while idle, unless Memory keeps buffers
     std::size_t filled_ = 0;  // bytes of the buffer's input
     request request_;
-    self me_;  // in stage::waiting only
+    self me_;  // only in stage::waiting
     stage stage_ = stage::idle;
-    clock::time_point since_{};  // of the stage; reading and writing: since the buffer is held
+    clock::time_point since_{};  // start of the stage; for reading and writing: since the buffer is held
     bool is_overdue_ = false;
 };

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// file_limit: how many files, and so connections, the process may have open.
+// file_limit: how many files, and therefore connections, the process may have open.
 #pragma once
 
 #include <sys/resource.h>
 #include <cstddef>
 
-/// Raises the limit as far as the process may: login shells begin with 1,024. Returns the limit.
+/// Raises the limit as far as the process may. Login shells start with 1,024. Returns the limit.
 inline std::size_t raised_file_limit() {
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// lender: lends the objects of a pool. Who finds none waits in a queue, first come, first served, until one is returned.
+// lender: lends the objects of a pool. Borrowers that find none wait in a queue, first come, first served.
 #pragma once
 
 #include <atomic>
@@ -12,15 +12,15 @@
 #include <utility>
 
 /// `Handle` owns an object of the pool: a shared_block, or a unique_ptr.
-/// It needs a pool whose capacity is exact. If a free object could hide in another thread's cache, a borrower would wait
-/// although nobody has anything left to return.
-/// Thread safety: all members from any thread.
-// Invariant: whoever is in the queue when an object is free is served by the loan that returned the object.
+/// The pool's capacity must be exact. If a free object could hide in another thread's cache, a borrower would wait
+/// although nobody will return one.
+/// Thread safety: any thread may call any member.
+// Invariant: if an object is free while somebody is in the queue, the loan that returned the object serves him.
 template <class Handle> class lender {
 public:
     using clock = std::chrono::steady_clock;
 
-    /// Owns a lent object, and returns it to the lender at its end.
+    /// Owns a lent object. Its destructor returns the object to the lender.
     class loan {
     public:
         loan() = default;
@@ -59,18 +59,18 @@ public:
 
     private:
         friend lender;
-        /// Called once, by any thread, with the lender's lock held: only pass the loan on.
+        /// Called once, by any thread, while the lender's lock is held: only pass the loan on.
         virtual void lent(loan object) = 0;
 
         borrower* next_ = nullptr;
         clock::time_point since_{};
     };
 
-    /// `make` returns an object of the pool, or an empty handle. `shortage` is printed when somebody has to wait.
+    /// `make` returns an object of the pool, or an empty handle. `shortage` is printed when somebody must wait.
     lender(std::function<Handle()> make, std::string shortage)
         : make_(std::move(make)), shortage_(std::move(shortage)) {}
 
-    /// An object at once, or nothing: then `who` waits, and `lent` is called later, maybe before this returns.
+    /// An object at once, or nothing. With nothing, `who` waits, and `lent` is called later, maybe before this returns.
     [[nodiscard]] loan take(borrower& who) {
         if (waiting_.load(std::memory_order_acquire) == 0) {  // nobody is overtaken
             if (Handle object = make_()) return loan(this, std::move(object));
@@ -78,7 +78,7 @@ public:
         bool tells = false;
         {
             const std::lock_guard lock(mutex_);
-            // A loan that does not see this has returned its object before: make_ finds it. A loan that sees it serves us.
+            // A loan that does not see this has returned its object: make_ finds it. A loan that sees it serves us.
             waiting_.fetch_add(1, std::memory_order_acq_rel);
             if (first_ == nullptr) {
                 if (Handle object = make_()) {
@@ -100,7 +100,7 @@ public:
         return {};
     }
 
-    /// Takes `who` out of the queue. False if it is not there: then `lent` has been called.
+    /// Removes `who` from the queue. False if it is not there: `lent` was called.
     bool forget(borrower& who) {
         const std::lock_guard lock(mutex_);
         borrower* before = nullptr;
@@ -120,7 +120,7 @@ public:
 
 private:
     void returned() noexcept {
-        // A write, so that it comes before or after that of `take`: a plain load could miss it while `take` misses our object.
+        // A write, which is ordered with that in `take`. A plain load could miss it while `take` misses our object.
         if (waiting_.fetch_add(0, std::memory_order_acq_rel) == 0) return;
         const std::lock_guard lock(mutex_);
         while (first_ != nullptr) {
@@ -130,16 +130,16 @@ private:
             waiting_.fetch_sub(1, std::memory_order_acq_rel);
             const double waited = std::chrono::duration<double>(clock::now() - who.since_).count();
             if (waited > longest_wait()) longest_.store(waited, std::memory_order_relaxed);
-            who.lent(loan(this, std::move(object)));  // `who` may be gone now
+            who.lent(loan(this, std::move(object)));  // `who` may be gone from now on
         }
     }
 
     const std::function<Handle()> make_;
     const std::string shortage_;
-    std::atomic<std::size_t> waiting_ = 0;  // in the queue, or on the way into it
+    std::atomic<std::size_t> waiting_ = 0;  // in the queue, or about to enter it
     std::atomic<std::size_t> waits_ = 0;
     std::atomic<double> longest_ = 0;  // seconds, of those that were served
-    std::mutex mutex_;                 // of what follows
+    std::mutex mutex_;                 // guards the members below
     borrower* first_ = nullptr;
     borrower* last_ = nullptr;
     clock::time_point told_{};

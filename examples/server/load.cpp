@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A client of HTTP servers that tells what wrk does not: the longest wait of any of its clients, and whether one got no answer at all.
+// A client of HTTP servers. It measures what wrk does not: the longest wait of a client, and whether one got no answer.
 #include <http_parser.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ double ms_between(clock_type::time_point from, clock_type::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
-/// What all clients have found.
+/// The results of all clients.
 struct tally {
     explicit tally(asio::io_context& all) : context(all) {}
 
@@ -45,7 +45,7 @@ struct tally {
     std::size_t active = 0;     // clients
     std::vector<double> times;  // ms, of each answer
     std::size_t wrong = 0;      // answers that are not 200
-    std::size_t broken = 0;     // connections that could not be made, or ended before the answer
+    std::size_t broken = 0;     // connections that failed, or ended before the answer
 };
 
 /// Sends a request, reads the answer, and starts again, until it is told to stop.
@@ -81,7 +81,7 @@ public:
 private:
     void ask() {
         is_waiting_ = true;
-        if (answers_ > 0) since_ = clock_type::now();  // the first answer has the connection in its time
+        if (answers_ > 0) since_ = clock_type::now();  // the first answer's time includes the connection
         asio::async_write(socket_, asio::buffer(asks_), [this](const asio::error_code& problem, std::size_t) {
             if (problem) return break_off("cannot send", problem);
             hear();
@@ -128,7 +128,7 @@ private:
     bool stops_ = false;
 };
 
-/// Sends a piece of a request and nothing more, until the server closes; then it comes again.
+/// Sends a part of a request and nothing more until the server closes. Then it comes again.
 class slow_client {
 public:
     slow_client(asio::io_context& context, tcp::endpoint server) : socket_(context), server_(std::move(server)) {}
@@ -165,7 +165,7 @@ struct load_options {
     std::string asks;
 };
 
-/// Whether every request was answered with 200, and none later than the limit.
+/// Whether every request was answered with 200 within the limit.
 bool run(const load_options& options) {
     asio::io_context context{1};
     tally all(context);
@@ -184,7 +184,7 @@ bool run(const load_options& options) {
     end.async_wait([&clients](const asio::error_code&) {
         for (const auto& one : clients) one->stop();
     });
-    // After the end, the answers that are still under way have a second more than the limit to come.
+    // After the end, pending answers have one more second than the limit.
     context.run_for(options.time + std::chrono::milliseconds(static_cast<long>(options.limit) + 1000));
     const auto now = clock_type::now();
 

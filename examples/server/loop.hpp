@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// loop: an io_context that one thread runs, with the connections that live on it, and what they count.
+// loop: an io_context that one thread runs, its connections, and their counters.
 #pragma once
 
 #include <asio/io_context.hpp>
@@ -11,14 +11,14 @@
 #include <cstdint>
 #include <utility>
 
-/// One io_context per thread: all handlers of a connection run on the same thread. So a connection needs no lock and no
-/// strand, and the threads do not share a queue of handlers.
-/// Thread safety: `context`, `counts` and `clients` from any thread. All else belongs to the loop's thread.
+/// One io_context per thread. All handlers of a connection run on the same thread, so a connection needs no lock and no
+/// strand. The threads do not share a queue of handlers.
+/// Thread safety: `context`, `counts` and `clients` from any thread. Everything else belongs to the loop's thread.
 class loop {
 public:
     using clock = std::chrono::steady_clock;
 
-    /// What the loop looks at a few times per second. It is in the loop's list from `join` to its end.
+    /// Something that the loop checks a few times per second. It is in the loop's list from `join` to its end.
     class member {
     public:
         member() = default;
@@ -40,7 +40,7 @@ public:
 
     private:
         friend loop;
-        /// Cancels what has taken too long, or all, when `at_once`. The handlers that are called then end the member.
+        /// Cancels an operation that takes too long, or any if `at_once`. Its handler then ends the member.
         virtual void look(clock::time_point now, bool at_once) = 0;
 
         loop* list_ = nullptr;
@@ -52,7 +52,7 @@ public:
         std::atomic<std::uint64_t> clients = 0;
         std::atomic<std::uint64_t> requests = 0;  // answered
         std::atomic<std::uint64_t> errors = 0;    // answered with 4xx or 5xx
-        std::atomic<std::uint64_t> overdue = 0;   // connections that were closed because a request took too long
+        std::atomic<std::uint64_t> overdue = 0;   // connections closed because a request took too long
         std::atomic<std::uint64_t> bytes = 0;     // sent
     };
 
@@ -62,18 +62,18 @@ public:
 
     void run() { context.run(); }
 
-    /// From any thread: idle connections are closed now, the others after their request; at `deadline` all are.
+    /// From any thread: closes idle connections now, others after their request, and all at `deadline`.
     void stop(clock::time_point deadline) {
         asio::post(context, [this, deadline] {
             stops_ = true;
             deadline_ = deadline;
-            timer_.cancel();  // which is a tick
+            timer_.cancel();  // this triggers a tick
         });
     }
     [[nodiscard]] bool stops() const noexcept { return stops_; }
     [[nodiscard]] bool is_over() const noexcept { return stops_ && clock::now() >= deadline_; }
 
-    alignas(64) counters counts;           // not on a cache line that another thread's loop writes
+    alignas(64) counters counts;           // shares no cache line with another thread's loop
     std::atomic<std::size_t> clients = 0;  // connections that chose this loop
 
 private:
@@ -81,7 +81,7 @@ private:
         const auto now = clock::now();
         for (member* one = first_; one != nullptr;)
             std::exchange(one, one->next_)->look(now, stops_ && now >= deadline_);
-        if (stops_ && first_ == nullptr) return;  // nothing is left to do, and run() returns
+        if (stops_ && first_ == nullptr) return;  // nothing is left to do, so run() returns
         timer_.expires_after(std::chrono::milliseconds(25));
         timer_.async_wait([this](const asio::error_code&) { tick(); });
     }
@@ -91,7 +91,7 @@ private:
     bool stops_ = false;
 
 public:
-    asio::io_context context{1};  // 1: one thread runs it. Its end ends connections, so the list outlives it
+    asio::io_context context{1};  // 1: one thread runs it. Its end ends connections, so the list must outlive it
 
 private:
     asio::steady_timer timer_;

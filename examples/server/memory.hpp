@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// memory: where connections and buffers come from: shared_pools, or the heap with the same budget, so that only memory differs.
+// memory: where connections and buffers come from: shared_pools, or the heap with the same budget.
 #pragma once
 
 #include <fixpool/shared_pool.hpp>
@@ -15,7 +15,7 @@
 struct io_buffer {
     static constexpr std::size_t input_size = 12288;
     std::array<char, input_size> input;  // requests, as they came: head and body
-    std::array<char, 4096> output;       // the answer's head, and text that is made for it
+    std::array<char, 4096> output;       // head of the answer, and generated text
 };
 static_assert(sizeof(io_buffer) == 16384);
 
@@ -26,7 +26,7 @@ public:
 
     pool_store(std::size_t count, const char* name) : pool_(count, {.name = name}) {}
 
-    /// A T made of `arguments`, or an uninitialised one without any. Empty if and only if `count` objects are in use.
+    /// A T made from `arguments`; uninitialised if there are none. Empty if and only if `count` objects are in use.
     template <class... Arguments> [[nodiscard]] handle take(Arguments&... arguments) {
         if constexpr (sizeof...(Arguments) == 0) return pool_.try_allocate_for_overwrite();
         else return pool_.try_allocate(arguments...);
@@ -95,6 +95,6 @@ struct heap {
     template <class T> using store = heap_store<T>;
 };
 struct keep {
-    static constexpr bool keeps_buffers = true;  // each connection has its buffer as long as it lives
+    static constexpr bool keeps_buffers = true;  // each connection keeps its buffer as long as it lives
     template <class T> using store = heap_store<T>;
 };

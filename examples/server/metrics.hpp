@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// metrics: what the server counts, in Prometheus's text format, and as the last lines that it prints.
+// metrics: the server's counters, in Prometheus's text format, and as the last lines that it prints.
 #pragma once
 
 #include <fixpool/stats.hpp>
@@ -21,7 +21,7 @@ struct pool_figures {
     const char* name;
     fixpool::pool_stats stats;
     std::size_t waiting;  // borrowers in the queue
-    std::size_t waits;    // borrowers that ever stood there
+    std::size_t waits;    // borrowers that ever waited in the queue
     double longest_wait;  // seconds
 };
 
@@ -46,7 +46,7 @@ struct figures {
     }
 };
 
-/// Bytes of memory that the process has, or 0 where the system does not say.
+/// Bytes of memory that the process has, or 0 if unknown.
 inline std::size_t resident_bytes() {
     std::size_t pages = 0;
     if (std::FILE* const file = std::fopen("/proc/self/statm", "r"); file != nullptr) {
@@ -90,7 +90,7 @@ inline void write_metrics(const figures& now, text& out) {
     each("longest_wait_seconds", "gauge", "Longest wait.", [](const pool_figures& p) { return p.longest_wait; });
 }
 
-/// Whether everything was given back.
+/// Whether everything came back.
 inline bool print_final(const figures& end) {
     std::printf("server: ended; %llu requests of %llu clients, %llu errors, %llu overdue, memory: %s\n",
                 static_cast<unsigned long long>(end.requests), static_cast<unsigned long long>(end.clients),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// page: the page that draws the pools while they work. It needs nothing from elsewhere, and reads /metrics as Prometheus does.
+// page: draws the pools while they work. It loads nothing from other servers, and reads /metrics as Prometheus does.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// request: one HTTP request, parsed by http-parser where it lies in the buffer. Nothing is copied, but the chunks of a body are joined.
+// request: one HTTP request, parsed by http-parser in its buffer. Nothing is copied, except to join a body's chunks.
 #pragma once
 
 #include <http_parser.h>
@@ -19,7 +19,7 @@ public:
     request(const request&) = delete;  // the parser knows its address
     request& operator=(const request&) = delete;
 
-    /// Forgets all: the next request starts at the first byte that is parsed, which is the first one of the buffer.
+    /// Forgets everything. The next request starts at the first byte that is parsed, which is the first of the buffer.
     void restart() noexcept {
         http_parser_init(&parser_, HTTP_REQUEST);
         parser_.data = this;
@@ -32,10 +32,10 @@ public:
         is_complete_ = head_is_complete_ = is_in_value_ = expects_continue_ = false;
     }
 
-    /// Parses the bytes of `buffer` that were not parsed yet; `size` of it are filled.
+    /// Parses the bytes of `buffer` that were not parsed yet. `size` bytes are filled.
     progress parse(char* buffer, std::size_t size) noexcept {
         buffer_ = buffer;
-        if (used_ == size) return progress::partial;  // to the parser, no bytes are the end of the connection
+        if (used_ == size) return progress::partial;  // for the parser, no bytes mean the end of the connection
         used_ += http_parser_execute(&parser_, &callbacks(), buffer + used_, size - used_);
         if (is_complete_) return progress::complete;
         if (HTTP_PARSER_ERRNO(&parser_) != HPE_OK) {
@@ -43,12 +43,12 @@ public:
             return progress::wrong;
         }
         if (size < room_) return progress::partial;
-        status_ = head_is_complete_ ? 413 : 431;  // the buffer is full, and this is not all
+        status_ = head_is_complete_ ? 413 : 431;  // the buffer is full, and the request is not complete
         return progress::wrong;
     }
 
     [[nodiscard]] std::size_t used() const noexcept { return used_; }          // bytes of the buffer
-    [[nodiscard]] unsigned status() const noexcept { return status_; }         // when it is wrong
+    [[nodiscard]] unsigned status() const noexcept { return status_; }         // of a wrong request
     [[nodiscard]] unsigned method() const noexcept { return parser_.method; }  // an http_method
     [[nodiscard]] std::string_view url() const noexcept { return url_; }
     [[nodiscard]] std::string_view body() const noexcept { return {body_, body_size_}; }
@@ -127,7 +127,7 @@ private:
     char* buffer_ = nullptr;
     std::size_t used_ = 0;
     std::string_view url_;
-    std::string_view name_;  // of the header field that is being parsed
+    std::string_view name_;  // of the header field that is now parsed
     std::string_view value_;
     char* body_ = nullptr;
     std::size_t body_size_ = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// An HTTP server on stand-alone Asio, whose connections and buffers come from pools of a fixed size: when they run out, it reads and
-// accepts no more until some come back. / draws the pools, /metrics is for Prometheus.
+// An HTTP server on stand-alone Asio. Its connections and buffers come from pools of a fixed size. When they run out,
+// it reads and accepts nothing until some come back. / draws the pools, /metrics is for Prometheus.
 #include <asio/ip/address.hpp>
 #include <csignal>
 #include <cstddef>
@@ -18,7 +18,7 @@
 
 namespace {
 
-/// What was printed so far is not kept back.
+/// Makes printed text appear at once.
 void flush() {
     if (std::fflush(stdout) != 0) throw std::runtime_error("standard output cannot be written");
 }
@@ -60,13 +60,13 @@ int main(int argc, char** argv) {
     asio::error_code problem;
     const auto address = asio::ip::make_address(host, problem);
     if (problem) words.refuse("--address wants an IP address, not \"" + host + '"');
-    if (memory == "keep") buffers = connections;  // each has its own
+    if (memory == "keep") buffers = connections;  // one per connection
 
     if (const std::size_t files = raised_file_limit(); files < connections) {
         std::printf("server: %zu connections are allowed, but only %zu open files (ulimit -n)\n", connections, files);
     }
-    std::signal(SIGPIPE, SIG_IGN);  // who reads its messages may go away
-    set_system_policy(true);        // what the heap got, it keeps: pools do, too
+    std::signal(SIGPIPE, SIG_IGN);  // the reader of its messages may go away
+    set_system_policy(true);        // the heap keeps its memory, as pools do
     const server_options options{memory.c_str(), {address, port},        threads, connections, buffers,
                                  grace,          {.contested = patience}};
     try {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// server: accepts clients while there are connections for them, and ends when it is told to.
+// server: accepts clients while it has connections for them, and ends when it is told to.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,7 @@ struct server_options {
 
 template <class Memory> class server : connections_of<Memory>::borrower {
 public:
-    /// Throws: asio::system_error when the address is in use, or cannot be had.
+    /// Throws: asio::system_error if the address is in use or cannot be used.
     explicit server(const server_options& options)
         : options_(options),
           connection_store_(options.connections, "connections"),
@@ -71,7 +71,7 @@ public:
             try {
                 for (std::size_t i = 1; i < loops_.size(); ++i)
                     threads.emplace_back([one = loops_[i].get()] { run(*one); });
-            } catch (...) {  // the threads that have started would be waited for without an end
+            } catch (...) {  // otherwise the join of the started threads would never end
                 for (const auto& one : loops_) one->stop({});
                 throw;
             }
@@ -105,11 +105,11 @@ private:
         });
     }
 
-    /// Takes clients from the system's queue as long as there are connections for them. The others wait there.
+    /// Takes clients from the system's queue while there are connections for them. The others wait there.
     void accept() {
         while (acceptor_->is_open()) {
             if (!spare_) spare_ = connections_.take(*this);
-            if (!spare_) return;  // `lent` goes on
+            if (!spare_) return;  // `lent` continues
             asio::error_code problem;
             acceptor_->accept(spare_->socket(), problem);
             if (!problem) {
@@ -133,7 +133,7 @@ private:
         });
     }
 
-    /// As a rule there are too many open files: the client stays in the system's queue.
+    /// Usually there are too many open files. The client stays in the system's queue.
     void wait_after(const asio::error_code& problem) {
         if (accept_errors_.fetch_add(1, std::memory_order_relaxed) % 10 == 0) {  // once per second
             std::fprintf(stderr, "server: cannot accept a client: %s; trying again\n", problem.message().c_str());
@@ -173,7 +173,7 @@ private:
     const server_options options_;
     const loop::clock::time_point started_ = loop::clock::now();
     std::atomic<std::uint64_t> accept_errors_ = 0;
-    typename Memory::template store<connection<Memory>> connection_store_;  // outlives the loops, whose handlers own
+    typename Memory::template store<connection<Memory>> connection_store_;  // outlives the loops: their handlers own
     typename Memory::template store<io_buffer> buffer_store_;               // connections, which own buffers
     connections_of<Memory> connections_;
     buffers_of<Memory> buffers_;

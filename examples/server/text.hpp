@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// text: written into a part of a buffer, without memory of its own.
+// text: writes text into a part of a buffer, without memory of its own.
 #pragma once
 
 #include <cstdarg>
@@ -8,7 +8,7 @@
 #include <span>
 #include <string_view>
 
-/// Text that ends where its room ends: what does not fit is left out, and `fits` is false from then on.
+/// Text in a limited room. What does not fit is left out, and `fits` is then false.
 class text {
 public:
     explicit text(std::span<char> room) : room_(room) {}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// arguments: what a program was started with. A wrong argument ends the program, with a sentence that says what was wanted.
+// arguments: a program's arguments. A wrong argument ends the program, with a sentence that says what was expected.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,11 @@
 #include <system_error>
 #include <vector>
 
-/// The arguments of `main`, taken one option at a time. `finish` refuses what nobody asked for.
-/// Every refusal prints one line and the usage to standard error, and ends the program with status 2.
+/// The arguments of `main`, read one option at a time. `finish` refuses all that were not read. Each refusal prints one
+/// line and the usage to standard error, and ends the program with status 2.
 class arguments {
 public:
-    /// `usage` is what stands behind the program's name, as in "[--threads N] FILE".
+    /// `usage` is the text behind the program's name, as in "[--threads N] FILE".
     arguments(int count, char** words, std::string_view program, std::string_view usage)
         : program_(program), usage_(usage), words_(words + (count > 0 ? 1 : 0), words + count) {}
 
@@ -32,7 +32,7 @@ public:
         return false;
     }
 
-    /// The word behind `option`, or `otherwise` when the option was not given.
+    /// The word behind `option`, or `otherwise` if the option was not given.
     [[nodiscard]] std::string text(std::string_view option, std::string_view otherwise) {
         asked_.push_back(option);
         for (auto word = words_.begin(); word != words_.end(); ++word) {
@@ -48,7 +48,7 @@ public:
         return std::string(otherwise);
     }
 
-    /// The whole number behind `option`, which has to be from `least` to `most`.
+    /// The whole number behind `option`. It must be from `least` to `most`.
     [[nodiscard]] long number(std::string_view option, long otherwise, long least, long most) {
         const std::string word = text(option, std::to_string(otherwise));
         long value = 0;
@@ -60,7 +60,7 @@ public:
         return value;
     }
 
-    /// The word behind `option`, which has to be one of `allowed`.
+    /// The word behind `option`. It must be one of `allowed`.
     [[nodiscard]] std::string choice(std::string_view option, std::string_view otherwise,
                                      std::initializer_list<std::string_view> allowed) {
         std::string word = text(option, otherwise);
@@ -74,7 +74,7 @@ public:
         refuse(std::string(option) + " wants one of " + wanted + ", not \"" + word + '"');
     }
 
-    /// Call it when every option has been asked for: what is left is refused.
+    /// Call it after all options were read. It refuses all others.
     void finish() const {
         if (words_.empty()) return;
         const std::string word(words_.front());
@@ -82,7 +82,7 @@ public:
         refuse(is_known ? word + " is given twice" : "there is no option \"" + word + '"');
     }
 
-    /// Ends the program: `problem`, then the usage.
+    /// Prints `problem` and the usage, and ends the program.
     [[noreturn]] void refuse(const std::string& problem) const {
         std::fprintf(stderr, "%s: %s\nusage: %s %s\n", program_.c_str(), problem.c_str(), program_.c_str(),
                      usage_.c_str());
@@ -92,6 +92,6 @@ public:
 private:
     std::string program_;
     std::string usage_;
-    std::vector<std::string_view> words_;  // not yet asked for
-    std::vector<std::string_view> asked_;  // options
+    std::vector<std::string_view> words_;  // not yet read
+    std::vector<std::string_view> asked_;  // options that were read
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// line_plot: a picture of a few series over one axis, 800 pixels wide, as SVG.
+// line_plot: a picture of a few lines over one axis, 800 pixels wide, as SVG.
 #pragma once
 
 #include <algorithm>
@@ -18,16 +18,16 @@ struct plot_series {
     std::vector<std::pair<double, double>> points;  // x, y
 };
 
-/// What is drawn around the lines.
+/// The text around the lines.
 struct plot_frame {
     std::string title;
     std::string x_axis;  // with its unit
     std::string y_axis;
 };
 
-/// Draws the lines with axes, round numbers on them, and each line's name in its colour. Both axes begin at 0, and a value below it
-/// is drawn there. A browser shows the picture on white, whatever its own colours are.
-/// Requires: there is a point, and a point whose y is above 0; at most six series.
+/// Draws the lines with axes, round numbers on the axes, and each line's name in its colour. Both axes begin at 0. A
+/// value below 0 is drawn at 0. The picture is on white, whatever colours the browser has.
+/// Requires: there is a point, and a point whose y is above 0; at most six lines.
 class line_plot {
 public:
     line_plot(plot_frame frame, std::vector<plot_series> lines) : frame_(std::move(frame)), lines_(std::move(lines)) {
@@ -68,14 +68,14 @@ public:
     }
 
 private:
-    static constexpr double left = 70;  // pixels, as all places
+    static constexpr double left = 70;  // pixels, as all positions
     static constexpr double right = 780;
     static constexpr double top = 70;
     static constexpr double bottom = 340;
     static constexpr std::array<const char*, 6> colours{"#0072b2", "#d55e00", "#009e73",
                                                         "#cc79a7", "#56b4e9", "#444444"};  // Okabe and Ito's
 
-    /// The distance of the numbers on an axis: 1, 2 or 5 times a power of ten, four to ten of them.
+    /// The distance between numbers on an axis: 1, 2 or 5 times a power of ten. An axis has four to ten numbers.
     static double step(double most) {
         const double power = std::pow(10, std::floor(std::log10(most)));
         const double part = most / power;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// output_file: a file that a program writes. What cannot be written is an error that names the file and the system's reason.
+// output_file: a file that a program writes. An error names the file and the system's reason.
 #pragma once
 
 #include <cerrno>
@@ -10,10 +10,11 @@
 #include <system_error>
 #include <utility>
 
-/// A new file, or an old one emptied. Owns it: `close` tells whether all of it was written, the destructor does not.
+/// A new file, or an old one that was emptied. It owns the file. `close` tells whether everything was written; the
+/// destructor does not.
 class output_file {
 public:
-    /// Throws: std::system_error when the file cannot be opened.
+    /// Throws: std::system_error if the file cannot be opened.
     explicit output_file(std::string path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "wb")) {
         if (file_ == nullptr) {
             fail("cannot open ");
@@ -27,7 +28,7 @@ public:
         }
     }
 
-    /// Throws: std::system_error when the disk is full, or fails.
+    /// Throws: std::system_error if the disk is full or fails.
     void write(const void* bytes, std::size_t size) {
         if (std::fwrite(bytes, 1, size, file_) != size) {
             fail("cannot write ");
@@ -35,8 +36,8 @@ public:
     }
     void write(std::string_view text) { write(text.data(), text.size()); }
 
-    /// Call it once, at the end: most of what was written reaches the disk only here.
-    /// Throws: std::system_error when the disk is full, or fails.
+    /// Call it once, at the end: most of the text reaches the disk only now.
+    /// Throws: std::system_error if the disk is full or fails.
     void close() {
         if (std::fclose(std::exchange(file_, nullptr)) != 0) {
             fail("cannot write ");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// percentile: of measured values, by rank, so that each is a value that was measured.
+// percentile: a percentile of measured values, by rank, so that the result is one of the values.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <vector>
 
-/// The smallest of `values` that at least `percent` of them do not exceed. 100 is the largest. Changes the order of `values`.
+/// The smallest of `values` such that at least `percent` % are not larger. 100 is the largest. Changes their order.
 /// Requires: values are not empty, 0 < percent <= 100.
 /// Complexity: linear.
 inline double percentile(std::vector<double>& values, double percent) {

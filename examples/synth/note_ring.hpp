@@ -9,11 +9,11 @@
 
 #include "voice.hpp"
 
-/// One thread pushes, one other thread looks at the front and pops.
+/// One thread pushes. One other thread looks at the front and pops.
 // Invariant: 0 <= pushed_ - popped_ <= capacity   (modulo 2^32)
 class note_ring {
 public:
-    /// Returns false when the ring is full.
+    /// Returns false if the ring is full.
     [[nodiscard]] bool push(const note_event& event) {
         const std::uint32_t place = pushed_.load(std::memory_order_relaxed);
         if (place - popped_.load(std::memory_order_acquire) == capacity) return false;
@@ -21,7 +21,7 @@ public:
         pushed_.store(place + 1, std::memory_order_release);
         return true;
     }
-    /// The oldest event, or nullptr when the ring is empty.
+    /// The oldest event, or nullptr if the ring is empty.
     [[nodiscard]] const note_event* front() const {
         const std::uint32_t place = popped_.load(std::memory_order_relaxed);
         return place == pushed_.load(std::memory_order_acquire) ? nullptr : &events_[place % capacity];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// performance: a score is played in a process of its own, by an audio thread that a filter may watch.
+// performance: plays a score in a separate process, on an audio thread that a filter may watch.
 #pragma once
 
 #include <sys/mman.h>
@@ -32,7 +32,7 @@
 #include "synthesiser.hpp"
 #include "voice.hpp"
 
-/// What the audio thread does wrong, in the middle of the performance: to see that it is found.
+/// A fault of the audio thread in the middle of the performance, to see that it is found.
 enum class misdeed { none, write, allocate, fault };
 
 /// How a score is played.
@@ -40,12 +40,12 @@ struct performance {
     const score* notes = nullptr;
     std::uint32_t callbacks = 0;
     bool is_paced = false;                // each callback waits for its time, as behind a sound card
-    unsigned filter = SECCOMP_RET_ALLOW;  // what a system call during the callbacks ends in
+    unsigned filter = SECCOMP_RET_ALLOW;  // what a system call during the callbacks causes
     misdeed deed = misdeed::none;
     double nanoseconds_per_tick = 1;  // of counter_clock
 };
 
-/// The threads of a performance, and what they share. It lives until its process ends: the audio thread cannot even return.
+/// The threads of a performance, and what they share. It lives until its process ends: the audio thread never returns.
 template <class Voices> class concert {
 public:
     concert(const performance& how, recording& out) : how_(how), out_(&out), callback_ticks_(ticks_of(callback_ns)) {}
@@ -53,7 +53,7 @@ public:
     /// Plays all of it.
     void play() {
         recording_head& head = out_->head();
-        (void)page_faults_of(::getpid());  // throws here, and not later on, if /proc tells nothing
+        (void)page_faults_of(::getpid());  // throws now, and not later, if /proc has no figures
         std::thread([this] { write_notes(); }).detach();
         std::thread([this] { render_all(); }).detach();
         await([this] { return audio_thread_.load() != 0; });
@@ -71,7 +71,7 @@ private:
         while (!holds()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 
-    /// The other thread: somebody who plays ahead, as far as the ring reaches.
+    /// The other thread. It plays ahead, as far as the ring reaches.
     void write_notes() {
         for (const note_event& event : *how_.notes) {
             written_.store(event.callback, std::memory_order_release);
@@ -80,14 +80,14 @@ private:
         written_.store(std::numeric_limits<std::uint32_t>::max(), std::memory_order_release);
     }
 
-    /// The audio thread. What it does before the filter may take time; behind it, it may only compute.
+    /// The audio thread. Before the filter it may take its time. Afterwards it may only compute.
     void render_all() {
         recording_head& head = out_->head();
         warm_up();
         touch_stack();
         out_->touch();
         recording_head::say(head.memory, lock_memory());
-        // Not paced, the thread never sleeps: with priority over all it would starve the others.
+        // Without pacing, the thread never sleeps. With the highest priority, it would starve all others.
         recording_head::say(head.priority, how_.is_paced ? raise_priority() : "as every thread");
         fresh_page_ = make_fresh_page();
         const std::size_t warm_refusals = voices_.refused();
@@ -103,7 +103,7 @@ private:
         first_tick_ = counter_clock::now();
         for (std::uint32_t now = 0; now < how_.callbacks; ++now) {
             pause();
-            while (written_.load(std::memory_order_acquire) <= now) {  // so that each run plays the same
+            while (written_.load(std::memory_order_acquire) <= now) {  // so that each run plays the same notes
             }
             const std::uint64_t start = counter_clock::now();
             callback(now);
@@ -122,7 +122,7 @@ private:
         for (;;) pause();  // the main thread ends the process
     }
 
-    /// What a sound card calls: plays the notes that are due, and renders a block of 16-bit samples.
+    /// What a sound card calls. Plays the notes that are due, and renders a block of 16-bit samples.
     void callback(std::uint32_t now) {
         for (const note_event* event = ring_.front(); event != nullptr && event->callback <= now;
              event = ring_.front()) {
@@ -140,7 +140,7 @@ private:
         if (how_.deed != misdeed::none && now == how_.callbacks / 2) do_wrong();
     }
 
-    /// All code has run before it counts, and a heap has had all its voices.
+    /// Runs all code once before anything is counted. A heap has then had all its voices.
     void warm_up() {
         const score notes = warm_up_score();
         auto event = notes.begin();
@@ -153,7 +153,7 @@ private:
         synth_.silence();
     }
 
-    /// Sleeps until the next callback is due. Not paced, it returns at once.
+    /// Sleeps until the next callback is due. Without pacing, it returns at once.
     void pause() {
         due_.tv_nsec += callback_ns;
         if (due_.tv_nsec >= 1'000'000'000) {
@@ -163,7 +163,7 @@ private:
         if (how_.is_paced) ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due_, nullptr);
     }
 
-    /// A page that has no memory yet, although memory may be locked.
+    /// A page that has no memory yet, even if memory is locked.
     [[nodiscard]] static volatile char* make_fresh_page() {
         constexpr std::size_t size = 4096;
         void* const page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -192,8 +192,8 @@ private:
     Voices voices_;
     synthesiser<Voices> synth_{voices_, wave_};
     note_ring ring_;
-    std::atomic<std::uint32_t> written_ = 0;  // the notes of all callbacks below it are in the ring
-    std::atomic<pid_t> audio_thread_ = 0;     // once it may be looked at
+    std::atomic<std::uint32_t> written_ = 0;  // all notes of the callbacks before this one are in the ring
+    std::atomic<pid_t> audio_thread_ = 0;     // when others may use it
     std::atomic<bool> may_start_ = false;
     std::atomic<bool> is_done_ = false;
     volatile char* fresh_page_ = nullptr;
@@ -202,12 +202,12 @@ private:
     std::uint64_t callback_ticks_;
 };
 
-/// For SECCOMP_RET_TRAP: notes which system call it was. To return from here takes one more, and that one kills.
+/// For SECCOMP_RET_TRAP: records the number of the system call. The return from here needs another call, which kills.
 inline recording_head* trapped_into = nullptr;
 inline void on_forbidden_call(int, siginfo_t* call, void*) { trapped_into->forbidden_call.store(call->si_syscall); }
 
-/// Plays in a child process, which calls `prepare` first. Returns the signal that ended it, or 0 when it played to the end.
-/// Throws: std::runtime_error when the performance could not begin; std::system_error without a process.
+/// Plays in a child process, which calls `prepare` first. Returns the signal that ended it; 0 if it played to the end.
+/// Throws: std::runtime_error if the performance could not begin; std::system_error if there is no process.
 template <class Voices> [[nodiscard]] int perform(const performance& how, recording& out, void (*prepare)()) {
     out.clear();
     std::fflush(nullptr);
@@ -216,8 +216,8 @@ template <class Voices> [[nodiscard]] int perform(const performance& how, record
     if (child == 0) {
         const rlimit no_core{};
         ::setrlimit(RLIMIT_CORE, &no_core);
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);       // it may have a real-time priority: nobody would stop it
-        ::prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);  // else the system may later move pages together, which faults
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);       // with a real-time priority, nothing else would stop it
+        ::prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);  // otherwise the system may later merge pages, which causes faults
         trapped_into = &out.head();
         struct sigaction noting {};
         noting.sa_sigaction = on_forbidden_call;

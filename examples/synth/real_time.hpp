@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// real_time: what a real-time thread asks of Linux before it starts, and the proofs that it asks for nothing afterwards.
+// real_time: what a real-time thread asks of Linux before it starts, and the proofs that it asks for nothing later.
 #pragma once
 
 #include <linux/audit.h>
@@ -35,16 +35,16 @@ inline constexpr bool is_sanitized =
 inline constexpr bool is_sanitized = false;
 #endif
 
-/// The system's reason for the last failure, in words.
+/// The system's reason for the last failure, as text.
 [[nodiscard]] inline std::string last_error() { return std::generic_category().message(errno); }
 
-/// Keeps all pages of the process in memory: those that it has, and those to come. Says how that went.
+/// Keeps all pages of the process in memory, present and future ones. Returns the result as text.
 [[nodiscard]] inline std::string lock_memory() {
     if (::mlockall(MCL_CURRENT | MCL_FUTURE) == 0) return "locked by mlockall";
     return "not locked: mlockall says \"" + last_error() + "\" (RLIMIT_MEMLOCK, or CAP_IPC_LOCK)";
 }
 
-/// Asks for the calling thread to run before all ordinary ones. Says how that went.
+/// Gives the calling thread priority over all ordinary ones. Returns the result as text.
 [[nodiscard]] inline std::string raise_priority() {
     const sched_param wanted{.sched_priority = 50};
     errno = ::pthread_setschedparam(::pthread_self(), SCHED_FIFO, &wanted);
@@ -52,29 +52,29 @@ inline constexpr bool is_sanitized = false;
     return "as every thread: SCHED_FIFO is refused, \"" + last_error() + "\" (RLIMIT_RTPRIO, or CAP_SYS_NICE)";
 }
 
-/// Writes to each page, and changes nothing: the system has to give each its memory now.
+/// Writes to each page without changing it, so that the system gives each its memory now.
 inline void touch_pages(void* bytes, std::size_t size) {
     constexpr std::size_t page = 4096;  // or more
     auto* const first = static_cast<volatile char*>(bytes);
     for (std::size_t i = 0; i < size; i += page) first[i] = first[i];
 }
 
-/// Touches the part of the calling thread's stack that it is going to use.
+/// Touches the part of the stack that the calling thread will use.
 [[gnu::noinline]] inline void touch_stack() {
     std::array<char, 128 * 1024> below;  // NOLINT: only its pages matter
     touch_pages(below.data(), below.size());
 }
 
-/// From now on, a system call of the calling thread ends in `action`: SECCOMP_RET_KILL_PROCESS or SECCOMP_RET_TRAP. Nothing is
-/// allowed, not even to end the thread; with `may_sleep` it may call clock_nanosleep. Other threads are free.
-/// Returns what was refused, in words, or nothing.
+/// From now on, a system call of the calling thread ends in `action`: SECCOMP_RET_KILL_PROCESS or SECCOMP_RET_TRAP. No
+/// call is allowed, not even the end of the thread. With `may_sleep`, clock_nanosleep is allowed. Other threads are not
+/// affected. Returns what was refused, as text, or nothing.
 [[nodiscard]] inline std::string forbid_system_calls(unsigned action, bool may_sleep) {
 #if defined(__x86_64__)
     constexpr unsigned architecture = AUDIT_ARCH_X86_64;
 #elif defined(__aarch64__)
     constexpr unsigned architecture = AUDIT_ARCH_AARCH64;
 #else
-    constexpr unsigned architecture = 0;  // whose numbers are not known here
+    constexpr unsigned architecture = 0;  // an unknown processor
 #endif
     std::array<sock_filter, 1> nothing{{BPF_STMT(BPF_RET | BPF_K, action)}};
     std::array<sock_filter, 6> sleep{{
@@ -119,7 +119,7 @@ struct page_faults {
 };
 
 /// Reads the faults of another thread of this process, so that the thread itself makes no system call.
-/// Throws: std::runtime_error when /proc does not tell.
+/// Throws: std::runtime_error if /proc has no figures.
 [[nodiscard]] inline page_faults page_faults_of(pid_t thread) {
     std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
     std::string line;
@@ -134,8 +134,8 @@ struct page_faults {
     return faults;
 }
 
-/// A clock that makes no system call: the processor's counter. On other processors it is the system's clock, which makes none
-/// where its vDSO has it.
+/// A clock that makes no system call: the processor's counter. On other processors it is the system's clock, which
+/// makes no call if its vDSO supports that.
 class counter_clock {
 public:
     [[nodiscard]] static std::uint64_t now() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// recording: what a performance leaves behind. It lies in shared memory, so it survives the process that performed.
+// recording: the results of a performance. It lies in shared memory, so it survives the process that performed.
 #pragma once
 
 #include <sys/mman.h>
@@ -18,26 +18,26 @@
 #include "real_time.hpp"
 #include "voice.hpp"
 
-/// What was counted in a performance.
+/// Counters of a performance.
 struct tally {
     std::uint32_t started = 0;  // notes
     std::uint32_t stolen = 0;   // voices
     std::uint32_t clipped = 0;  // samples that were too large, or not a number
-    std::uint32_t missed = 0;   // paced: blocks that were not there in time
+    std::uint32_t missed = 0;   // if paced: blocks that were late
     std::size_t peak = 0;       // voices at once
     std::size_t refused = 0;    // as the memory counted: try_make returned nothing
     std::size_t left = 0;       // voices in use after the end
     page_faults faults;         // of the audio thread during its callbacks
 };
 
-/// What is counted and said. Times and sound stand behind it.
+/// Counters and texts. Times and sound lie behind it.
 struct recording_head {
     using line = std::array<char, 160>;
 
-    std::atomic<std::uint32_t> callbacks = 0;  // that have returned
-    std::atomic<int> forbidden_call = -1;      // the number of the system call that was trapped
+    std::atomic<std::uint32_t> callbacks = 0;  // callbacks that have returned
+    std::atomic<int> forbidden_call = -1;      // number of the trapped system call
     tally counted;
-    line memory{}, priority{}, filter{}, failure{};  // words; filter: why there is none
+    line memory{}, priority{}, filter{}, failure{};  // texts; filter: why there is none
 
     static void say(line& where, const std::string& words) {
         std::snprintf(where.data(), where.size(), "%s", words.c_str());
@@ -47,7 +47,7 @@ struct recording_head {
 /// Owns the shared memory.
 class recording {
 public:
-    /// Throws: std::system_error when the system has not so much memory.
+    /// Throws: std::system_error if the system has not enough memory.
     explicit recording(std::uint32_t callbacks)
         : callbacks_(callbacks),
           bytes_(::mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {

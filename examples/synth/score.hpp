@@ -14,20 +14,20 @@
 
 using score = std::vector<note_event>;  // in the order of their callbacks
 
-/// By time. At one moment an older note comes first.
+/// Orders by time. At one moment, an older note comes first.
 inline void sort_by_time(score& events) {
     std::sort(events.begin(), events.end(), [](const note_event& a, const note_event& b) {
         return std::pair(a.callback, a.note) < std::pair(b.callback, b.note);
     });
 }
 
-/// Random notes of a pentatonic scale. A quiet passage, a rest, a passage so dense that all voices sound, a rest, and so on,
-/// each of two seconds. What still sounds at the end is left to ring.
+/// Random notes of a pentatonic scale, in passages of two seconds: quiet, rest, so dense that all voices sound, rest,
+/// and again. Notes that still sound at the end may ring.
 [[nodiscard]] inline score random_score(std::uint32_t callbacks) {
     constexpr std::array<std::uint8_t, 5> scale{0, 3, 5, 7, 10};
     constexpr std::uint32_t passage = 1500;  // callbacks
     score events;
-    std::minstd_rand random;  // its numbers are the standard's
+    std::minstd_rand random;  // the standard defines its numbers
     const auto pick = [&random](std::uint32_t least, std::uint32_t most) {
         return least + static_cast<std::uint32_t>(random() / 64) % (most - least + 1);
     };
@@ -58,7 +58,7 @@ inline void sort_by_time(score& events) {
     return events;
 }
 
-/// More notes than there are voices, which end soon: so that what is measured later has all been used before.
+/// More notes than there are voices, all short. So everything was used once before it is measured.
 [[nodiscard]] inline score warm_up_score() {
     score events;
     for (std::uint32_t note = 0; note < 2 * polyphony; ++note) {

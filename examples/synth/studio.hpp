@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// studio: lets each contender perform the same score, under the filter and for its times, and compares the sound.
+// studio: lets each contender perform the same score, under the filter and for its times. Compares the sound.
 #pragma once
 
 #include <algorithm>
@@ -26,12 +26,12 @@ inline std::uint64_t checksum(std::span<const std::int16_t> samples) {
     return sum;
 }
 
-/// What all performances have in common: one score, one recording that is used again, and the sound that they must agree on.
+/// What all performances share: one score, one recording, and the sound that all must make.
 class studio {
 public:
     studio(performance how, std::string wav) : how_(how), recording_(how.callbacks), wav_(std::move(wav)) {}
 
-    /// One performance under the filter, and what came of it in words.
+    /// One performance under the filter. Returns its result as text.
     void prove(contender& one) {
         performance how = how_;
         how.filter = SECCOMP_RET_KILL_PROCESS;
@@ -75,7 +75,7 @@ public:
     [[nodiscard]] const tally& counted() const { return counted_; }  // by the first performance
 
 private:
-    /// Every performance has to sound alike. The first one becomes the WAV file.
+    /// All performances must sound alike. The first one becomes the WAV file.
     void keep() {
         const std::uint64_t sum = checksum(recording_.samples());
         if (is_kept_) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A synthesiser of 64 voices. It proves that its audio callbacks neither call the system nor fault, compares a pool with
-// what else voices live in, and writes what it played as a WAV file.
+// A synthesiser of 64 voices. It proves that its audio callbacks neither call the system nor cause page faults. It
+// compares a pool with other memories for voices, and writes the music to a WAV file.
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
@@ -25,7 +25,7 @@
 
 namespace {
 
-/// "57,61,64" as keys.
+/// Parses "57,61,64" as keys.
 std::vector<std::uint8_t> keys_in(const std::string& list, const arguments& given) {
     std::vector<std::uint8_t> keys;
     const char* const end = list.data() + list.size();
@@ -69,7 +69,7 @@ void print_times(const std::vector<contender>& all, const performance& how, long
     }
 }
 
-/// The first twelve seconds. The line of voices that did not survive the filter ends where they were killed.
+/// Draws the first twelve seconds. If the filter killed some voices, their line ends there.
 void draw(const std::string& path, const std::vector<contender>& all, const performance& how) {
     constexpr std::size_t shown = 9000;  // callbacks
     constexpr std::size_t group = 10;    // callbacks per point: their slowest
@@ -86,7 +86,7 @@ void draw(const std::string& path, const std::vector<contender>& all, const perf
         lines.push_back(std::move(line));
     }
     if (lines.size() == 4)
-        std::rotate(lines.begin(), lines.begin() + 1, lines.end() - 1);  // the pool's line over others
+        std::rotate(lines.begin(), lines.begin() + 1, lines.end() - 1);  // the pool's line lies over the others
     const auto killed =
         std::find_if(all.begin(), all.end(), [](const auto& one) { return one.survived < one.best.size(); });
     const std::string title =
@@ -108,7 +108,7 @@ int run(arguments& given) {
     const std::string plot = given.text("--plot", "");
     how.is_paced = given.flag("--paced");
     given.finish();
-    for (const std::string& path : {wav, plot}) {  // what cannot be written is told at once
+    for (const std::string& path : {wav, plot}) {  // errors in writing are reported at once
         if (!path.empty()) output_file(path).close();
     }
     const score events = notes.empty() ? random_score(how.callbacks) : chord(keys_in(notes, given), how.callbacks);

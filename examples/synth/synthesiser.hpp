@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// synthesiser: plays notes with up to 64 voices, and steals one when all of them sound. It never waits and never asks
-// the system for anything.
+// synthesiser: plays notes with up to 64 voices. If all of them sound, it steals one. It never waits for anything.
 #pragma once
 
 #include <algorithm>
@@ -24,10 +23,10 @@ public:
             return;
         }
         const auto voice = std::find_if(playing_.begin(), end(), [&](auto& v) { return v->note() == event.note; });
-        if (voice != end()) (*voice)->release();  // else it was stolen
+        if (voice != end()) (*voice)->release();  // otherwise it was stolen
     }
 
-    /// The next frames. Voices that are silent by then go back to where they came from.
+    /// Renders the next frames. Voices that are silent by then go back to their memory.
     void render(sample_block& mix) {
         for (float& frame : mix) {
             frame = residue_;
@@ -39,7 +38,7 @@ public:
         drop(silent);
     }
 
-    /// Ends all notes at once, and counts anew.
+    /// Ends all notes at once, and resets the counters.
     void silence() {
         drop(playing_.begin());
         residue_ = 0;
@@ -68,8 +67,8 @@ private:
         ++started_;
     }
 
-    /// Takes the quietest of the notes that have ended, or else the oldest note. A voice that stops at once would click:
-    /// so its last frame stays in the mix, and fades within some milliseconds.
+    /// Steals the quietest ended note, or else the oldest note. A voice that stops at once would click. So its last
+    /// frame stays in the mix, and fades within some milliseconds.
     void steal() {
         const auto rank = [](const handle& v) { return v->is_released() ? v->loudness() : 1.F; };
         const auto stolen = std::min_element(playing_.begin(), end(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// voice: one sounding note. A wavetable oscillator, an envelope, a low-pass filter and an echo, with all their memory.
+// voice: one sounding note: a wavetable oscillator, an envelope, a low-pass filter and an echo, with all their memory.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ using sample_block = std::array<float, block_frames>;
 /// What a player sends to the synthesiser.
 struct note_event {
     std::uint32_t callback;  // the callback that plays it
-    std::uint32_t note;      // a number of its own for each note: the end names its beginning
+    std::uint32_t note;      // a unique number per note: the end names its beginning
     std::uint8_t key;        // as in MIDI: 69 is 440 Hz
     std::uint8_t velocity;   // 1 to 127; 0: the note ends
 };
@@ -47,7 +47,7 @@ private:
     std::array<float, 2049> samples_{};  // the last one is the first of the next period
 };
 
-/// Attack, decay, sustain, release. The attack is a line, the others approach their level.
+/// Attack, decay, sustain, release. The attack is linear, the others approach their level.
 class envelope {
 public:
     [[nodiscard]] float next() {
@@ -74,7 +74,7 @@ private:
     stage stage_ = stage::attack;
 };
 
-/// A state variable filter of the trapezoidal kind, as a low pass without resonance.
+/// A state variable filter (trapezoidal), used as a low pass without resonance.
 class low_pass {
 public:
     explicit low_pass(float cutoff) {  // Hz
@@ -97,7 +97,7 @@ private:
     float first_ = 0, second_ = 0;
 };
 
-/// Adds what was heard 10 ms ago, at 3/10 of its amplitude.
+/// Adds the sound of 10 ms ago, at 3/10 of its amplitude.
 class echo {
 public:
     [[nodiscard]] float next(float in) {
@@ -113,7 +113,7 @@ private:
     std::uint32_t now_ = 0;  // frames
 };
 
-/// One note, from its first frame to its last. It owns 2 KiB of delay line, so it is made in its place and never moved.
+/// One note, from its first frame to its last. It contains 2 KiB of delay line, so it is made in place and never moved.
 class voice {
 public:
     voice(const wave_table& wave, const note_event& start)
@@ -127,7 +127,7 @@ public:
 
     /// Adds the next frames to `mix`.
     void add_to(sample_block& mix) {
-        envelope shape = envelope_;  // in registers: the compiler cannot know that `mix` is no part of this voice
+        envelope shape = envelope_;  // in registers: the compiler cannot know that `mix` is not part of this voice
         low_pass filter = filter_;
         float phase = phase_;
         float out = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// voice_memory: where voices live. A pool, an array with a search by hand, and the heap, behind one interface:
-// `handle` owns a voice, `try_make` returns an empty one when all voices are out.
+// voice_memory: where voices live: a pool, an array with a search by hand, and the heap, behind one interface. `handle`
+// owns a voice. `try_make` returns an empty handle if all voices are out.
 #pragma once
 
 #include <fixpool/arenas.hpp>
@@ -14,7 +14,7 @@
 
 #include "voice.hpp"
 
-/// A checked pool. The arena has all its pages before the first note: nothing else has to be touched.
+/// A checked pool. Its arena gets all its pages before the first note. Nothing else has to be touched.
 class pooled_voices {
 public:
     using handle = fixpool::block<voice>;
@@ -29,7 +29,7 @@ private:
     fixpool::typed_pool<voice> pool_{polyphony, fixpool::mapped_arena({.prefault = true}), {.name = "voices"}};
 };
 
-/// What synthesisers do without a pool: a fixed array, and a search for the first voice that is silent.
+/// What synthesisers do without a pool: a fixed array, and a search for the first silent voice.
 class array_voices {
     using slot = std::optional<voice>;
     struct vacate {
@@ -59,7 +59,7 @@ private:
     std::size_t refused_ = 0;
 };
 
-/// The heap, and a count, for it has no limit of its own.
+/// The heap and a counter, because the heap has no limit of its own.
 class heap_voices {
     struct remove {
         std::size_t* in_use = nullptr;

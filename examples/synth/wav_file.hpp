@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// wav_file: sound as a WAV file: one channel, 16 bits, 48 kHz.
+// wav_file: writes sound as a WAV file: one channel, 16 bits, 48 kHz.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include "../support/output_file.hpp"
 #include "voice.hpp"
 
-/// Throws: std::system_error when the file cannot be opened, or the disk is full.
+/// Throws: std::system_error if the file cannot be opened, or the disk is full.
 /// Requires: fewer than 2^30 samples.
 inline void write_wav(const std::string& path, std::span<const std::int16_t> samples) {
     std::string bytes;
