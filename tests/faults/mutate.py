@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Changes one line of a header at random, and builds and runs only the tests that are nearest to that header: they have to fail.
+"""Changes one line of a header at random, and runs only the tests that are nearest to that header. They must fail.
 
-`mutate.py --seed N --count N` draws the changes: relational and logical operators, constants, conditions turned round, branches
-swapped, statements dropped (so locks, too), memory orders relaxed. A change that does not compile is drawn anew. Of those that no
-test finds, equivalent.txt says why some change nothing that can be observed. Exit status 1: fewer than 90 % were found.
+`mutate.py --seed N --count N` draws the changes: other relational and logical operators, other constants, conditions negated,
+branches swapped, statements dropped (locks, too), memory orders relaxed. If a change does not compile, another one is drawn.
+Some changes have no effect that can be observed: equivalent.txt names them, and says why. Exit status 1: fewer than 90 % were found.
 """
 import argparse
 import pathlib
@@ -28,7 +28,7 @@ DECLARATION = re.compile(r"^\s*[\w:<>,\s\*&]+\s[\w]+(\s*=\s*[^=(]+|\{.*\})?;\s*(
 
 
 def mutations(line):
-    """Pairs of what was done and the changed line."""
+    """Pairs: what was done, and the changed line."""
     code = re.split(r"\s//", line)[0]
     if not code.strip() or code.lstrip().startswith(("//", "#", "*")) or "static_assert" in code:
         return
@@ -101,7 +101,7 @@ class MutationTree(Tree):
 
 
 def equivalents():
-    """Of a mutation, why it changes nothing."""
+    """For each mutation without effect, why it has none."""
     reasons = {}
     for paragraph in (HERE / "equivalent.txt").read_text().split("\n\n"):
         lines = [line for line in paragraph.splitlines() if not line.startswith("#")]
@@ -137,7 +137,7 @@ def main():
     stillborn = 0
 
     def tried():
-        """The next mutation that compiles, and its end."""
+        """The next mutation that compiles, and what became of it."""
         nonlocal stillborn
         while True:
             with printing:

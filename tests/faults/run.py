@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""Plants the faults of faults.txt into copies of the headers, one at a time, and expects that a test fails for each.
+"""Plants the faults of faults.txt into copies of the headers, one at a time. Each must make a test fail.
 
 The tests that are nearest to the header come first, the whole suite comes last. The compiler is CXX, or g++; clang++ for
 what only MemorySanitizer finds.
@@ -25,7 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / "build" / "faults"
 
-# A header's tests, before all others: the files where its faults show, and what is no file by itself (see Tree.nearest).
+# The tests of each header, which run first. A name is a file of tests, or the start of other tests' names (see Tree.nearest).
 NEAREST = {
     "arena": ["arena", "moves"],
     "arenas": ["arenas"],
@@ -91,7 +91,7 @@ NEAREST = {
 }
 FILES = sorted({name for names in NEAREST.values() for name in names if ": " not in name} - {"under_tsan", "refused"})
 
-# Each of these files of tests as a program of its own; and one target for the programs that run in many processes.
+# Builds each file of tests as a separate program. One target has the programs that run in many processes.
 ALONE = """
 add_library(alone OBJECT EXCLUDE_FROM_ALL support/heap.cpp)
 target_link_libraries(alone PRIVATE fixpool::fixpool Catch2::Catch2WithMain)
@@ -119,33 +119,33 @@ get_property(sanitized DIRECTORY sanitized PROPERTY BUILDSYSTEM_TARGETS)
 add_custom_target(processes DEPENDS ${deaths} ${sanitized})
 add_custom_target(nothing)
 """
-# What has to be built for a test that a hint names.
+# The target to build for a test that a hint names.
 TARGETS = {"death": "deaths", "debug death": "debug_deaths", "without exceptions": "without_exceptions", "address sanitizer": "sanitized_address", "memcheck": "memchecked",
            "interleavings": "interleavings_shared_state"}
 PROCESSES = "^(death: |debug death: |sites: |bss: |without exceptions: |[a-z]+ sanitizer: )"
 REFUSED = "^(accepted: |refused: |headers: no warnings)"
-# What compares files, or copies of them, would notice any change at all; so would what counts lines. Patches may not fit any more.
-# And what takes long: a part of it is another test.
+# Tests that are left out. Some compare files or count lines, and would notice any change. Patches may not fit any more.
+# Slow tests are left out if another test is a part of them.
 BLIND = ["-LE", "package|planted", "-E", "^(headers: layers|readme: |interleavings: shared_state$)"]
 
 
 class Broken(Exception):
-    """What is no verdict on the tests: faults that do not fit their headers, or one that does not compile."""
+    """No verdict on the tests: some faults do not fit their headers, or a fault does not compile."""
 
 
 class Fault:
-    """`changes` are pairs of texts: the one in the header, and the one in its place. `hint` is tried before all others."""
+    """`changes` are pairs of texts: the old one, in the header, and the new one. `hint` is the test to try first."""
 
     def __init__(self, header, what, changes, hint):
         self.header, self.what, self.changes, self.hint = header, what, changes, hint
 
     def nearest(self):
-        """The tests that come first, as Tree.nearest takes them."""
+        """The tests to run first, as names for Tree.nearest."""
         names = NEAREST.get(self.header.removesuffix(".hpp"), [])
         return ([self.hint] if self.hint else []) + [name for name in names if name != self.hint]
 
     def misfit(self):
-        """What it asks for that is not in its header once, or ""."""
+        """The old texts that are not in the header exactly once, or ""."""
         text = (ROOT / "include" / "fixpool" / self.header).read_text()
         return "\n".join(f"{self.header}: {self.what}: this stands there {text.count(old)} times, not once: {old}"
                          for old, _ in self.changes if text.count(old) != 1)
@@ -177,7 +177,7 @@ def read_faults(path):
 
 
 def run(command, timeout=None, **options):
-    """The exit status, None for one that was killed after `timeout` seconds, and what was printed."""
+    """Returns the exit status and the output. The status is None if the command was killed after `timeout` seconds."""
     try:
         done = subprocess.run(command, timeout=timeout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
         return done.returncode, done.stdout.decode(errors="replace")
@@ -186,7 +186,7 @@ def run(command, timeout=None, **options):
 
 
 class Tree:
-    """A copy of the sources and a build of it. What is asked of it says which test failed, or None."""
+    """A copy of the sources, and a build of it. Its functions return the test that failed, or None."""
 
     def __init__(self, name):
         self.sources, self.build = BUILD / name / "sources", BUILD / name / "build"
@@ -194,7 +194,7 @@ class Tree:
         shutil.copytree(ROOT, self.sources, ignore=shutil.ignore_patterns("build*", ".git", "traces"))
         with open(self.sources / "tests" / "CMakeLists.txt", "a") as lists:
             lists.write(ALONE)
-        # Without warnings: what a fault makes useless is no error.
+        # Without warnings: code that a fault makes useless is no error.
         status, printed = run(["cmake", "-S", self.sources, "-B", self.build, "-G", "Ninja",
                                "-DCMAKE_CXX_COMPILER=" + os.environ.get("CXX", "g++"), "-DCMAKE_BUILD_TYPE=Debug",
                                "-DCMAKE_CXX_FLAGS_DEBUG=-O0 -w -Wno-narrowing", "-DFIXPOOL_BUILD_EXAMPLES=OFF"])
@@ -202,7 +202,7 @@ class Tree:
             raise Broken(printed)
 
     def made(self, targets, jobs=1):
-        """Builds `targets`: None, or what refuses one: a static_assert or a constinit of ours, or a function of foreign_names.cpp."""
+        """Builds `targets`. Returns None, or what refuses one: our static_assert or constinit, or foreign_names.cpp."""
         status, printed = run(["cmake", "--build", self.build, "--target", *targets, "--", f"-j{jobs}"])
         if status == 0:
             return None
@@ -245,7 +245,7 @@ class Tree:
         return ("hangs: " if failed[2] == "Timeout" else "") + failed[1]
 
     def under_msan(self, test):
-        """For the test whose name that is; by clang++, for MemorySanitizer is Clang's alone."""
+        """Runs the test of that name. Uses clang++, because only Clang has MemorySanitizer."""
         program = self.build / "under_msan"
         status, printed = run(["clang++", "-std=c++20", "-w", "-O1", "-fsanitize=memory", "-I", self.sources / "include",
                                self.sources / "tests" / "sanitized" / "debug.cpp", "-o", program])
@@ -255,7 +255,7 @@ class Tree:
         return None if "MemorySanitizer: use-of-uninitialized-value" in printed else test
 
     def nearest(self, name):
-        """`name` is a file of tests, or what the names of tests that are programs of their own begin with."""
+        """`name` is a file of tests, or the start of the names of tests that are separate programs."""
         if name == "refused":
             return self.by_ctest("nothing", "-R", REFUSED)
         if name.startswith("memory sanitizer: "):
@@ -269,7 +269,7 @@ class Tree:
         return self.by_ctest("processes", "-R", PROCESSES, jobs=jobs) or self.by_ctest("all", jobs=jobs)
 
     def failing_test_without_fault(self, faults):
-        """Of those that are nearest to one of the faults."""
+        """Runs the tests that are nearest to one of the faults."""
         names = sorted({name for fault in faults for name in fault.nearest()})
         self.made([self.target(name) for name in names if name in FILES] or ["nothing"], WORKERS)
         for name in names:
@@ -287,8 +287,8 @@ class Tree:
                     return test
             test = self.among_all()
         finally:
-            header.write_text(good)  # newer than all that was built from the fault
-        # The whole suite takes long: that it passes without the fault is seen here, where it is asked.
+            header.write_text(good)  # newer than everything that was built from the fault
+        # The whole suite is slow. So it is run without the fault only now, when its verdict counts.
         if test is not None and (failed := self.among_all()) is not None:
             raise Broken("without any fault there fails: " + failed)
         return test
