@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // A small gateway whose size is measured. Frames arrive in bursts, wait in a queue and are parsed into messages. Both
 // leave in another order than they came. FIRMWARE_LEVEL says where they are stored.
-//   none       plain arrays and flags, without the library and without checks
-//   by_hand    free lists with checks, as one would write them without the library; misuse traps
-//   unchecked  pools without checks
-//   checked    pools with checks
-//   static_    pools with checks that have their memory inside themselves
+//   none       plain arrays and flags, without the library and without checks.
+//   by_hand    free lists with checks, as one would write them without the library; misuse traps.
+//   unchecked  pools without checks.
+//   checked    pools with checks.
+//   static_    pools with checks that have their memory inside themselves.
 // Ends with 0 if every frame was delivered, all counts are right, and misuse was found where it is checked.
 #include <fixpool/memory_pool.hpp>
 #include <fixpool/static_pool.hpp>

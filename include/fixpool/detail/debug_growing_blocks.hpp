@@ -223,7 +223,7 @@ private:
         if (is_fresh) begin_verified(taken, where);
         return taken;
     }
-    /// Begins a taken block, and verifies it if it was handed out before. False as for `verify`.
+    /// Hands out a taken block. Before, verifies it if it was handed out earlier. False as for `verify`.
     [[nodiscard]] bool begin(const entry& taken, const site& where, const watch& by) noexcept {
         debug_frame frame = frame_of(taken);
         if (frame.is_sound() && frame.record().is_filled == 0) return true;

@@ -25,7 +25,7 @@ template <checking C> class list_batches;
 /// and metadata share a buffer, 16 bytes of guard lie between, for a small overflow of the last block.
 ///
 /// Blocks are carved (put into use), lowest first, when the stack is empty. The stack is in no order. When many blocks
-/// were carved and all are free, the list empties the stack and carves anew.
+/// were carved and all are free, the list carves anew: it empties the stack, and carves from the first block on.
 // Invariant, in blocks: out() + free == carved() <= handed_out() <= total(), where free == top_ - bottom_
 template <checking C> class free_list {
 public:

@@ -17,7 +17,7 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 template <std::size_t Stride> FIXPOOL_HIDDEN inline constexpr block_shape fixed_shape(Stride);
 
 /// Hands out blocks of one size and takes them back. Operations are O(1) unless stated. A release is O(1) expected. As
-/// in free_list, callers pass a `Stride` that they know.
+/// in free_list, callers pass a `Stride` that they know at compile time.
 // Invariant: in_use_ <= total_ <= limit_ and in_use_ <= peak_. total_ is the sum of the pages' capacities. in_use_
 // counts the blocks that are not free.
 template <checking C> class growing_blocks {
@@ -57,7 +57,7 @@ public:
         return attempt([this] { return refill(); });
     }
 
-    /// Gets pages until `count` blocks are free. False as for try_refill: the new pages stay.
+    /// Gets pages until `count` blocks are free. False if the limit forbids that, or upstream throws: new pages stay.
     [[nodiscard]] bool try_reserve(std::size_t count) noexcept {
         if (count > limit_ - in_use_) return refuse();
         return attempt([this, count] {

@@ -27,8 +27,8 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 /// No counter per block keeps the state alive. When the last copy is gone, `abandon` closes all slots for good. From
 /// then on every release takes the mutex, and learns whether it was the last.
 ///
-/// Handles are not validated. A pointer that a handle gave up is: its block is marked, and whoever takes the mark away
-/// owns it. So most operations do not touch the blocks' states, which share cache lines.
+/// A handle's release is not validated. A pointer that a handle gave up is: its block has a mark, and only one caller
+/// can take that away. So most operations do not touch the blocks' states, which share cache lines.
 // Invariant, under the mutex and all slots' locks, in blocks: out + the depot's + the magazines' == total. The depot's
 // list counts blocks in magazines as out.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what changes and what does not are on lines of their own

@@ -124,7 +124,7 @@ inline void prefer_huge_pages(std::byte*, std::size_t) noexcept {}
         void* const mapped = map_reserved_huge_pages(wanted.size);
         if (mapped != MAP_FAILED) return static_cast<std::byte*>(mapped);
     }
-    // Reserves addresses first, and gives back what is too much at both ends. Then asks memory only for the pages.
+    // Reserves addresses first, and gives back what is too much at both ends. Then asks for the memory of the pages.
     const std::size_t whole = wanted.size + 2 * wanted.guard, slack = wanted.alignment - page_size();
     void* const mapped = ::mmap(nullptr, whole + slack, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);
     if (mapped == MAP_FAILED) return nullptr;
