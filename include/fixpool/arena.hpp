@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// arena: the aligned bytes that a pool lives on, owned or borrowed.
+// arena: the source of a pool's memory, owned or borrowed.
 #pragma once
 
 #include <fixpool/checking.hpp>
@@ -18,64 +18,69 @@ namespace fixpool::inline FIXPOOL_ABI {
 template <checking C> class basic_memory_pool;
 
 FIXPOOL_CALLERS_BEGIN
-/// Bytes that are lent to an arena. Made from whatever makes a std::span of std::byte or of unsigned char: an array, a
-/// container, a span, or a pointer and a size in braces.
+/// A buffer of the caller, as a parameter of arena::borrow. Write the buffer itself there: an array, a container or a
+/// span of std::byte or unsigned char, or a pointer and a size in braces.
 struct lent_bytes {
+    /// std::byte or unsigned char: the element type of the buffer that `From...` denotes.
     template <class... From>
     using byte_of =
         std::conditional_t<std::is_constructible_v<std::span<std::byte>, From...>, std::byte, unsigned char>;
 
+    /// The bytes of the buffer that `from` denotes: what a std::span of bytes can be constructed from.
     template <class... From>
     requires std::is_constructible_v<std::span<byte_of<From...>>, From...> lent_bytes(From&&... from)
     noexcept {
         using lent = std::span<byte_of<From...>>;
-        // A container by its data and size: g++ -O0 makes of its iterators symbols that are unique in the process, and
-        // pin a plug-in.
+        // By data and size, not by iterators. For those, g++ -O0 makes symbols that are unique in the process: a
+        // plug-in could not be unloaded.
         if constexpr (requires { lent(std::data(from)..., std::size(from)...); })
             bytes = std::as_writable_bytes(lent(std::data(from)..., std::size(from)...));
         else bytes = std::as_writable_bytes(lent(std::forward<From>(from)...));
     }
 
-    std::span<std::byte> bytes;
+    std::span<std::byte> bytes;  ///< the buffer
 };
 FIXPOOL_CALLERS_END
 
-/// Where a pool gets its bytes from. Chosen at construction, costs nothing afterwards. The pool takes the arena over.
+/// The source of a pool's memory. It is an argument of the pool's constructor, which moves it into the pool. It is used
+/// only at construction and destruction of the pool, so it does not slow down allocations.
 class arena {
 public:
-    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. What it throws is passed
-    /// on.
+    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. It may throw.
     using fetch_function = void* (*)(std::size_t size, std::size_t alignment, void* context);
-    /// Takes back what `fetch` returned for the same size and alignment.
+    /// Takes back memory from a `fetch_function`. Size and alignment are the same as there.
     using release_function = void (*)(void* bytes, std::size_t size, std::size_t alignment, void* context) noexcept;
 
-    /// Bytes from `operator new`. They are fetched when the pool is built and go back when it is destroyed.
+    /// Memory from `operator new`: one allocation when the pool is constructed.
     [[nodiscard]] static arena heap() noexcept { return from(&fetch_from_heap, &release_to_heap); }
 
-    /// Bytes from functions of the caller's own. `fetch` is called once, when the pool is built; `release` once, when
-    /// the pool is destroyed, unless it is nullptr. Both get `context`. Requires: `fetch` is not nullptr.
+    /// Memory from the caller's functions. The pool calls `fetch` once at its construction and `release` once at its
+    /// destruction, both with `context`. `release` may be nullptr. Requires: `fetch` is not nullptr.
     [[nodiscard]] static arena from(fetch_function fetch, release_function release, void* context = nullptr) noexcept {
         return arena({.fetch = fetch, .release = release, .context = context});
     }
 
-    /// The caller's bytes. They must outlive the pool, and no two pools may share them. A raw or typed pool on them
-    /// allocates nothing.
+    /// A buffer of the caller. The caller keeps it until the pool is destroyed, and gives it to one pool only. A
+    /// memory_pool or typed_pool in it allocates no other memory.
     [[nodiscard]] static arena borrow(lent_bytes lent) noexcept {
         return arena({lent.bytes.data(), lent.bytes.size()});
     }
 
-    /// The same, where only blocks may lie in `blocks`: memory for DMA, for example. All the rest is in `metadata`,
-    /// which has at least `required_metadata_bytes` of the pool, at any alignment.
+    /// Two buffers of the caller: `blocks` holds only blocks, in memory for DMA for example. `metadata` holds the rest.
+    /// It needs at least the pool's `required_metadata_bytes`, at any alignment.
     [[nodiscard]] static arena borrow(lent_bytes blocks, lent_bytes metadata) noexcept {
         return arena({blocks.bytes.data(), blocks.bytes.size(), metadata.bytes.data(), metadata.bytes.size(), true});
     }
 
-    arena(arena&& other) noexcept : source_(std::exchange(other.source_, {})) {}  // leaves a buffer of 0 bytes
+    /// Takes over the source of `other`, which becomes a buffer of 0 bytes.
+    arena(arena&& other) noexcept : source_(std::exchange(other.source_, {})) {}
+    /// Gives back this arena's memory, then takes over the source of `other`.
     arena& operator=(arena&& other) noexcept {
         arena taken(std::move(other));
         std::swap(source_, taken.source_);
         return *this;
     }
+    /// Gives the memory back. Does nothing if it is borrowed, or if no pool was constructed.
     ~arena() {
         if (source_.release != nullptr && source_.blocks != nullptr)
             source_.release(source_.blocks, source_.blocks_size, source_.alignment, source_.context);
@@ -84,15 +89,15 @@ public:
 private:
     template <checking C> friend class basic_memory_pool;
 
-    // Borrowed: fetch and release are nullptr. Owned: blocks is nullptr until acquire. The functions are reached by
-    // pointer: a program whose pools are all borrowed does not link operator new.
+    // Borrowed: fetch and release are nullptr. Owned: blocks is nullptr until acquire. The functions are called by
+    // pointer, so that a program that only borrows does not link operator new.
     struct source {
         std::byte* blocks = nullptr;
         std::size_t blocks_size = 0;  // bytes
         std::byte* metadata = nullptr;
         std::size_t metadata_size = 0;  // bytes
-        bool is_apart = false;          // metadata is
-        std::size_t alignment = 0;      // bytes, of what was fetched
+        bool is_apart = false;          // metadata is a second buffer
+        std::size_t alignment = 0;      // bytes: alignment of the fetched memory
         fetch_function fetch = nullptr;
         release_function release = nullptr;
         void* context = nullptr;
@@ -107,9 +112,9 @@ private:
         ::operator delete (bytes, std::align_val_t{alignment});
     }
 
-    /// Bytes for blocks and metadata, valid until the arena is destroyed. Called once.
-    /// Throws: std::bad_alloc when there is no memory; std::length_error when a borrowed buffer is too small, or
-    /// `fetch` did not align its memory.
+    /// Memory for blocks and metadata, valid until the arena is destroyed. Called once.
+    /// Throws: std::bad_alloc if there is no memory; std::length_error if a borrowed buffer is too small, or if `fetch`
+    /// returned misaligned memory.
     [[nodiscard]] detail::arena_places acquire(const detail::arena_plan& plan) {
         source& s = source_;
         if (s.is_apart) {
@@ -130,7 +135,8 @@ private:
         return {start + plan.blocks_offset, start + plan.metadata_offset};
     }
 
-    /// The first multiple of `alignment` in a buffer, if `wanted` bytes follow it there.
+    /// The first multiple of `alignment` in the buffer. Throws: std::length_error unless `wanted` bytes follow it
+    /// there.
     [[nodiscard]] static std::byte* aligned(std::byte* buffer, std::size_t size, std::size_t wanted,
                                             std::size_t alignment, const char* content) {
         const std::size_t padding = detail::padding_of(buffer, alignment);

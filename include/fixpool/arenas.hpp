@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Arenas that are opt-in: memory from a std::pmr::memory_resource, and pages from the operating system.
+// More arenas: memory from a std::pmr::memory_resource, and pages from the operating system. Opt-in.
 #pragma once
 
 #include <fixpool/arena.hpp>
@@ -12,17 +12,17 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What a mapped_arena asks of its pages. Each option costs something, so none is the default.
+/// Options of mapped_arena. Each has a cost, so all are off by default.
 struct mapping {
-    bool huge_pages = false;   // of 2 MiB, where the system has them; else ordinary ones. Rounds the size up to 2 MiB
-    bool prefault = false;     // all pages have memory before the pool is built: no page fault later on
-    bool lock = false;         // no page is swapped out. Systems limit the size: RLIMIT_MEMLOCK, the working set
-    bool guard_pages = false;  // any access to the page in front, or to the one behind, ends the program
+    bool huge_pages = false;   ///< pages of 2 MiB if the system has them, and a size rounded up to 2 MiB
+    bool prefault = false;     ///< give all pages memory at construction, so that there are no page faults later
+    bool lock = false;         ///< keep pages from being swapped out; limited by RLIMIT_MEMLOCK or the working set
+    bool guard_pages = false;  ///< any access to the page before or behind the memory ends the program
 };
 
 namespace detail {
 
-// Never inlined: `allocate` promises the compiler an aligned address, and arena's check of it might be dropped.
+// Never inlined: the compiler may assume that `allocate` aligns its result, and drop arena's check of it.
 FIXPOOL_COLD inline void* fetch_from_resource(std::size_t size, std::size_t alignment, void* upstream) {
     return static_cast<std::pmr::memory_resource*>(upstream)->allocate(size, alignment);
 }
@@ -30,7 +30,7 @@ inline void release_to_resource(void* bytes, std::size_t size, std::size_t align
     static_cast<std::pmr::memory_resource*>(upstream)->deallocate(bytes, size, alignment);
 }
 
-/// A mapping as the context of an arena's functions: a number, so that nobody has to own it.
+/// The options as the context of an arena's functions: a number, so that no object has to live.
 [[nodiscard]] inline void* context_of(mapping options) noexcept {
     const unsigned bits = (options.huge_pages ? 1u : 0u) | (options.prefault ? 2u : 0u) | (options.lock ? 4u : 0u) |
                           (options.guard_pages ? 8u : 0u);
@@ -41,14 +41,14 @@ inline void release_to_resource(void* bytes, std::size_t size, std::size_t align
     return {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
 }
 
-/// The pages for an arena. Fetch and release agree on them without a note: they depend on nothing else.
+/// The pages for an arena. They depend only on the arguments, so `fetch_pages` and `release_pages` agree on them.
 [[nodiscard]] inline pages pages_of(std::size_t size, std::size_t alignment, mapping options) noexcept {
     const std::size_t page = options.huge_pages ? huge_page_size : page_size();
     return {round_up(size, page), alignment < page ? page : alignment, options.guard_pages ? page_size() : 0,
             options.huge_pages};
 }
 
-/// Gives the pages back and throws the system's last error. `deed` is what the system has refused.
+/// Gives the pages back and throws the system's last error. `deed` is the verb for the message.
 [[noreturn]] FIXPOOL_COLD inline void raise_refused(const char* deed, std::byte* bytes, const pages& mapped) {
     const int error = last_system_error();
     unmap_pages(bytes, mapped);
@@ -76,26 +76,27 @@ inline void release_pages(void* bytes, std::size_t size, std::size_t alignment, 
 
 }  // namespace detail
 
-/// Memory from `upstream`: one allocation when the pool is built. The same size and alignment go back when the pool is
-/// destroyed. What `upstream` throws is passed on. A shared pool gives its memory back on the thread that drops the
-/// last of it.
-/// Requires: `upstream` is not nullptr, and outlives the pool.
+/// Memory from `upstream`: one allocation at the pool's construction, one deallocation at its destruction. A shared
+/// pool is destroyed on the thread that gives up its last copy or block.
+/// Requires: `upstream` is not nullptr and outlives the pool.
+/// Throws: the pool's constructor throws what `upstream` throws.
 [[nodiscard]] inline arena memory_resource_arena(std::pmr::memory_resource* upstream) noexcept {
     return arena::from(&detail::fetch_from_resource, &detail::release_to_resource, upstream);
 }
 
-/// Whole pages from the operating system, by mmap or VirtualAlloc, at any alignment. They are mapped when the pool is
-/// built, and unmapped when it is destroyed. A page takes memory when it is used first.
+/// Whole pages from the operating system, by mmap or VirtualAlloc. The pool maps them at its construction and unmaps
+/// them at its destruction. A page takes memory at its first use.
 ///
-/// Blocks start where the first page starts; at debug level, their guard bytes do. The pool's metadata are at the end.
-/// With guard pages, a write in front of the first block ends the program at once. A write behind the last block may
-/// reach the metadata, and what is left of the last page, before it meets the guard.
+/// Order in memory: the blocks from the start of the first page, then the metadata. At debug level, guard bytes come
+/// first. With guard pages, a write before the first block ends the program at once. A write behind the last block may
+/// first overwrite the metadata and the rest of the last page.
 ///
-/// Huge pages: those that Linux has reserved (MAP_HUGETLB), unless guard pages or a larger alignment are asked for;
-/// else transparent ones. A forked child ends when it writes to a reserved one and no more are left.
+/// Huge pages are the reserved ones of Linux (MAP_HUGETLB), if there are enough. Otherwise they are transparent ones,
+/// as with guard pages or an alignment above 2 MiB. After a fork, the child ends if it writes to a reserved page and no
+/// other is left.
 ///
-/// The pool's constructor throws std::bad_alloc when the system has no memory or no addresses, and std::system_error
-/// when it refuses to lock or to prefault. The error says how many bytes were asked for. Nothing stays mapped then.
+/// Throws: the pool's constructor throws std::bad_alloc if the system has no memory or no addresses left. It throws
+/// std::system_error if the system refuses to lock or prefault the pages. Nothing stays mapped then.
 [[nodiscard]] inline arena mapped_arena(mapping options = {}) noexcept {
     return arena::from(&detail::fetch_pages, &detail::release_pages, detail::context_of(options));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// block: the handle that owns one object in a pool.
+// block: the handle that owns one object of a pool.
 #pragma once
 
 #include <fixpool/checking.hpp>
@@ -13,55 +13,62 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 template <class T, checking C> class typed_pool;
 
-/// Owns one T in a pool, as a unique_ptr would: destroys it and gives its block back. Empty by default and after a
-/// move. The owner is a typed_pool, which must outlive its blocks. shared_block is the same handle for a shared_pool.
-/// When the destructor of T runs, the handle is already empty. The block is in use until the destructor has returned.
-/// T may be incomplete where a block is only named, stored or declared.
-/// Thread safety: that of its pool.
+/// The handle of one object in a pool. It owns the object as a std::unique_ptr does: its destructor destroys the object
+/// and gives the memory back to the pool. It can be moved, not copied. A default-constructed or moved-from handle is
+/// empty. `Owner` is the pool's class; a typed_pool must outlive its handles.
+///
+/// While the destructor of T runs, the handle is already empty and the block is still in use. T may be incomplete where
+/// a handle is only declared or stored.
+/// Thread safety: as its pool.
 // Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back. Otherwise owner_ means nothing.
 template <class T, checking C = checking::checked, class Owner = typed_pool<T, C>> class block {
 public:
-    block() noexcept = default;
-    block(std::nullptr_t) noexcept {}
+    block() noexcept = default;        ///< an empty handle
+    block(std::nullptr_t) noexcept {}  ///< an empty handle
+    /// Takes the object of `other`, which is then empty.
     block(block&& other) noexcept : owner_(other.owner_), object_(std::exchange(other.object_, nullptr)) {}
-    block& operator=(block&& other) noexcept {  // the old object goes last: its destructor may use this very handle
+    /// Takes the object of `other`, which is then empty. Destroys the object that this handle owned before.
+    block& operator=(block&& other) noexcept {  // destroys last: that destructor may use this very handle
         if (object_ != nullptr) [[unlikely]]
             block(std::move(other)).swap(*this);
-        else {  // its owner is not read: a load of both words waits for the store that emptied it
+        else {  // no swap: it would load both members at once, and wait for the store that emptied object_
             owner_ = other.owner_;
             object_ = std::exchange(other.object_, nullptr);
         }
         return *this;
     }
+    /// As `reset`.
     ~block() {
-        if (object_ != nullptr) reset();  // seen inline: an empty handle costs no call, and need not be in memory
+        if (object_ != nullptr) reset();  // tested here: an empty handle costs no call and may stay in registers
     }
 
-    [[nodiscard]] T* get() const noexcept { return object_; }         // nullptr when empty
-    [[nodiscard]] T& operator*() const noexcept { return *object_; }  // Requires: not empty
-    [[nodiscard]] T* operator->() const noexcept { return object_; }  // Requires: not empty
+    [[nodiscard]] T* get() const noexcept { return object_; }         ///< address of the object; nullptr if empty
+    [[nodiscard]] T& operator*() const noexcept { return *object_; }  ///< the object. Requires: not empty.
+    [[nodiscard]] T* operator->() const noexcept { return object_; }  ///< its members. Requires: not empty.
+    /// Whether the handle owns an object.
     [[nodiscard]] explicit operator bool() const noexcept { return object_ != nullptr; }
 
-    /// Destroys the object and gives the block back. Does nothing if the handle is empty.
+    /// Destroys the object and gives its memory back. Then the handle is empty. Does nothing if it is empty already.
     void reset() noexcept {
         if (T* const object = std::exchange(object_, nullptr); object != nullptr) owner_->give_back(object);
     }
 
-    /// Gives up the object, which stays alive, keeps its block, and waits for the pool's `adopt`. Returns nullptr if
-    /// the handle is empty.
+    /// Gives up the object without destroying it. Then the handle is empty. Pass the returned pointer to the pool's
+    /// `adopt` later. Returns nullptr if the handle is empty.
     [[nodiscard]] T* release() noexcept {
         T* const object = std::exchange(object_, nullptr);
         if (object != nullptr) owner_->give_up(object);
         return object;
     }
 
+    /// Exchanges the objects of two handles.
     void swap(block& other) noexcept {
         std::swap(owner_, other.owner_);
         std::swap(object_, other.object_);
     }
     friend void swap(block& a, block& b) noexcept { a.swap(b); }
 
-    // By the address of the object.
+    /// Compares the addresses of the objects; the address of an empty handle is nullptr.
     [[nodiscard]] friend bool operator==(const block& a, const block& b) noexcept { return a.object_ == b.object_; }
     [[nodiscard]] friend bool operator==(const block& a, std::nullptr_t) noexcept { return a.object_ == nullptr; }
     [[nodiscard]] friend std::strong_ordering operator<=>(const block& a, const block& b) noexcept {
@@ -79,7 +86,7 @@ private:
 
 namespace detail {
 
-/// Holds a block while the object in it is constructed. Gives it back to its owner unless `keep` was called.
+/// Holds a block during the construction of its object. Gives it back unless `keep` is called.
 template <class Owner> class block_lease {
 public:
     block_lease(Owner* owner, typename Owner::entry block) noexcept : owner_(owner), block_(block) {}
@@ -98,8 +105,9 @@ private:
 }  // namespace detail
 }  // namespace fixpool::inline FIXPOOL_ABI
 
-/// The hash of the object's address.
+/// Hash of a handle: of the object's address.
 template <class T, fixpool::checking C, class Owner> struct std::hash<fixpool::block<T, C, Owner>> {
+    /// Returns the hash of the object's address.
     [[nodiscard]] std::size_t operator()(const fixpool::block<T, C, Owner>& of) const noexcept {
         return std::hash<T*>()(of.get());
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// census: who holds the blocks of a pool, as text and as a picture. For people: it takes memory, and time.
+// census: a report on the blocks in use of a pool, as text and as a picture. Opt-in; it allocates memory.
 #pragma once
 
 #include <fixpool/debug.hpp>
@@ -18,23 +18,25 @@ namespace fixpool::inline FIXPOOL_ABI {
 template <class T, checking C> class typed_pool;
 template <class T, checking C> class shared_pool;
 
-/// Who holds the blocks of a pool, at the moment of construction: by place at debug level, else by ranges of indices. Of
-/// any pool but an unchecked one. `fixpool::census(pool).print()` prints it. The pool may be gone by then, but not the
-/// names of files in its sites.
-/// Thread safety: to construct, that of the pool; then one thread at a time.
-// Invariant, in blocks: each is `free`, `never_out`, or of the group of that number.
+/// A report on the blocks of a pool at one moment: `fixpool::census(pool).print()`. At debug level, it groups the
+/// blocks in use by the place that allocated them. At checked level, it groups them by ranges of indices. It is
+/// independent of the pool afterwards, but the file names in its sites must stay valid.
+/// Thread safety: construction as the pool; then one thread at a time.
+// Invariant: each element of blocks_ is `free`, `never_out`, or the number of the block's group.
 class census {
 public:
-    /// Blocks in use that belong together: of one place, most first; else neighbours, lowest first.
+    /// A group of blocks in use. At debug level: all blocks that were allocated at one place. At checked level: blocks
+    /// with consecutive indices.
     struct group {
-        site where = site::unknown();
-        std::size_t blocks = 0;
-        std::size_t first = 0;  // lowest index
-        std::size_t last = 0;   // highest index
+        site where = site::unknown();  ///< the place; unknown at checked level
+        std::size_t blocks = 0;        ///< number of blocks
+        std::size_t first = 0;         ///< lowest index of a block
+        std::size_t last = 0;          ///< highest index of a block
     };
 
-    /// Throws: std::bad_alloc. Complexity: O(n log n) for n blocks; of a shared pool O(n) of it under the mutex, with all
-    /// magazines empty.
+    /// Reads the state of `pool`. A shared pool is locked meanwhile, and its magazines become empty.
+    /// Throws: std::bad_alloc.
+    /// Complexity: O(n log n) for n blocks; O(n) of it while a shared pool is locked.
     template <checking C>
     requires knows_live_blocks<C>
     explicit census(const basic_memory_pool<C>& pool)
@@ -51,12 +53,15 @@ public:
     explicit census(const shared_pool<T, C>& pool)
         : census(keeps_sites<C>, pool, [&pool](census& of) { of.look_at_rest(pool.objects_->blocks()); }) {}
 
+    /// The groups: by place, the largest first; by ranges, the lowest first. Valid as long as the census.
     [[nodiscard]] std::span<const group> groups() const& noexcept { return groups_; }
     std::span<const group> groups() const&& = delete;  // fixpool: they live as long as the census: give it a name
+    /// Capacity of the pool, in blocks.
     [[nodiscard]] std::size_t total_blocks() const noexcept { return blocks_.size(); }
+    /// Number of blocks in use.
     [[nodiscard]] std::size_t in_use() const noexcept { return blocks_.size() - count(free) - count(never_out); }
 
-    /// A line of counts, then a line for each of the first 26 groups.
+    /// One line of counts, then one line per group, for at most 26 groups.
     [[nodiscard]] std::string text() const {
         std::string text = name_.empty() ? "pool without a name: " : "pool \"" + name_ + "\": ";
         text += std::to_string(in_use()) + " of " + std::to_string(blocks_.size()) + " blocks in use, " +
@@ -67,8 +72,8 @@ public:
         return text;
     }
 
-    /// Lines of 80 characters: the index of the first block, then a character for each block, or for each run of them in a
-    /// large pool. Below stands what they mean.
+    /// A map of the pool with one character per block, in lines of 80 characters. In a large pool, a character stands
+    /// for several blocks. Each line begins with the index of its first block. A legend follows.
     [[nodiscard]] std::string picture() const {
         constexpr std::size_t columns = 64, lines = 16;
         const std::size_t run = (blocks_.size() + columns * lines - 1) / (columns * lines);  // blocks
@@ -86,8 +91,9 @@ public:
         return picture + (run > 1 ? "\na character for " + std::to_string(run) + " blocks\n" : "\n");
     }
 
-    /// Prints both.
+    /// Prints `text()` and `picture()`.
     void print(std::FILE* to = stderr) const { std::fputs((text() + picture()).c_str(), to); }
+    /// Writes `text()` and `picture()` to a stream, as `print` does.
     template <class Stream> friend auto operator<<(Stream& to, const census& of) -> decltype(to << std::string()) {
         return to << of.text() + of.picture();
     }
@@ -106,12 +112,12 @@ private:
         sites_ = {};
     }
 
-    // A shared pool is locked, so nothing is allocated in these.
+    // The shared pool is locked during these functions, so they allocate nothing.
     template <class State> void look_at_rest(State& state) noexcept {
         state.at_rest([&](auto& depot) { look_at_magazines(state, look(depot.list()), depot.list().handed_out()); });
     }
-    /// Some of the blocks that are carved were never out: those that closed magazines keep. So it may be with those that
-    /// were carved before, and will be again: no other thread has these in its hands.
+    /// Marks the blocks that were never handed out to the program. Some of them were handed out to a magazine. Others
+    /// lie behind `carved`, before `end`.
     template <class State> void look_at_magazines(State& state, std::size_t carved, std::size_t end) noexcept {
         const auto mark = [this](std::size_t i) { blocks_[i] = never_out; };
         if constexpr (requires { state.for_each_kept(mark); }) {
@@ -120,7 +126,7 @@ private:
                 if (state.is_fresh(i)) mark(i);
         }
     }
-    /// Returns how many blocks are carved.
+    /// Reads the states of all blocks. Returns the number of carved blocks (see free_list).
     std::size_t look(const detail::free_list<checking::checked>& list) noexcept {
         std::size_t carved = list.out();
         const detail::list_audit stack(list);
@@ -159,7 +165,7 @@ private:
         std::sort(groups_.begin(), groups_.end(), [&](const group& a, const group& b) {
             return a.blocks != b.blocks ? a.blocks > b.blocks : is_before(a.where, b.where);
         });
-        for (std::size_t i = 0; i < groups_.size(); ++i) places[groups_[i].where].first = i;  // from now on its number
+        for (std::size_t i = 0; i < groups_.size(); ++i) places[groups_[i].where].first = i;  // the group's number
         for (std::size_t i = 0; i < blocks_.size(); ++i)
             if (blocks_[i] < never_out) blocks_[i] = static_cast<std::uint32_t>(places[sites_[i]].first);
     }
@@ -182,7 +188,7 @@ private:
 
     [[nodiscard]] static char letter(std::size_t number) noexcept { return "abcdefghijklmnopqrstuvwxyz"[number]; }
 
-    /// Of a run of blocks: of one group, of several, some in use, none, none ever.
+    /// The character for `run` blocks: all in one group, all in use, some in use, free, or never handed out.
     [[nodiscard]] char character_of(std::size_t first, std::size_t run) const noexcept {
         const auto begin = blocks_.begin() + static_cast<std::ptrdiff_t>(first);
         const auto end = begin + static_cast<std::ptrdiff_t>(std::min(run, blocks_.size() - first));
@@ -194,9 +200,9 @@ private:
     }
 
     std::string name_;
-    bool are_places_;                    // what groups are
-    std::vector<std::uint32_t> blocks_;  // of each its group's number, `free` or `never_out`
-    std::vector<site> sites_;            // of each block in use, while groups are made
+    bool are_places_;                    // the groups are places, not ranges
+    std::vector<std::uint32_t> blocks_;  // per block: number of its group, `free` or `never_out`
+    std::vector<site> sites_;            // per block: its place, during construction
     std::vector<group> groups_;
 };
 

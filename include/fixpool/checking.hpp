@@ -1,42 +1,40 @@
 // SPDX-License-Identifier: BSL-1.0
-// checking: how much misuse a pool finds. A part of the pool's type, so that two levels can live in one program.
+// checking: how much misuse a pool detects. It is part of the pool's type, so one program can use several levels.
 #pragma once
 
 #include <fixpool/detail/platform.hpp>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// How much a pool checks. The level is a type, never a macro or a build mode, and changes neither capacity nor
-/// complexity.
+/// How much misuse a pool detects. The level is part of the pool's type, not a macro or a build mode. All levels have
+/// the same capacity and, but for `debug`, the same complexity.
 ///
-/// | level       | catches                                           | costs                    |
-/// |-------------|---------------------------------------------------|--------------------------|
-/// | `unchecked` | nothing: misuse is undefined                      | a pointer per block      |
-/// | `checked`   | double free; pointers that are foreign, misalign- | 5 bytes per block;       |
-/// |             | ed, interior, never allocated; a second owner;    | finding the block's      |
-/// |             | live blocks when the pool dies: each exactly      | index at its release     |
-/// | `debug`     | also writes after free, overflows and underflows; | 150 bytes per block and  |
-/// |             | where and when each block was allocated and       | more; O(block_size) per  |
-/// |             | released (debug.hpp, which fixpool.hpp includes)  | operation                |
+/// | level       | detects                                            | costs                                       |
+/// |-------------|----------------------------------------------------|---------------------------------------------|
+/// | `unchecked` | nothing: misuse is undefined behaviour             | one pointer per block                       |
+/// | `checked`   | wrong pointers, double free, a second owner, leaks | 5 bytes per block; one index per release    |
+/// | `debug`     | also wrong writes, and where blocks were allocated | 150 bytes per block, O(block_size) per call |
+///
+/// debug.hpp describes the debug level in detail. It is part of fixpool.hpp.
 enum class checking : unsigned char { unchecked, checked, debug };
 
-/// What an unchecked pool cannot do requires this.
+/// Satisfied by every level but `unchecked`. Members that need to know which blocks are in use require it.
 template <checking C>
 concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked pool does not know its live blocks
 
-/// Debug level keeps where each block was allocated and released; and so does what its raw pools are derived from.
+/// Satisfied by the debug level, which records where each block was allocated and released.
 template <checking C>
 concept keeps_sites = (C != checking::unchecked) && (C != checking::checked);
 
 namespace detail {
 
-/// What a checked level knows of a carved block. The states of other blocks are not read.
+/// State of a block at the checked levels. A block has a state only after it was handed out once.
 enum class block_state : unsigned char {
     out_of_use,  // free, or its object is being constructed or destroyed
-    live,
-    given_up,  // live, and no handle owns it
-    fresh,     // free, and never handed out; only in shared pools
-    sorted,    // free, while sort runs
+    live,        // in use
+    given_up,    // in use, and no handle owns it
+    fresh,       // free, and never handed out; only in shared pools
+    sorted,      // free, while sort runs
 };
 
 }  // namespace detail

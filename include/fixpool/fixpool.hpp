@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The whole core: raw, typed and shared pools. Includes only.
+// The core of the library: raw, typed and shared pools. This header only has includes.
 #pragma once
 
 #include <fixpool/arena.hpp>

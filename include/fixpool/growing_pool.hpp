@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// growing_pool: raw blocks of one size, in pages that come when needed. growing_typed_pool: objects in them. Opt-in.
+// growing_pool: a growing number of raw blocks of one size. growing_typed_pool: the same for objects. Opt-in.
 #pragma once
 
 #include <fixpool/block.hpp>
@@ -20,26 +20,26 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// How a pool grows: page by page.
+/// How a pool grows. It gets its memory in pages, from a memory resource, when they are needed.
 struct growth {
-    std::size_t page_bytes = 65536;     // a power of two, at least 4096; more where four blocks need it
-    std::size_t max_blocks = SIZE_MAX;  // that the pool has at a time, at least 1
+    std::size_t page_bytes = 65536;     ///< size of a page: a power of two, at least 4096; more for large blocks
+    std::size_t max_blocks = SIZE_MAX;  ///< most blocks that the pool may have; at least 1
 };
 
-/// A pool of raw blocks, each of `block_size()` bytes at a multiple of `alignment()`, that gets more memory when all are
-/// in use. Misuse is found as in memory_pool. A page is aligned to its size, and has at most 8192 blocks. It hands out
-/// what was free in it before what was released meanwhile, of that the last one first. The pool cannot be moved.
+/// A pool of raw memory blocks that gets another page from `upstream` when all its blocks are in use. Each block has
+/// `block_size()` usable bytes and starts at a multiple of `alignment()`. The pool can be neither copied nor moved.
+/// The debug level needs debug_pages.hpp.
 ///
-/// Of a violation, `index` and `total_blocks` tell of the block's page. A leak and a foreign pointer have no such page:
-/// there they tell of the whole pool. Debug level needs debug_pages.hpp, which says what it does in another way.
+/// A page is aligned to its size and has at most 8192 blocks. A page first hands out the blocks that were free when it
+/// became the current page, then those released meanwhile, the last one first. In a violation, `index` and
+/// `total_blocks` refer to the block's page; for a leak or a foreign pointer, to the whole pool.
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks() <= max_blocks, in_use() <= peak_in_use()
 template <checking C = checking::checked> class basic_growing_pool {
 public:
-    /// `upstream` must outlive the pool, which fetches nothing before it is needed. Each page is one allocation, and what
-    /// is kept of it another one.
-    /// Throws: std::invalid_argument for a size or `max_blocks` of 0, an alignment or `page_bytes` that is not a power
-    /// of two, and `page_bytes` below 4096; std::length_error for pages above 2^30 bytes.
+    /// A pool without pages. `upstream` must outlive it. Each page takes two allocations: blocks and metadata.
+    /// Throws: std::invalid_argument if `block_size` or `max_blocks` is 0, if an alignment or `page_bytes` is not a
+    /// power of two, or if `page_bytes` is below 4096. std::length_error for pages above 2^30 bytes.
     explicit basic_growing_pool(std::size_t block_size, growth grows = {},
                                 std::pmr::memory_resource* upstream = std::pmr::get_default_resource(),
                                 pool_options options = {}, std::size_t alignment = 0)
@@ -48,89 +48,89 @@ public:
 
     basic_growing_pool(const basic_growing_pool&) = delete;
     basic_growing_pool& operator=(const basic_growing_pool&) = delete;
-    /// Reports blocks that are in use as one `leak`, unless unchecked. Their memory is gone all the same.
+    /// Gives all pages back. First reports a `leak` if blocks are in use (not at unchecked level).
     ~basic_growing_pool() {
         if constexpr (C != checking::unchecked)
             if (in_use() != 0) report_live_blocks(violation_kind::leak);
     }
 
-    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
-    /// `deallocate`.
-    /// Throws: pool_exhausted when `max_blocks` are in use; what upstream throws when it has no page.
-    /// Complexity: O(1), but for what upstream does; each time the number of pages has doubled, O(pages).
+    /// Returns an uninitialised block. Give it back by `deallocate`. At debug level, a site is the last argument.
+    /// Throws: pool_exhausted if `max_blocks` blocks are in use; any exception of upstream.
+    /// Complexity: O(1), plus the time of upstream; O(pages) each time the number of pages has doubled.
     [[nodiscard]] void* allocate() {
         if (!list_.has_free()) return refill_and_allocate();
         return list_.take().block;
     }
 
-    /// As `allocate`, but returns nullptr where that throws. Without exceptions, an upstream without memory ends the
-    /// program.
+    /// As `allocate`, but returns nullptr where that throws. In a program that is compiled without exceptions, upstream
+    /// may end the program instead.
     [[nodiscard]] void* try_allocate() noexcept {
         if (!list_.has_free()) return refill_and_try_allocate();
         return list_.take().block;
     }
 
-    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
-    /// then a no-op; unchecked: undefined.
-    /// Complexity: O(1), expected: it looks into a hash table of pages. To report a violation, O(pages).
+    /// Takes a block back. Does nothing for nullptr. If `block` is not the start of a block in use, reports a violation
+    /// and changes nothing; at unchecked level, the behaviour is undefined.
+    /// Complexity: expected O(1), by a hash table of pages; reporting a violation takes O(pages).
     void deallocate(void* block) noexcept {
         if (!list_.release(block) && block != nullptr) report_misuse(block);
     }
 
-    /// Fills `blocks` with as many blocks, or returns false and leaves it alone; pages that it got stay in the pool.
+    /// Stores a new block in each element of `blocks`. Returns false and hands out none if it cannot; new pages stay.
     /// Complexity: O(blocks.size()).
     [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
         if (!list_.try_reserve(blocks.size())) return false;
         for (void*& block : blocks) block = try_allocate();
         return true;
     }
-    /// `deallocate` for each of `blocks`, in their order.
+    /// Calls `deallocate` for each element, in order.
     void deallocate_bulk(std::span<void* const> blocks) noexcept {
         for (void* const block : blocks) deallocate(block);
     }
 
-    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. The pool is then unchanged.
+    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
     [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
         if (list_.release(block)) return release_status::released;
         return block == nullptr ? release_status::null_pointer : detail::status_of(list_.misuse_of(block).kind);
     }
 
-    /// Gives those pages back to upstream of which no block is in use. Complexity: O(pages).
+    /// Gives pages without a block in use back to upstream. Complexity: O(pages).
     void shrink() noexcept { list_.shrink(); }
 
-    /// Whether `p` is the start of a block of this pool that is in use. It is not read. O(1), expected; so is `contains`.
+    /// Whether `p` is the start of a block in use. It may be any address. Complexity: expected O(1).
     [[nodiscard]] bool owns(const void* p) const noexcept requires knows_live_blocks<C> { return list_.is_live(p); }
-    /// Whether `address` lies in the pool's blocks. It is not read.
+    /// Whether `address` is inside the pool's blocks. It may be any address. Complexity: expected O(1).
     [[nodiscard]] bool contains(const void* address) const noexcept { return list_.contains(address); }
 
-    /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release: what is allocated
-    /// meanwhile may be visited or not.
-    /// Complexity: O(pages * pages + total_blocks()): no list of the pages is in order.
+    /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release blocks. Blocks that
+    /// are allocated meanwhile may be visited or not.
+    /// Complexity: O(pages * pages + total_blocks()).
     template <class Fn> void for_each_allocated(Fn&& fn) const requires knows_live_blocks<C> {
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
-    /// Puts the free blocks of all pages in order of addresses: the lowest is handed out next. For a quiet moment.
+    /// Sorts the free blocks of all pages by address, so that the lowest is handed out next.
     /// Complexity: as for_each_allocated.
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { list_.sort(); }
 
-    /// As in memory_pool. What it trusts is this object, and where the metadata are.
+    /// As in memory_pool. It trusts this object and its pointers to metadata.
     /// Complexity: O(total_blocks()), whatever was overwritten.
     bool audit() const noexcept requires knows_live_blocks<C> { return is_sound(); }
 
-    /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.
+    /// Makes all blocks free, even those in use. Sets the peak and the count of refused allocations to 0.
     /// Complexity: O(pages).
     void reset() noexcept { list_.reset(); }
 
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }  // of the pages that there are
-    [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }  // without a new page
-    [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }
-    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.peak(); }              // since the last reset
-    [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }  // bytes
-    [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }          // bytes, 8 or more
-    [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }    // bytes
-    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }                 // "" without a name
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }           ///< blocks of all pages
+    [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }  ///< free blocks
+    [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }                   ///< blocks in use
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.peak(); }             ///< peak of in_use()
+    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }
+    [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }
+    [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< "" if it has none
 
-    /// `arena_bytes` are those that came from upstream.
+    /// All counters at once. `arena_bytes` is the memory from upstream.
     [[nodiscard]] pool_stats stats() const noexcept {
         const std::size_t bytes = list_.upstream_bytes(), metadata = bytes - total_blocks() * stride();
         return {total_blocks(), in_use(), peak_in_use(), list_.refused(), block_size(), stride(), bytes, metadata};
@@ -162,15 +162,16 @@ private:
     detail::growing_blocks<C> list_;
     detail::reporter reporter_;
 };
+/// The usual growing pool of raw blocks: checked.
 using growing_pool = basic_growing_pool<>;
 
 template <class T, checking C> class growing_typed_pool;
 
-/// The handle of an object in a growing_typed_pool.
+/// The handle of one object in a growing_typed_pool.
 template <class T, checking C = checking::checked> using growing_block = block<T, C, growing_typed_pool<T, C>>;
 
-/// A typed_pool that grows. Its members do what those of typed_pool do, but for the numbers of blocks: it has no index.
-/// T's constructor and destructor may use this very pool.
+/// A typed_pool that grows as a growing_pool does. Blocks have no index. The constructor and the destructor of T may
+/// use this very pool. The pool must outlive its handles, and can be neither copied nor moved.
 /// Thread safety: one thread at a time.
 template <class T, checking C = checking::checked> class growing_typed_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
@@ -178,7 +179,7 @@ template <class T, checking C = checking::checked> class growing_typed_pool {
     using handle = growing_block<T, C>;
 
 public:
-    /// As basic_growing_pool.
+    /// As the constructor of basic_growing_pool.
     explicit growing_typed_pool(growth grows = {},
                                 std::pmr::memory_resource* upstream = std::pmr::get_default_resource(),
                                 pool_options options = {})
@@ -187,8 +188,7 @@ public:
     growing_typed_pool(const growing_typed_pool&) = delete;  // fixpool: blocks know their pool's address
     growing_typed_pool& operator=(const growing_typed_pool&) = delete;
 
-    /// Requires: every object is gone. Otherwise a handle would dangle: this is a violation, and the program ends when
-    /// the handler has returned; unchecked: undefined.
+    /// Gives all pages back. Requires: no object is in use. Otherwise as in typed_pool.
     ~growing_typed_pool() {
         if constexpr (C != checking::unchecked) {
             if (in_use() == 0) return;
@@ -197,16 +197,17 @@ public:
         }
     }
 
-    /// A T made of `args`. Throws: as basic_growing_pool; what T's constructor throws, and then the block is free again.
+    /// As in typed_pool. Throws: what basic_growing_pool::allocate throws; any exception of T's constructor.
     template <class... Args> [[nodiscard]] handle allocate(Args&&... args) {
         if (!pool_.list_.has_free()) pool_.refill();
         return make(std::forward<Args>(args)...);
     }
-    /// An empty block when there is none. The arguments are then unchanged.
+    /// As `allocate`, but returns an empty handle if there is no block. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] handle try_allocate(Args&&... args) {
         if (!pool_.list_.has_free() && !pool_.list_.try_refill()) return {};
         return make(std::forward<Args>(args)...);
     }
+    /// As in typed_pool.
     template <class...> [[nodiscard]] handle allocate_for_overwrite() { return allocate(detail::for_overwrite()); }
     template <class...> [[nodiscard]] handle try_allocate_for_overwrite() {
         return try_allocate(detail::for_overwrite());
@@ -218,12 +219,13 @@ public:
         return try_allocate(std::forward<Args>(args)...);
     }
 
+    /// As in typed_pool.
     [[nodiscard]] handle adopt(T* object) noexcept {
         if (object == nullptr || is_changed(object, state::given_up, state::live)) return {this, object};
         return {};
     }
 
-    /// Complexity: as basic_growing_pool::for_each_allocated.
+    /// As in typed_pool. Complexity: as basic_growing_pool::for_each_allocated.
     template <class Fn> void for_each(Fn&& fn) requires knows_live_blocks<C> {
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(*object_in(bytes)); });
     }
@@ -231,7 +233,7 @@ public:
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(std::as_const(*object_in(bytes))); });
     }
 
-    // As in basic_growing_pool.
+    /// As in basic_growing_pool.
     void shrink() noexcept { pool_.shrink(); }
     [[nodiscard]] bool owns(const void* p) const noexcept requires knows_live_blocks<C> {
         return pool_.list_.is_live(p);
@@ -240,15 +242,16 @@ public:
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { pool_.list_.sort(); }
     bool audit() const noexcept requires knows_live_blocks<C> { return pool_.is_sound(); }
 
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }
-    [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }
-    [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }
-    [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }              // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::page_stride_of<T>; }  // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }              // bytes
-    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
-    [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }  ///< blocks of all pages
+    [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }        ///< free blocks
+    [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }              ///< blocks in use
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }    ///< peak of in_use()
+    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::page_stride_of<T>; }
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }
+    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }   ///< "" if it has none
+    [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }  ///< all counters at once
 
 private:
     template <class U, checking D> friend class growing_typed_pool;
@@ -258,11 +261,11 @@ private:
 
     [[nodiscard]] static T* object_in(std::byte* bytes) noexcept { return std::launder(reinterpret_cast<T*>(bytes)); }
 
-    /// The handle of a T made of `args` in a block that is taken here.
+    /// Takes a block, constructs a T in it, and returns its handle.
     template <class... Args> [[nodiscard]] handle make(Args&&... args) {
         const entry taken = pool_.list_.template take<stride()>();
         detail::block_lease<growing_typed_pool> lease(this, taken);
-        pool_.list_.mark(taken, state::unfinished);  // nobody visits or releases half an object
+        pool_.list_.mark(taken, state::unfinished);  // nobody may visit or release half an object
         T* const object = detail::construct<T>(taken.block, std::forward<Args>(args)...);
         lease.keep();
         pool_.list_.mark(taken, state::live);
@@ -271,7 +274,7 @@ private:
 
     void put_back(const entry& block) noexcept { pool_.list_.template put<stride()>(block); }
 
-    /// Validates before it destroys, and puts the block back only when the destructor has returned.
+    /// Validates, then destroys the object, then puts the block back.
     void give_back(T* object) noexcept {
         if constexpr (std::is_trivially_destructible_v<T>) {
             if (!pool_.list_.template release<stride()>(object)) pool_.report_misuse(object);
@@ -284,7 +287,7 @@ private:
     }
 
     void give_up(T* object) noexcept { static_cast<void>(is_changed(object, state::live, state::given_up)); }
-    /// Whether the object's block was `from`, and is `to` now. Anything else is reported.
+    /// Changes the state of the object's block. Reports a violation and returns false unless the state was `from`.
     [[nodiscard]] bool is_changed(T* object, std::uint16_t from, std::uint16_t to) noexcept {
         if (pool_.list_.template change<stride()>(object, from, to).block != nullptr) return true;
         pool_.report_misuse(object);

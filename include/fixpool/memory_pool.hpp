@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// memory_pool: raw blocks of one size from one arena. The contract of the free list below it.
+// memory_pool: a fixed number of raw memory blocks of one size.
 #pragma once
 
 #include <fixpool/arena.hpp>
@@ -20,68 +20,69 @@ template <checking C> struct depot;
 template <checking C, class Sync> class shared_state;
 }  // namespace detail
 
-/// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
-/// was released last is handed out first. When all blocks are free again, and at least 64 blocks and 256 KiB were in
-/// use at a time, blocks are handed out in order of addresses again, up or down, unless samples show them in order
-/// already. Nothing is written into free blocks. Construction is O(1), whatever the size. checking.hpp describes the
-/// levels of checking; debug.hpp says what that level does in another way.
+/// A pool with a fixed number of raw memory blocks. Each block has `block_size()` usable bytes and starts at a multiple
+/// of `alignment()`. The pool can be moved, not copied; a moved-from pool has 0 blocks. checking.hpp describes the
+/// levels of checking, debug.hpp the differences of the debug level.
 ///
-/// A pool can be moved: the target then has its blocks, and it is a pool of no blocks.
+/// The block that was released last is handed out first. A large pool that becomes empty hands out its blocks in order
+/// of addresses again, ascending or descending. Large means that at least 64 blocks and 256 KiB were in use at once.
+/// The pool keeps its order if samples show that it is good. Free blocks keep their bytes, except at debug level.
+/// Complexity: construction is O(1).
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
 template <checking C = checking::checked> class basic_memory_pool {
     using free_list = typename detail::list_for<C>::type;
     using entry = typename free_list::entry;
-    FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // bytes between two blocks, at least
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // least bytes between blocks
 
 public:
-    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  ///< index of no block
 
-    /// A pool on memory from `operator new`.
-    /// Throws: std::invalid_argument for a size or count of 0 or an alignment that is not a power of two;
-    /// std::length_error for sizes that come to more than PTRDIFF_MAX, or more than 2^32 - 2 blocks; std::bad_alloc
-    /// when there is no memory.
+    /// A pool whose memory comes from `operator new`.
+    /// Throws: std::invalid_argument if a size or count is 0, or if the alignment is not a power of two.
+    /// std::length_error for more than 2^32 - 2 blocks or PTRDIFF_MAX bytes. std::bad_alloc if there is no memory.
     explicit basic_memory_pool(pool_layout layout, pool_options options = {})
         : basic_memory_pool(layout, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over.
-    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed, and for
-    /// memory that a function of the arena's did not align; what such a function throws.
+    /// A pool whose memory comes from `memory`, which it then owns.
+    /// Throws: as the other constructor. std::length_error if a borrowed buffer is too small; the text says how many
+    /// bytes are needed. std::length_error if the arena's function returned misaligned memory. Any exception of that
+    /// function.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
         : basic_memory_pool(std::move(memory), geometry_of(layout), options) {}
 
+    /// Takes over the blocks of the other pool, which then has 0 blocks.
     basic_memory_pool(basic_memory_pool&&) noexcept = default;
-    /// Blocks of this pool that are in use are a leak, as in the destructor.
+    /// Takes over the blocks of `other`. First reports a `leak` if blocks of this pool are in use, and frees its
+    /// memory.
     basic_memory_pool& operator=(basic_memory_pool&& other) noexcept {
         if (this == &other) return *this;
         report_leak();
         list_ = std::move(other.list_);
-        arena_ = std::move(other.arena_);  // not before: the list gives up its bytes first
+        arena_ = std::move(other.arena_);  // second: the list must give up the bytes first
         reporter_ = other.reporter_;
         return *this;
     }
 
-    /// Reports blocks that are in use as one `leak`, unless unchecked. Their memory is gone all the same.
+    /// Frees the pool's memory. First reports a `leak` if blocks are in use (not at unchecked level).
     ~basic_memory_pool() { report_leak(); }
 
-    /// Size of the arena that a pool of this layout needs, in bytes: blocks and metadata. A borrowed buffer needs
-    /// exactly that if it starts at a multiple of the larger of the alignment and 8. Any other buffer needs more, to be
-    /// aligned.
+    /// Size of the memory that a pool of this layout needs, in bytes: blocks and metadata. A buffer of this size is
+    /// enough if it is aligned to 8 and to the blocks' alignment. Any other buffer needs some bytes more.
     /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
         return free_list::plan(geometry_of(layout)).total_bytes();
     }
 
-    /// Size of the buffer for metadata that a pool of this layout needs, in bytes, where it is apart from the blocks.
-    /// Enough at any alignment.
+    /// Size of the metadata buffer for `arena::borrow(blocks, metadata)`, in bytes. It is enough at any alignment.
     /// Throws: as `required_bytes`.
     [[nodiscard]] static constexpr std::size_t required_metadata_bytes(pool_layout layout) {
         const auto plan = free_list::plan(geometry_of(layout));
         return plan.metadata_bytes + plan.metadata_alignment - 1;
     }
 
-    /// The largest number of blocks whose `required_bytes` is at most `bytes`; 0 if not even one block fits.
-    /// Throws: std::invalid_argument for a size of 0 or an alignment that is not a power of two.
+    /// Number of blocks that fit into an aligned buffer of `bytes` bytes, together with their metadata. Maybe 0.
+    /// Throws: std::invalid_argument if `block_size` is 0, or if `alignment` is not a power of two.
     [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes, std::size_t block_size,
                                                          std::size_t alignment = 0) {
         if (block_size > detail::max_bytes) return 0;
@@ -91,14 +92,15 @@ public:
         const std::size_t most = detail::most_blocks(fitting.stride, free_list::metadata_size, gap);
         fitting.block_count = bytes <= fixed ? 0 : (bytes - fixed) / per_block;
         if (fitting.block_count > most) fitting.block_count = most;
-        // Padding in front of the metadata is less than per_block, so that it costs one block at most.
+        // Padding before the metadata is less than per_block, so it costs at most one block.
         const bool is_one_too_many = fitting.block_count != 0 && free_list::plan(fitting).total_bytes() > bytes;
         return fitting.block_count - is_one_too_many;
     }
 
-    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
-    /// `deallocate`. At debug level, what allocates or releases takes a site last: the caller's place, unless given.
-    /// Throws: pool_exhausted when all `total_blocks()` are in use.
+    /// Returns an uninitialised block of `block_size()` bytes at a multiple of `alignment()`. Give it back by
+    /// `deallocate`. At debug level, the functions that allocate or release have a last parameter `site where = {}`:
+    /// the caller's line.
+    /// Throws: pool_exhausted if all blocks are in use.
     /// Complexity: O(1).
     [[nodiscard]] void* allocate() {
         entry taken;
@@ -106,14 +108,14 @@ public:
         return hand_out(taken);
     }
 
-    /// As `allocate`, but returns nullptr when all blocks are in use.
+    /// As `allocate`, but returns nullptr if all blocks are in use.
     [[nodiscard]] void* try_allocate() noexcept {
         entry taken;
         return list_.take(taken) ? hand_out(taken) : nullptr;
     }
 
-    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
-    /// then a no-op; unchecked: undefined.
+    /// Takes a block back. Does nothing for nullptr. If `block` is not the start of a block in use, reports a violation
+    /// and changes nothing; at unchecked level, the behaviour is undefined.
     /// Complexity: O(1).
     void deallocate(void* block) noexcept {
         const entry claimed = list_.claim(block);
@@ -121,7 +123,7 @@ public:
         list_.put(claimed);
     }
 
-    /// Fills `blocks` with as many blocks, or returns false and leaves it and the pool alone.
+    /// Stores a new block in each element of `blocks`. Returns false and hands out none if too few are free.
     /// Complexity: O(blocks.size()).
     [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
         if (blocks.size() > available()) return list_.refuse();
@@ -129,12 +131,12 @@ public:
         return true;
     }
 
-    /// `deallocate` for each of `blocks`, in their order.
+    /// Calls `deallocate` for each element, in order.
     void deallocate_bulk(std::span<void* const> blocks) noexcept {
         for (void* const block : blocks) deallocate(block);
     }
 
-    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. The pool is then unchanged.
+    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
     /// Complexity: O(1).
     [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
         if (block == nullptr) return release_status::null_pointer;
@@ -144,57 +146,58 @@ public:
         return release_status::released;
     }
 
-    /// Whether `block` is the start of a block of this pool that is in use. It is not read. To find the pool of a
-    /// block, use `contains`: a pool does not own a block that is released twice.
+    /// Whether `block` is the start of a block in use. It may be any address. To find the pool of a pointer, use
+    /// `contains`: a block that was released already is not owned by any pool.
     [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return list_.is_live(list_.index_of(block));
     }
 
-    /// Whether `address` lies in the pool's blocks. It is not read.
+    /// Whether `address` is inside the pool's blocks. It may be any address.
     [[nodiscard]] bool contains(const void* address) const noexcept { return list_.contains(address); }
 
-    /// The bytes of all blocks. Block i starts at i * stride().
+    /// The memory of all blocks. Block i starts at byte i * stride().
     [[nodiscard]] std::span<std::byte> blocks() const noexcept { return {list_.base(), list_.layout().blocks_bytes()}; }
 
-    /// The index of the block that starts at `block`, in use or not; npos for any other address. It is not read.
+    /// Index of the block that starts at this address, in use or not; npos if no block starts there.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return list_.index_of(block); }
 
-    /// Requires: index < total_blocks().
+    /// Address of a block. Requires: index < total_blocks().
     [[nodiscard]] void* block_at(std::size_t index) const noexcept { return list_.base() + index * stride(); }
 
-    /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release: what is allocated
-    /// meanwhile may be visited or not.
-    /// Complexity: O(peak_in_use()); debug level: linear in the blocks that were ever handed out, here and below.
+    /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release blocks. Blocks that
+    /// are allocated meanwhile may be visited or not.
+    /// Complexity: O(peak_in_use()). At debug level: linear in the number of blocks that were ever handed out.
     template <class Fn> void for_each_allocated(Fn&& fn) const requires knows_live_blocks<C> {
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
 
-    /// Puts the free blocks in order of addresses: the lowest is handed out next. For a quiet moment of a pool that is
-    /// never empty.
+    /// Sorts the free blocks by address, so that the lowest is handed out next. Useful for a pool that never becomes
+    /// empty. At debug level it does nothing.
     /// Complexity: O(peak_in_use()).
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { list_.sort(); }
 
-    /// Verifies that what the pool keeps of its blocks agrees: for tests, and where a bug may have written over it. Reports
-    /// the first thing that is wrong, as `corrupted_pool`, and returns false. Debug level also verifies all free blocks
-    /// and guard bytes, reports `write_after_free` and `buffer_overflow`, and leaves what it finds as it is: a handler
-    /// that calls it is called again. This object itself is trusted, but for its counts.
-    /// Complexity: O(peak_in_use()), whatever was overwritten; debug level: linear in the bytes of the blocks that were
-    /// ever handed out.
+    /// Verifies the pool's metadata, for tests or after a wrong write. Reports the first contradiction as
+    /// `corrupted_pool` and returns false. Of this object itself it verifies only the counts. At debug level, it also
+    /// verifies the bytes of free blocks and of guards. It reports `write_after_free` and `buffer_overflow`, and
+    /// repairs nothing.
+    /// Complexity: O(peak_in_use()), whatever was overwritten. At debug level: linear in the bytes of these blocks.
     bool audit() const noexcept requires knows_live_blocks<C> { return is_sound(in_use()); }
 
-    /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.
+    /// Makes all blocks free, even those in use. Sets the peak and the count of refused allocations to 0.
     /// Complexity: O(1).
     void reset() noexcept { list_.reset(); }
 
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }
-    [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
-    [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }
-    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }        // since the last reset
-    [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }  // bytes
-    [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }          // bytes
-    [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }    // bytes
-    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }                 // "" without a name
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }           ///< capacity, in blocks
+    [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }  ///< free blocks
+    [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }                   ///< blocks in use
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }       ///< peak of in_use()
+    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }
+    [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }
+    [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< "" if it has none
 
+    /// All counters at once.
     [[nodiscard]] pool_stats stats() const noexcept {
         const std::size_t arena_bytes = total_blocks() == 0 ? 0 : free_list::plan(list_.layout()).total_bytes();
         return {total_blocks(), in_use(), peak_in_use(), list_.refused(),
@@ -231,20 +234,20 @@ private:
         return v;
     }
 
-    /// Reports the release of `block`, unless it is nullptr, which any pool takes. Unchecked it is never another one.
+    /// Reports the release of `block`, unless it is nullptr. At unchecked level, only nullptr comes here.
     FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* block) const noexcept {
         if constexpr (C != checking::unchecked)
             if (block != nullptr) reporter_.report(violation_at(list_.misuse_of(block), block));
     }
 
-    /// What is wrong with releasing or adopting `object`, which may be under construction or destruction.
+    /// The violation of releasing or adopting `object`, which may be under construction or destruction.
     [[nodiscard]] violation object_misuse(const void* object) const noexcept {
         const std::size_t index = list_.index_of(object);
         const bool is_unfinished = !list_.is_live(index) && !list_.is_free(index);
         return violation_at(is_unfinished ? violation_kind::not_allocated : list_.misuse_of(object), object);
     }
 
-    /// Reports what is wrong in what the pool keeps. `least` is as list_audit says.
+    /// Verifies the metadata and reports the first contradiction. list_audit describes `least`.
     [[nodiscard]] bool is_sound(std::size_t least) const noexcept {
         const detail::finding found = find_disorder(list_, least);
         if (found) reporter_.report(violation_of(found));
@@ -266,7 +269,7 @@ private:
     }
 
     FIXPOOL_COLD void report_live_blocks(violation_kind kind) const noexcept {
-        const void* lowest = nullptr;  // stays so if the only objects are being constructed or destroyed
+        const void* lowest = nullptr;  // remains nullptr if all objects are being constructed or destroyed
         list_.for_each_live([&lowest](const std::byte* block) { lowest = lowest == nullptr ? block : lowest; });
         violation v = violation_at(kind, lowest);
         if constexpr (keeps_sites<C>) v.holders = list_.holders();
@@ -278,6 +281,7 @@ private:
     detail::reporter reporter_;
 };
 
+/// The usual pool of raw blocks: checked.
 using memory_pool = basic_memory_pool<>;
 
 }  // namespace fixpool::inline FIXPOOL_ABI

@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
-// pool_options: what a user can choose for a pool beside its layout; and the reporter that a pool makes of it.
+// pool_options: a pool's name, violation handler and the like; and the reporter that a pool makes of them.
 #pragma once
 
 #include <fixpool/violation.hpp>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What a user can choose for a pool beside its layout. Later versions add options, each with a default. In a plug-in,
-/// write `pool_options options{}`: without the braces, it may get the defaults of the program that opened it.
+/// Options of a pool: its name, its violation handler, and the size of its magazines. Every option has a default.
+/// In a plug-in, write `pool_options options{}`. Without the braces it may get the defaults of the host program.
 struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
-    const char* name = "";                     // the pool copies 31 characters; none where FIXPOOL_TRAP is 1
-    violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
-    void* context = nullptr;                   // handed on in violation::context
-    const detail::handler_place* image = &detail::image_handler;  // of the image whose code writes these options
-    unsigned magazine_size = 60;  // shared pools: blocks moved to a thread at once, at most; 0: each operation locks
+    const char* name = "";  ///< appears in reports; the pool copies 31 characters (none if FIXPOOL_TRAP is 1)
+    violation_handler on_violation = nullptr;  ///< handler of this pool; nullptr: see set_violation_handler
+    void* context = nullptr;                   ///< passed to the handler as violation::context
+    const detail::handler_place* image = &detail::image_handler;  ///< selects that default handler; leave it as it is
+    unsigned magazine_size = 60;  ///< shared pools: see shared_pool; 0: each operation takes the lock
 };
 
 namespace detail {
 
-/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. It is constant:
-/// no lock is needed to read it.
+/// A pool's name, its handler, and the handler's context. It does not change, so reading it needs no lock.
 class reporter {
 public:
     constexpr explicit reporter(const pool_options& options) noexcept
@@ -28,7 +27,7 @@ public:
             name_[i] = options.name[i];
     }
 
-    [[nodiscard]] const char* name() const noexcept { return name_; }  // "" without a name
+    [[nodiscard]] const char* name() const noexcept { return name_; }  // "" if it has none
 
     [[nodiscard]] void* context() const noexcept { return context_; }
 
@@ -40,8 +39,8 @@ public:
 private:
     violation_handler handler_;       // nullptr: the image's
     void* context_;                   // the caller's
-    const handler_place* image_;      // of the image that built the pool; nullptr: of the one that reports
-    char name_[traps ? 1 : 32] = {};  // a copy, cut; where reports are no text, none is kept
+    const handler_place* image_;      // of the image that built the pool; nullptr: that of the image that reports
+    char name_[traps ? 1 : 32] = {};  // a copy of its start; empty if reports have no text
 };
 
 }  // namespace detail

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// pool_resource: a std::pmr::memory_resource for blocks of many sizes, checked. block_resource: one pool as a resource.
+// pool_resource: a std::pmr::memory_resource for blocks of many sizes. block_resource: one memory_pool as a resource.
 // Opt-in.
 #pragma once
 
@@ -21,36 +21,34 @@ template <checking C> struct list_for;
 template <class T, checking C> struct object_memory;
 }
 
-/// What a user can choose for a resource beside the standard's options. See pool_options.
+/// Options of a resource, beside std::pmr::pool_options. See fixpool::pool_options.
 struct FIXPOOL_HIDDEN_FUNCTIONS resource_options {
-    const char* name = "";                     // the resource copies 31 characters; none where FIXPOOL_TRAP is 1
-    violation_handler on_violation = nullptr;  // called for this resource's violations; nullptr: that of the image
-    void* context = nullptr;                   // handed on in violation::context
-    const detail::handler_place* image = &detail::image_handler;  // of the image whose code writes these options
+    const char* name = "";  ///< appears in reports; the resource copies 31 characters (none if FIXPOOL_TRAP is 1)
+    violation_handler on_violation = nullptr;  ///< handler of this resource; nullptr: see set_violation_handler
+    void* context = nullptr;                   ///< passed to the handler as violation::context
+    const detail::handler_place* image = &detail::image_handler;  ///< selects that default handler; leave it as it is
 };
 
-/// A drop-in for std::pmr::unsynchronized_pool_resource that finds misuse. Blocks come from pages of 64 KiB, each of one
-/// size class; the first page of a class is smaller, and so are others when the upstream resource has no large one. A
-/// page is aligned to its size, 4 KiB or more: out of a small buffer, fewer blocks come than of std's resource.
-/// Requests above `options().largest_required_pool_block`, 4096 bytes unless said otherwise, go to the upstream resource
-/// one by one.
+/// A replacement for std::pmr::unsynchronized_pool_resource that detects misuse. It rounds each request up to a size
+/// class: one of 38 sizes up to 16384 bytes. Each class has pages of its own, usually of 64 KiB, from the upstream
+/// resource. The first page of a class is smaller. Requests above `options().largest_required_pool_block` (default:
+/// 4096 bytes) go to the upstream resource. Pages are aligned to their size, at least 4 KiB: a small buffer holds fewer
+/// blocks than with std's.
 ///
-/// Checked, a release is a violation, and then a no-op, if its pointer is not a block in use (double_free,
-/// not_allocated, misaligned_pointer, foreign_pointer), or if it has another size class, or another size of a large
-/// request, than the allocation (size_mismatch). Of a violation, `index` and `total_blocks` tell of the block's page.
-/// A large block that was released is foreign. nullptr is a no-op. 0 bytes are a block, too. debug_pages.hpp has the debug
-/// level.
-/// Live blocks at the end are no leak: their memory is gone, as the standard says.
-///
-/// Complexity: O(1) but for what upstream does; a release O(1), expected: it looks into a hash table of pages. An
-/// allocation takes O(pages) each time their number has doubled, and so with the number of large blocks.
+/// A release is a violation if its pointer is not a block in use. It is a `size_mismatch` if its size belongs to
+/// another class than the size of the allocation. For large blocks, the sizes must be equal. A released large block is
+/// foreign. The violation changes nothing. Its `index` and `total_blocks` refer to the block's page. Releasing nullptr
+/// does nothing. A request of 0 bytes gets a block. The destructor frees all memory and reports no leak. The debug
+/// level needs debug_pages.hpp.
+/// Complexity: allocation O(1), plus the time of upstream; release expected O(1). Each time the number of pages or of
+/// large blocks has doubled, an allocation is linear in it.
 /// Thread safety: one thread at a time.
 template <checking C = checking::checked> class basic_pool_resource : public std::pmr::memory_resource {
     static_assert(C != checking::debug, "fixpool: checking::debug needs the header fixpool/debug_pages.hpp");
 
 public:
-    /// The standard's constructors. They allocate nothing. `upstream` must outlive the resource. Each page is one
-    /// allocation, and what is kept of it another one.
+    /// The constructors of std::pmr::unsynchronized_pool_resource. They allocate nothing. `upstream` must outlive the
+    /// resource. Each page takes two allocations from it: blocks and metadata.
     FIXPOOL_HIDDEN basic_pool_resource() noexcept : basic_pool_resource(std::pmr::pool_options()) {}
     FIXPOOL_HIDDEN explicit basic_pool_resource(const std::pmr::pool_options& sizes) noexcept
         : basic_pool_resource(sizes, std::pmr::get_default_resource()) {}
@@ -63,37 +61,39 @@ public:
     explicit basic_pool_resource(std::pmr::memory_resource* upstream, resource_options options = {}) noexcept
         : basic_pool_resource(std::pmr::pool_options(), upstream, options) {}
 
-    basic_pool_resource(std::nullptr_t, resource_options = {}) = delete;  // nor `{}`, which would be nullptr
+    basic_pool_resource(std::nullptr_t, resource_options = {}) = delete;  // refuses `{}`, too
     basic_pool_resource(const basic_pool_resource&) = delete;
     basic_pool_resource& operator=(const basic_pool_resource&) = delete;
+    /// Gives all memory back to the upstream resource.
     ~basic_pool_resource() override { large_.release(*upstream_resource()); }  // the pages go by themselves
 
-    /// Gives all memory back to the upstream resource, whoever holds blocks in it. Complexity: O(pages + large blocks).
+    /// Gives all memory back, even of blocks in use. Complexity: O(pages + large blocks).
     void release() noexcept {
         blocks_.release_pages();
         large_.release(*upstream_resource());
     }
 
-    /// Gives those pages back to the upstream resource of which no block is in use. Complexity: O(pages).
+    /// Gives pages without a block in use back to the upstream resource. Complexity: O(pages).
     void shrink() noexcept { blocks_.shrink(); }
 
-    /// Verifies that what is kept of the pages agrees. Reports the first thing that is wrong, as `corrupted_pool`, and
-    /// returns false. What it trusts is this object, and where the metadata are.
-    /// Complexity: O(pages, and the blocks in them), whatever was overwritten.
+    /// Verifies the metadata of the pages. Reports the first contradiction as `corrupted_pool` and returns false. It
+    /// trusts this object and its pointers to metadata.
+    /// Complexity: O(pages + their blocks), whatever was overwritten.
     bool audit() const noexcept requires knows_live_blocks<C> {
         return is_sound(detail::page_audit<C, detail::class_count>(blocks_, detail::class_shapes.data()).find(),
                         reporter_, this);
     }
 
+    /// The resource that pages and large blocks come from.
     [[nodiscard]] std::pmr::memory_resource* upstream_resource() const noexcept { return blocks_.upstream(); }
 
-    /// What was asked for, rounded up to a size class, and at most 16384 bytes and 8192 blocks per page.
+    /// The options in use: as given, rounded up to a size class, at most 16384 bytes and 8192 blocks per page.
     [[nodiscard]] std::pmr::pool_options options() const noexcept { return sizes_; }
 
-    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  // "" without a name
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< "" if it has none
 
-    /// Calls fn(const pool_stats&) for each size class that has pages, the smallest first. `peak_in_use` is the number of
-    /// blocks that were ever handed out: maybe more than were in use at once.
+    /// Calls fn(const pool_stats&) for each size class that has pages, the smallest first. Here `peak_in_use` is an
+    /// upper bound: it counts blocks that were ever in use, even if not at once.
     /// Complexity: O(pages).
     template <class Fn> void for_each_pool(Fn&& fn) const {
         pool_stats all[detail::class_count];
@@ -103,7 +103,8 @@ public:
     }
 
 protected:
-    /// What a class that derives may put its own code around. pool_allocator calls this class's own for single objects.
+    /// The functions of std::pmr::memory_resource. A derived class may override them; pool_allocator calls them only
+    /// for arrays.
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
         if (!is_small(bytes, alignment)) [[unlikely]]
             return allocate_any(bytes, alignment);
@@ -123,7 +124,7 @@ private:
     template <class T, checking D> friend struct detail::object_memory;
     using shape = detail::block_shape;
 
-    /// As `allocate` and `deallocate`, without a virtual call: of small sizes the class is a constant.
+    /// As `allocate` and `deallocate`, without a virtual call. The class of a small size is a constant.
     template <std::size_t Size, std::size_t Alignment> [[nodiscard]] void* allocate_one() {
         if (!is_small(Size, Alignment)) [[unlikely]]
             return allocate_any(Size, Alignment);
@@ -144,15 +145,15 @@ private:
         return asked;
     }
 
-    /// Whether a block is one of those that nearly all requests are for, and its class. For 16 and less, a class whose
-    /// size is a multiple of the alignment is aligned to it.
+    /// Whether a request is small, and the size class of a small request. Blocks are aligned to 16 if the size of their
+    /// class is a multiple of 16, and so on.
     [[nodiscard]] bool is_small(std::size_t bytes, std::size_t alignment) const noexcept {
         return bytes <= small_ && alignment <= 16;
     }
     [[nodiscard]] static std::size_t small_class(std::size_t bytes, std::size_t alignment) noexcept {
         return detail::small_class_of(detail::round_up(bytes, alignment));
     }
-    /// The class of any block; class_count: it is a large one.
+    /// The size class of a request; class_count: a large block.
     [[nodiscard]] std::size_t any_class(std::size_t bytes, std::size_t alignment) const noexcept {
         const std::size_t largest = sizes_.largest_required_pool_block, asked = bytes == 0 ? 1 : bytes;
         if (asked > largest || alignment > largest) return detail::class_count;
@@ -222,21 +223,24 @@ private:
     detail::large_blocks large_;
     detail::reporter reporter_;
 };
+/// The usual resource: checked.
 using pool_resource = basic_pool_resource<>;
 
-/// One memory_pool as a memory resource, for what has one size: nodes of a container. What is larger than a block, is
-/// aligned more, or finds no block in the pool goes to the upstream resource; by default that refuses it. Unlike other
-/// resources it leaves checking to the pool: a wrong pointer is a violation of the pool's, unless something is in use
-/// that came from upstream. The pool and the upstream resource must outlive it.
+/// A memory_pool as a memory resource, for requests of one size such as the nodes of a container. A request goes to the
+/// upstream resource if a block is too small for it, is aligned too little, or if all are in use. The default upstream
+/// throws std::bad_alloc. A wrong release is a violation of the pool, unless memory from upstream is in use.
+/// The pool and the upstream resource must outlive this resource.
 /// Thread safety: one thread at a time.
 template <checking C> class basic_block_resource final : public std::pmr::memory_resource {
 public:
+    /// A resource on `pool`.
     explicit basic_block_resource(basic_memory_pool<C>& pool,
                                   std::pmr::memory_resource* upstream = std::pmr::null_memory_resource()) noexcept
         : pool_(pool), upstream_(upstream) {}
 
-    /// The largest size that was asked for so far, in bytes, served or not: what blocks have to be.
+    /// Largest request so far, in bytes, even if the pool could not serve it: the block size to choose.
     [[nodiscard]] std::size_t largest_request() const noexcept { return largest_request_; }
+    /// The resource for all other requests.
     [[nodiscard]] std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_; }
 
 private:
@@ -257,7 +261,7 @@ private:
         return this == &other;
     }
 
-    // The site of debug level is where the resource was called from.
+    // The site of the debug level is the caller of the resource.
     [[nodiscard]] void* take([[maybe_unused]] const void* caller) noexcept {
         if constexpr (keeps_sites<C>) return pool_.try_allocate(detail::list_for<C>::type::called_before(caller));
         else return pool_.try_allocate();
@@ -270,8 +274,9 @@ private:
     basic_memory_pool<C>& pool_;
     std::pmr::memory_resource* upstream_;
     std::size_t largest_request_ = 0;  // bytes
-    std::size_t from_upstream_ = 0;    // allocations that are in use and came from upstream
+    std::size_t from_upstream_ = 0;    // number of allocations in use that came from upstream
 };
+/// The usual block_resource: on a checked pool.
 using block_resource = basic_block_resource<checking::checked>;
 
 }  // namespace fixpool::inline FIXPOOL_ABI

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
-// release_status: what `try_deallocate` says of a pointer.
+// release_status: the result of `try_deallocate`.
 #pragma once
 
 #include <fixpool/violation.hpp>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What `try_deallocate` says of a pointer. The kinds of misuse are those of violation_kind.
+/// The result of `try_deallocate`. After any result but `released`, the pool is unchanged.
 enum class release_status : unsigned char {
-    released,
-    null_pointer,
-    foreign_pointer,
-    misaligned_pointer,
-    not_allocated,
-    double_free
+    released,            ///< the block is free now
+    null_pointer,        ///< the pointer is nullptr: no misuse
+    foreign_pointer,     ///< see violation_kind::foreign_pointer
+    misaligned_pointer,  ///< see violation_kind::misaligned_pointer
+    not_allocated,       ///< see violation_kind::not_allocated
+    double_free          ///< see violation_kind::double_free
 };
 
 namespace detail {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// shared_pool: a typed pool for many threads, which lives as long as any of its copies or any of its blocks.
+// shared_pool: a fixed number of objects for many threads. The pool lives as long as any copy or any of its handles.
 #pragma once
 
 #include <fixpool/detail/shared_state.hpp>
@@ -16,7 +16,7 @@ template <class T, checking C> class shared_pool;
 
 namespace detail {
 
-/// The owner of a shared pool's objects: what is done with a T, on blocks that know no T. Ends itself.
+/// The owner of the objects: what copies and handles of a shared_pool refer to. It deletes itself.
 template <class T, checking C> class shared_objects {
     using state = shared_state<C>;
 
@@ -28,8 +28,8 @@ public:
     shared_objects(pool_layout layout, arena memory, const pool_options& options)
         : blocks_(layout, std::move(memory), options, magazine_plan::of(layout.block_count, options.magazine_size)) {}
 
-    /// A T made of `args`. T's constructor may destroy the shared_pool that this was called through. When all blocks
-    /// are in use, throws or returns an empty handle.
+    /// Constructs a T of `args`. T's constructor may destroy the shared_pool whose `allocate` called this. If all
+    /// blocks are in use, throws or returns an empty handle.
     template <bool Throws, class... Args> [[nodiscard]] handle allocate(Args&&... args) {
         return made_in<Throws>(blocks_.take(), std::forward<Args>(args)...);
     }
@@ -50,7 +50,7 @@ public:
         return {this, object};
     }
 
-    /// The owner of an object that was given up. Reports any other, and returns an empty handle.
+    /// A handle for an object that was given up. For any other object, reports a violation and returns an empty handle.
     [[nodiscard]] handle adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if constexpr (keeps_sites<C>) {
@@ -87,12 +87,12 @@ public:
         put_back(block);
     }
 
-    /// Puts back a block whose object is gone. This may be gone then.
+    /// Puts back a block without an object. This may delete the pool.
     void put_back(entry block) noexcept {
         if (blocks_.put(block)) delete this;
     }
 
-    /// The last shared_pool is gone.
+    /// Called by the last copy of the shared_pool.
     static void abandon(shared_objects* objects) noexcept {
         if (objects->blocks_.abandon()) delete objects;
     }
@@ -105,47 +105,47 @@ private:
 
 }  // namespace detail
 
-/// Owns one T in a shared_pool, as block does in a typed_pool. It also owns the pool, which lives on when its last
-/// shared_pool is gone. An object that `release` gave up keeps the pool alive, too. An object that holds a shared_pool
-/// or a shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
-/// The pool does not check what a shared_block owns when that dies: two threads that reset one handle at once are not
-/// found.
-/// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another thread, and die there.
+/// The handle of one object in a shared_pool: a block that also keeps the pool alive. So does an object that `release`
+/// gave up. As with std::shared_ptr, cycles leak: an object that owns a copy or a handle of its own pool may live for
+/// ever. Below debug level, the handle's destructor checks nothing: two threads that reset one handle at once are not
+/// detected.
+/// Thread safety: one thread at a time, as std::unique_ptr. It may be moved to another thread and destroyed there.
 template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_objects<T, C>>;
 
-/// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool, and so is what is
-/// left after a move: it is never empty. Its capacity is exact: `try_allocate` is empty only when every block was in
-/// use. T's constructor and destructor run outside the pool's locks, and may use this very pool.
+/// A typed_pool for all threads at once. A copy refers to the same pool; a move is a copy. The pool lives as long as
+/// any copy or any of its handles. Capacity is exact: `try_allocate` returns an empty handle only if every block was in
+/// use. The constructor and the destructor of T run while no lock is held, and may use this very pool. There is no
+/// `for_each`, because another thread may destroy an object during the visit.
 ///
-/// Each thread has a magazine of free blocks, of up to twice `pool_options::magazine_size`, or a tenth of the pool. It
-/// takes the pool's lock only when that is empty or full. An allocation empties all magazines before it fails. Where
-/// `magazine_size` is 0, in a pool of fewer than 20 blocks, and while nearly all blocks are in use, every operation
-/// takes the lock.
-///
-/// It has no `for_each`: another thread may destroy an object while it is visited.
-/// Thread safety: every member from any thread, at the same time; assigning to one shared_pool object is not among
-/// them.
+/// Each thread has a magazine: a stock of free blocks. It moves up to `pool_options::magazine_size` blocks at once
+/// between its magazine and the pool, and takes the pool's lock only for that. A magazine has at most twice as many
+/// blocks, and at most a tenth of the pool. An allocation empties all magazines before it fails. Every operation takes
+/// the lock if `magazine_size` is 0, if the pool has fewer than 20 blocks, and while nearly all blocks are in use.
+/// Thread safety: any member function from any thread, at the same time. Only assignment to one pool object needs a
+/// lock.
 template <class T, checking C = checking::checked> class shared_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
     using objects = detail::shared_objects<T, C>;
     using list = typename detail::list_for<C>::type;
 
 public:
-    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  ///< index of no block
 
-    /// A pool on memory from `operator new`. Throws: as the constructors of memory_pool.
+    /// A pool whose memory comes from `operator new`. Throws: as the constructors of memory_pool.
     explicit shared_pool(std::size_t block_count, pool_options options = {})
         : shared_pool(block_count, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over. A borrowed buffer must outlive the last block as well.
+    /// A pool whose memory comes from `memory`, which it then owns. A borrowed buffer must outlive the last handle,
+    /// too.
     /// Throws: as the constructors of memory_pool.
-    // Not by std::make_shared: it has a symbol that is unique in the process, and pins a plug-in.
+    // Not std::make_shared: its symbol is unique in the process, so a plug-in could not be unloaded.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
         : objects_(new objects(detail::layout_for<T>(block_count), std::move(memory), options), &objects::abandon) {}
 
+    /// The copy refers to the same pool.
     shared_pool(const shared_pool&) noexcept = default;  // and no move: a moved-from pool is still this pool
     shared_pool& operator=(const shared_pool&) noexcept = default;
-    ~shared_pool() = default;
+    ~shared_pool() = default;  ///< destroys the pool if no copy and no handle is left
 
     /// As in typed_pool.
     [[nodiscard]] static constexpr std::size_t required_bytes(std::size_t block_count) {
@@ -158,10 +158,9 @@ public:
         return typed_pool<T, C>::blocks_in(bytes);
     }
 
-    /// A T made of `args`, as by T(args...).
-    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
-    /// again.
-    /// Complexity: O(1), and T's constructor.
+    /// Constructs a T by T(args...) and returns its handle. If T's constructor throws, the block is free again.
+    /// Throws: pool_exhausted if all blocks are in use; any exception of T's constructor.
+    /// Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const requires(!keeps_sites<C>) {
         return objects_->template allocate<true>(std::forward<Args>(args)...);
     }
@@ -170,7 +169,7 @@ public:
         return allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
-    /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
+    /// As `allocate`, but returns an empty handle if all blocks are in use. The arguments are then unchanged.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const requires(!keeps_sites<C>) {
         return objects_->template allocate<false>(std::forward<Args>(args)...);
@@ -180,7 +179,7 @@ public:
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
-    /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
+    /// As `allocate()` and `try_allocate()`, but T is default-initialised. See typed_pool.
     template <class...> [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const requires(!keeps_sites<C>) {
         return allocate(detail::for_overwrite());
     }
@@ -196,7 +195,7 @@ public:
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
     }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, as in typed_pool.
+    /// As `allocate` and `try_allocate`, with a place for reports of the debug level. See typed_pool.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
         if constexpr (keeps_sites<C>) return objects_->template allocate_at<true>(where, std::forward<Args>(args)...);
@@ -208,34 +207,36 @@ public:
         else return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one
-    /// object, one gets it, and the other one's call is a violation. An object that is being constructed or destroyed
-    /// is `still_owned`.
-    /// Complexity: O(1); to report a violation O(peak_in_use()).
+    /// Returns a handle for an object that `shared_block::release` gave up, as in typed_pool. If two threads adopt the
+    /// same object, one gets it and the other causes a violation. An object under construction or destruction is
+    /// `still_owned`.
+    /// Complexity: O(1); reporting a violation takes O(peak_in_use()).
     [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return objects_->adopt(object); }
 
     /// As in shared_memory_pool.
     bool audit() const noexcept requires knows_live_blocks<C> { return objects_->blocks().is_sound(); }
 
-    // As in memory_pool.
+    /// As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
         return objects_->blocks().numbers().template index_of<stride()>(block);
     }
 
-    // Counts are those of one moment, which has passed when they are read while other threads use the pool. The peak
-    // may be too high: it counts the blocks that were ever in use, not all of them at once, and unchecked some more.
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< capacity
+    /// Counters of one moment: while other threads use the pool, they may be outdated when they are read. The peak is
+    /// an upper bound: it counts blocks that were ever in use, even if not at once. At unchecked level it counts some
+    /// more.
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }    // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept { return objects::stride; }  // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }    // bytes
-    [[nodiscard]] const char* name() const noexcept { return constant().name(); }
-    [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }
+    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return objects::stride; }
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }
+    [[nodiscard]] const char* name() const noexcept { return constant().name(); }           ///< "" if it has none
+    [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }  ///< all counters at once
 
-    /// Whether both are the same pool.
+    /// Whether both refer to the same pool.
     [[nodiscard]] friend bool operator==(const shared_pool& a, const shared_pool& b) noexcept {
         return a.objects_.get() == b.objects_.get();
     }

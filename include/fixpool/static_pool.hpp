@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// static_pool: objects of one type in a pool that has its memory inside itself. Opt-in: fixpool.hpp does not include it.
+// static_pool: a fixed number of objects, in memory inside the pool object itself. Opt-in.
 #pragma once
 
 #include <fixpool/block.hpp>
@@ -18,25 +18,26 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 template <class T, std::size_t N, checking C = checking::checked> class static_pool;
 
-/// Owns one T in a static_pool<T, N, C>.
+/// The handle of one object in a static_pool.
 template <class T, std::size_t N, checking C = checking::checked>
 using static_block = block<T, C, static_pool<T, N, C>>;
 
-/// A pool of N objects of type T in memory of its own, with the interface of typed_pool. For globals of programs without
-/// a heap:
+/// A pool for N objects of type T with the interface of typed_pool. The pool object contains all its memory, so it
+/// needs no heap. It is made for global variables:
 ///
 ///     constinit fixpool::static_pool<connection, 16> connections;
 ///
-/// Such a global lies in .bss: a pool of zero bytes is an empty pool. It takes `sizeof` bytes there and none in .data, and
-/// no code runs before main. For each block a pool keeps 2 bytes (3 from 256 blocks on, 5 from 65,536 on); unchecked, a
-/// pointer. Misuse is found and reported as in a typed_pool. There is no debug level.
+/// Such a pool lies in .bss, because an empty pool consists of zero bytes. It takes no space in .data, and no code runs
+/// before main. Metadata takes 2 bytes per block: 3 from 256 blocks on, 5 from 65,536 blocks on, a pointer at unchecked
+/// level. There is no debug level.
 ///
-/// `set_options` sets a name and a handler at run time. A global that is initialised with them would lie in .data, with
-/// all its blocks. Until then, a report has the pool's address and goes to the handler of the image whose code reports.
+/// `set_options` sets a name and a handler at run time. Options in the initialiser would move the pool to .data.
+/// Without options, a report names the pool by its address and goes to the handler of the image whose code detects the
+/// misuse.
 ///
-/// The pool must outlive its blocks. It has no destructor, so objects that live at its end are not reported. A pool may be
-/// a local variable or a member, too. Then AddressSanitizer does not watch its free blocks. Of a global it watches those
-/// that were in use before.
+/// The pool must outlive its handles, and can be neither copied nor moved. It has no destructor: leaks are not
+/// reported. A pool may also be a local variable or a member. AddressSanitizer watches free blocks of global pools
+/// only, once they were in use.
 /// Thread safety: one thread at a time. An interrupt handler is another thread.
 // Invariant: in_use() + available() == N, in_use() <= peak_in_use() <= N
 template <class T, std::size_t N, checking C> class static_pool {
@@ -49,19 +50,20 @@ template <class T, std::size_t N, checking C> class static_pool {
     using enum detail::block_state;
 
 public:
-    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  ///< index of no block
 
+    /// A pool in which all blocks are free.
     constexpr static_pool() noexcept = default;
     static_pool(const static_pool&) = delete;  // fixpool: blocks know their pool's address
     static_pool& operator=(const static_pool&) = delete;
 
-    /// Name, handler and its context, as for the constructors of other pools. May be called again.
+    /// Sets name, handler and context. May be called several times.
     void set_options(const pool_options& options) noexcept { reporter_ = detail::reporter(options); }
 
-    /// Size of the pool in bytes: blocks, metadata, name and all.
+    /// Size of the pool object in bytes.
     [[nodiscard]] static constexpr std::size_t required_bytes() noexcept { return sizeof(static_pool); }
 
-    // As in typed_pool. Throws: pool_exhausted when all blocks are in use; what T's constructor throws.
+    /// As in typed_pool. Throws: pool_exhausted if all blocks are in use; any exception of T's constructor.
     template <class... Args> [[nodiscard]] static_block<T, N, C> allocate(Args&&... args) {
         entry taken;
         if (!list_.take(taken)) raise_exhausted();
@@ -82,6 +84,7 @@ public:
     template <class... Args> [[nodiscard]] static_block<T, N, C> try_allocate_at(site, Args&&... args) {
         return try_allocate(std::forward<Args>(args)...);
     }
+    /// As in typed_pool.
     [[nodiscard]] static_block<T, N, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if (list_.change(object, given_up, live) == list::none) {
@@ -91,6 +94,7 @@ public:
         return {this, object};
     }
 
+    /// As in typed_pool.
     template <class Fn> void for_each(Fn&& fn) requires knows_live_blocks<C> {
         for (std::size_t i = 0; i < list_.carved(); ++i)
             if (T* const object = object_at(i); object != nullptr) fn(*object);
@@ -108,28 +112,30 @@ public:
         return std::launder(reinterpret_cast<const T*>(list_.base() + index * stride()));
     }
 
+    /// As in memory_pool.
     [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return list_.is_live(index_of(block));
     }
     [[nodiscard]] bool contains(const void* address) const noexcept { return list_.contains(address); }
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return list_.index_of(block); }
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { list_.sort(); }
-    /// Complexity: O(total_blocks()), whatever was overwritten.
+    /// As in memory_pool. Complexity: O(total_blocks()), whatever was overwritten.
     bool audit() const noexcept requires knows_live_blocks<C> {
         const detail::finding found = list_.find_disorder();
         if (found) report_disorder(found);
         return !found;
     }
 
-    [[nodiscard]] static constexpr std::size_t total_blocks() noexcept { return N; }
-    [[nodiscard]] std::size_t available() const noexcept { return N - in_use(); }
-    [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }
-    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }            // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T, 0>; }  // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }            // bytes
-    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }
-    /// `arena_bytes` is required_bytes(), and all of that but the blocks is `metadata_bytes`.
+    [[nodiscard]] static constexpr std::size_t total_blocks() noexcept { return N; }       ///< capacity, in blocks
+    [[nodiscard]] std::size_t available() const noexcept { return N - in_use(); }          ///< free blocks
+    [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }              ///< blocks in use
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }  ///< peak of in_use()
+    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T, 0>; }
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< "" if it has none
+    /// All counters at once. `arena_bytes` is required_bytes(). `metadata_bytes` is all of it but the blocks.
     [[nodiscard]] pool_stats stats() const noexcept {
         return {N,         in_use(), peak_in_use(),    list_.refused(),
                 sizeof(T), stride(), required_bytes(), required_bytes() - N * stride()};
@@ -145,13 +151,13 @@ private:
         detail::block_lease<static_pool> lease(this, taken);
         T* const object = detail::construct<T>(list_.address(taken), std::forward<Args>(args)...);
         lease.keep();
-        list_.mark(taken, live);  // not before: nobody visits or releases half an object
+        list_.mark(taken, live);  // only now: nobody may visit or release half an object
         return {this, object};
     }
 
     void put_back(entry block) noexcept { list_.put(block); }
 
-    /// Validates before it destroys, and puts the block back only when the destructor has returned.
+    /// Validates, then destroys the object, then puts the block back.
     void give_back(T* object) noexcept {
         const entry claimed = list_.change(object, live, out_of_use);
         if (claimed == list::none) return report_misuse(object);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// violation: what is known of a misuse, and the handler that is called for it.
+// violation: the description of a misuse, and the handler that receives it.
 #pragma once
 
 #include <fixpool/detail/text_line.hpp>
@@ -11,98 +11,102 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What went wrong. A block is in use from its allocation until it is free again.
+/// Kinds of misuse. A block is in use from its allocation until it is free again.
 enum class violation_kind : unsigned char {
-    double_free,         // the block was handed out since construction or the last reset, and is free now: it was
-                         // released, or its constructor threw
-    not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
-    foreign_pointer,     // the address is outside the pool's blocks; it is never read
-    misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
-    write_after_free,    // debug level: a free block was written to; found when it is handed out again, or by `audit`
-    buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release,
-                         // when a neighbour is released or handed out for the first time, or by `audit`
-    leak,                // a memory_pool was destroyed while blocks were in use
-    pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
-    corrupted_pool,                   // the pool's metadata was overwritten; found by `audit`
-    size_mismatch,                    // the block was released with another size than it was allocated with
-    still_owned,                      // the object was adopted while a handle owns it
+    /// The block is free now, but was handed out since construction or the last `reset()`.
+    double_free,
+    /// The block was never handed out since then, or its object is being constructed or destroyed.
+    not_allocated,
+    foreign_pointer,     ///< the address is outside the pool's blocks; the pool never reads it
+    misaligned_pointer,  ///< the address is inside the pool's blocks, but no block starts there
+    write_after_free,    ///< debug level: a free block was written to; found at its next allocation or by `audit()`
+    /// Debug level: bytes before or behind the block were written to. Found when the block or a neighbour is released,
+    /// when a neighbour is handed out for the first time, or by `audit()`.
+    buffer_overflow,
+    leak,                             ///< a raw pool was destroyed while blocks were in use
+    pool_destroyed_with_live_blocks,  ///< a pool of objects was destroyed while objects were in use
+    corrupted_pool,                   ///< the pool's metadata was overwritten; found by `audit()`
+    size_mismatch,                    ///< the block was released with another size than it was allocated with
+    still_owned,                      ///< the object was adopted while a handle owned it
 };
 
-/// A place in the source, or a code address. `site{}` is the place where it is written. `allocate_at({}, ...)` passes
-/// the caller's place on.
+/// A place in the program: a line of source code, or a code address. `site{}` is the line where it is written, so
+/// `allocate_at({}, ...)` passes the caller's line.
 struct site {
-    struct here {};
+    struct here {};  ///< tag of the constructor that takes the caller's place
 
-    const char* file;
-    unsigned line;
-    const char* function;
-    const void* address;
+    const char* file;      ///< name of the source file; nullptr if unknown
+    unsigned line;         ///< from 1; 0 if unknown
+    const char* function;  ///< nullptr if unknown
+    const void* address;   ///< code address; nullptr if unknown
 
+    /// The caller's place: leave out all arguments.
     constexpr site(here = {}, const char* in_file = __builtin_FILE(), unsigned at_line = __builtin_LINE(),
                    const char* in_function = __builtin_FUNCTION()) noexcept
         : site(in_file, at_line, in_function) {}
+    /// The given place. The strings must stay valid as long as the pool.
     constexpr site(const char* in_file, unsigned at_line, const char* in_function,
                    const void* at_address = nullptr) noexcept
         : file(in_file), line(at_line), function(in_function), address(at_address) {}
 
-    /// No place at all.
+    /// An unknown place: all members are nullptr or 0.
     [[nodiscard]] static constexpr site unknown() noexcept { return {nullptr, 0, nullptr, nullptr}; }
 };
 
-/// Who holds blocks of a pool: the place that allocated them, and how many are in use.
+/// Blocks in use that were allocated at the same place.
 struct holder {
-    site where = site::unknown();
-    std::size_t blocks = 0;
+    site where = site::unknown();  ///< the place
+    std::size_t blocks = 0;        ///< number of blocks
 };
 
-/// All that is known of a misuse. What is unknown is 0, nullptr, empty, or npos for the index.
+/// The description of a misuse. Unknown members are 0, nullptr or empty; an unknown index is npos.
 struct violation {
-    FIXPOOL_HIDDEN static constexpr std::size_t npos = static_cast<std::size_t>(-1);
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = static_cast<std::size_t>(-1);  ///< index of no block
 
-    violation_kind kind{};
-    const void* pool = nullptr;     // the memory_pool or typed_pool; of a shared_pool, what its copies share
-    const char* pool_name = "";     // as in pool_options; valid during the call
-    const void* address = nullptr;  // the offending pointer, or the block's start; in a corrupted pool what is wrong
-    std::size_t index = npos;       // of the block: the one that is pointed into; of a leak the lowest
-    std::size_t total_blocks = 0;   // blocks of that pool
-    std::size_t live_blocks = 0;    // blocks of that pool that are in use
-    site allocated_at = site::unknown();
-    site released_at = site::unknown();
-    void* context = nullptr;  // as in pool_options
+    violation_kind kind{};          ///< what went wrong
+    const void* pool = nullptr;     ///< the pool; of a shared pool, the state that its copies share
+    const char* pool_name = "";     ///< pool_options::name; valid during the call
+    const void* address = nullptr;  ///< the wrong pointer, or the start of the block or of the overwritten metadata
+    std::size_t index = npos;       ///< index of the block at `address`; of a leak: the lowest index
+    std::size_t total_blocks = 0;   ///< capacity of the pool, in blocks
+    std::size_t live_blocks = 0;    ///< blocks of the pool in use
+    site allocated_at = site::unknown();  ///< debug level: where the block was allocated
+    site released_at = site::unknown();   ///< debug level: where it was released
+    void* context = nullptr;              ///< pool_options::context
 
-    // Debug level.
-    std::ptrdiff_t offset = 0;             // of the first byte that is wrong, from the block's start
-    unsigned char byte = 0;                // what it is
-    std::uint64_t allocation = 0;          // number of the block's allocation among the pool's operations, from 1
-    std::uint64_t release = 0;             // number of its release; 0: it was not released since
-    unsigned allocated_by = 0;             // number of the thread, from 1; each image counts for itself
-    unsigned released_by = 0;              // number of the thread
-    std::span<const holder> holders = {};  // of a pool that dies: who holds its blocks, most first; valid in the call
-    void (*print)(const violation&) noexcept = nullptr;  // how the default handler prints it; nullptr: by one line
+    // The following are set at debug level.
+    std::ptrdiff_t offset = 0;             ///< position of the first wrong byte, from the block's start
+    unsigned char byte = 0;                ///< the value of that byte
+    std::uint64_t allocation = 0;          ///< number of the block's allocation; the pool numbers its operations from 1
+    std::uint64_t release = 0;             ///< number of its release; 0: not released since that allocation
+    unsigned allocated_by = 0;             ///< number of the allocating thread, from 1; each image counts its own
+    unsigned released_by = 0;              ///< number of the releasing thread
+    std::span<const holder> holders = {};  ///< of a destroyed pool: its blocks by place, most first; for this call
+    void (*print)(const violation&) noexcept = nullptr;  ///< used by the default handler; nullptr: it prints one line
 
-    const char* problem = "";  // of a corrupted pool: what does not agree
+    const char* problem = "";  ///< of a corrupted pool: which data disagree
 };
 
-/// Called before the pool changes and while no lock is held, so it may use the pool. When it returns, a wrong release
-/// has been a no-op. It is called from noexcept functions: if it throws, the program ends in std::terminate.
+/// A function that receives violations. It is called before the pool changes and while no lock is held, so it may use
+/// the pool. When it returns, a wrong release has no effect. If it throws, the program ends by std::terminate.
 using violation_handler = void (*)(const violation&);
 
 namespace detail {
 
-/// What was done, in the order of violation_kind, up to the number of blocks or the address.
+/// Beginnings of the reports, in the order of violation_kind.
 FIXPOOL_HIDDEN inline constexpr const char* deeds[] = {
     "double free of block ",      "not allocated: block ",     "foreign pointer ",   "misaligned pointer ",
     "write after free in block ", "buffer overflow of block ", "leak of ",           "pool destroyed with ",
     "corrupted pool at ",         "size mismatch: block ",     "still owned: block "};
 
-/// Adds what is known of a site, after what was done there. Returns false, and adds nothing, if nothing is known.
+/// Adds `deed` and the place. Returns false, and adds nothing, if the place is unknown.
 inline bool add_site(text_line& line, const char* deed, const site& where) noexcept {
     if (where.file != nullptr) line.add(deed).add(where.file).add(":").add(std::size_t{where.line});
     else if (where.address != nullptr) line.add(deed).add(where.address);
     return where.file != nullptr || where.address != nullptr;
 }
 
-/// The sentence that the default handler prints, without the end of line.
+/// The line that the default handler prints, without its end.
 inline text_line describe(const violation& v) noexcept {
     text_line line;
     line.add("fixpool: ").add(deeds[static_cast<std::size_t>(v.kind)]);
@@ -127,8 +131,8 @@ inline text_line describe(const violation& v) noexcept {
     return line;
 }
 
-/// The default handler. Prints a line to standard error and aborts. A leak harms nobody any more: after it the program
-/// goes on. Where FIXPOOL_TRAP is 1, the handler traps, after a leak, too.
+/// The default handler. Prints a line to standard error and aborts. After a leak it returns: a leak harms nobody any
+/// more. If FIXPOOL_TRAP is 1, it prints nothing and traps, after a leak too.
 inline void print_and_abort(const violation& v) noexcept {
     if constexpr (!traps) {
         if (v.print != nullptr) v.print(v);
@@ -137,25 +141,26 @@ inline void print_and_abort(const violation& v) noexcept {
     if (traps || v.kind != violation_kind::leak) stop();
 }
 
-/// The handler of an image. nullptr stands for the default one, so that no dynamic initialiser is needed.
+/// The handler of an image; nullptr: the default handler. It needs no dynamic initialiser.
 using handler_place = std::atomic<violation_handler>;
 FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
-/// `handler`, or the default one for nullptr.
+/// Returns `handler`, or the default handler if it is nullptr.
 [[nodiscard]] inline violation_handler or_default(violation_handler handler) noexcept {
     return handler == nullptr ? &print_and_abort : handler;
 }
 
 }  // namespace detail
 
-/// Sets the handler for violations of this image's pools. nullptr restores the default handler, which prints a line to
-/// standard error and aborts. Returns the previous handler, never nullptr.
+/// Sets the handler for the pools of this image: of this executable or shared library. nullptr restores the default
+/// handler, which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
 ///
-/// An image is an executable or a shared library. A pool is of the image whose code built it. std::make_unique and
-/// std::optional may be another image's code: with them, pass `pool_options{}`, and the pool is of the image that wrote
-/// this. A pool whose options name a handler calls that one instead. A pool must be gone before its image is unloaded.
-/// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this
-/// library.
+/// A pool belongs to the image whose code constructed it, and must be destroyed before that image is unloaded. The code
+/// of std::make_unique or std::optional may belong to another image: pass `pool_options{}` there. The pool then belongs
+/// to the image that contains these braces. A pool with its own handler (pool_options::on_violation) calls that one
+/// instead.
+/// Thread safety: any thread, at any time. On a processor without an atomic exchange, no other thread may use fixpool
+/// meanwhile.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
     violation_handler previous = nullptr;
     if constexpr (detail::handler_place::is_always_lock_free) {
@@ -167,7 +172,7 @@ FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler 
     return detail::or_default(previous);
 }
 
-/// The handler that is called for violations of this image's pools, never nullptr.
+/// Returns the handler for the pools of this image, never nullptr.
 /// Thread safety: any thread, at any time.
 [[nodiscard]] FIXPOOL_HIDDEN inline violation_handler get_violation_handler() noexcept {
     return detail::or_default(detail::image_handler);
