@@ -27,14 +27,15 @@
 #pragma once
 
 // ==== fixpool/version.hpp ====
-// The library's version, told here and nowhere else: CMake reads it from these lines.
+// The library's version. CMake reads it from these lines.
 
+/// The library's version is MAJOR.MINOR.PATCH.
 #define FIXPOOL_VERSION_MAJOR 0
-#define FIXPOOL_VERSION_MINOR 1
+#define FIXPOOL_VERSION_MINOR 2
 #define FIXPOOL_VERSION_PATCH 0
 
 // ==== fixpool/detail/platform.hpp ====
-// What differs between compilers and build modes: every #if of the library is here. The lowest layer.
+// platform: what differs between compilers and build modes. Nearly every #if of the library is here.
 
 #include <cstddef>
 #include <cstdio>
@@ -69,15 +70,15 @@
 #define FIXPOOL_UNPOISON(address, size) (static_cast<void>(address), static_cast<void>(size))
 #endif
 
-// The inline namespace: the version, the sanitizer and what errors do. Translation units which differ in them have
+// The name of the inline namespace: version, sanitizer, and what errors do. Translation units that differ in these have
 // different types, and the linker keeps them apart.
 #define FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors) v##major##_##minor##sanitizer##errors
 #define FIXPOOL_JOIN(major, minor, sanitizer, errors) FIXPOOL_JOIN_EXPANDED(major, minor, sanitizer, errors)
 #define FIXPOOL_ABI FIXPOOL_JOIN(FIXPOOL_VERSION_MAJOR, FIXPOOL_VERSION_MINOR, FIXPOOL_SANITIZER, FIXPOOL_ERRORS)
 
-// FIXPOOL_COLD keeps what is rare out of the caller's instruction stream. FIXPOOL_TRAP_NOW ends the program without a
-// library.
-// FIXPOOL_APART is a function of its own, which a FIXPOOL_CALLER in it names the caller of.
+// FIXPOOL_COLD keeps rare code out of the caller's instruction stream.
+// FIXPOOL_TRAP_NOW ends the program without a library.
+// FIXPOOL_APART prevents inlining. FIXPOOL_CALLER in such a function is the address that it returns to.
 #if defined(_MSC_VER)
 extern "C" void* _ReturnAddress();
 #pragma intrinsic(_ReturnAddress)
@@ -92,9 +93,10 @@ extern "C" void* _ReturnAddress();
 #define FIXPOOL_TRAP_NOW() __builtin_trap()
 #endif
 
-// An image is an executable or a shared library. FIXPOOL_HIDDEN: each image has a symbol of its own. Without it g++
-// marks an inline variable as unique in the process, and a plug-in with such a symbol is never unloaded.
-// FIXPOOL_VISIBLE: one symbol for all images, also under -fvisibility=hidden. On Windows no image shares its symbols.
+// An image is an executable or a shared library.
+// FIXPOOL_HIDDEN: each image has its own symbol. Without it, g++ makes an inline variable unique in the process, and a
+// plug-in with such a symbol is never unloaded.
+// FIXPOOL_VISIBLE: all images have one symbol, even under -fvisibility=hidden. On Windows, images share no symbols.
 #if defined(__ELF__) || defined(__APPLE__)
 #define FIXPOOL_HIDDEN [[gnu::visibility("hidden")]]
 #define FIXPOOL_VISIBLE [[gnu::visibility("default")]]
@@ -103,9 +105,10 @@ extern "C" void* _ReturnAddress();
 #define FIXPOOL_VISIBLE
 #endif
 
-// FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, -fsanitize=integer does not report it.
-// FIXPOOL_HIDDEN_FUNCTIONS: a class whose implicit constructor is hidden, which clang calls where g++ copies a
-// constant, and whose type is not. FIXPOOL_LOCKS: what -Wthread-safety proves.
+// FIXPOOL_WRAPS: unsigned arithmetic wraps here on purpose, so -fsanitize=integer must not report it.
+// FIXPOOL_HIDDEN_FUNCTIONS: the class is visible, but its implicit constructor is hidden. Clang calls that constructor
+// where g++ copies a constant.
+// FIXPOOL_LOCKS: what clang's -Wthread-safety proves.
 #if defined(__clang__)
 #define FIXPOOL_LOCKS(attribute) __attribute__((attribute))
 #define FIXPOOL_WRAPS [[clang::no_sanitize("unsigned-integer-overflow", "unsigned-shift-base")]]
@@ -116,7 +119,7 @@ extern "C" void* _ReturnAddress();
 #define FIXPOOL_HIDDEN_FUNCTIONS
 #endif
 
-// Around what is done with the caller's arguments: how they convert is not for our warnings to say.
+// Around code that uses the caller's arguments. How they convert is not for our warnings to judge.
 #if defined(__GNUC__)
 #define FIXPOOL_CALLERS_BEGIN                                                                         \
     _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"") \
@@ -127,7 +130,7 @@ extern "C" void* _ReturnAddress();
 #define FIXPOOL_CALLERS_END
 #endif
 
-// What an error does: traps where FIXPOOL_TRAP is 1, throws where there are exceptions, else prints and aborts.
+// What an error does: it traps if FIXPOOL_TRAP is 1, throws if there are exceptions, else prints and aborts.
 #if defined(FIXPOOL_TRAP) && FIXPOOL_TRAP
 #define FIXPOOL_ERRORS _trap
 #define FIXPOOL_TRAPS true
@@ -145,88 +148,85 @@ extern "C" void* _ReturnAddress();
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
 inline constexpr bool fences = FIXPOOL_FENCES;  // whether `fence` does anything
-inline constexpr bool traps = FIXPOOL_TRAPS;    // errors and the default violation handler make no text, they trap
+inline constexpr bool traps = FIXPOOL_TRAPS;    // errors and the default violation handler trap, without text
 
-/// Ends the program: by a trap where FIXPOOL_TRAP is 1, otherwise by abort.
+/// Ends the program: by a trap if FIXPOOL_TRAP is 1, otherwise by abort.
 [[noreturn]] FIXPOOL_COLD inline void stop() noexcept {
     if constexpr (traps) FIXPOOL_TRAP_NOW();
     else std::abort();
 }
 
-/// One of the two places that throw. Throws an E made of `args`. Without exceptions, it prints `what()` and aborts.
+/// Throws an E made of `args`. Without exceptions, prints `what()` and aborts. Only this and `raise` throw.
 template <class E, class... Args> [[noreturn]] FIXPOOL_COLD void raise_made([[maybe_unused]] const Args&... args) {
     FIXPOOL_RAISE(E(args...), E(args...).what());
 }
-/// The same for an E made of `text`. Without exceptions, no E is made: it would need the heap, and bring much of the
-/// standard library into the program.
+/// Throws an E made of `text`. Without exceptions it makes no E, which needs the heap and much of the standard library.
 template <class E> [[noreturn]] FIXPOOL_COLD void raise([[maybe_unused]] const char* text) {
     FIXPOOL_RAISE(E(text), text);
 }
 
-/// A block is free now: nobody may touch it (AddressSanitizer), it holds no value (MemorySanitizer).
+/// A block is free now. Nobody may touch it (AddressSanitizer), and it holds no value (MemorySanitizer).
 inline void poison(const void* address, std::size_t size) noexcept { FIXPOOL_POISON(address, size); }
 
-/// A block is handed out: its owner may touch it (ASan), it holds no value yet (MSan).
+/// A block is handed out. Its owner may touch it (AddressSanitizer), and it holds no value yet (MemorySanitizer).
 inline void unpoison(const void* address, std::size_t size) noexcept { FIXPOOL_UNPOISON(address, size); }
 
-/// A pool takes these bytes over, and gives them up. For MSan their values stay as they are.
+/// A pool takes over these bytes, or gives them up. For MemorySanitizer, their values stay as they are.
 inline void fence(const void* at, std::size_t size) noexcept { FIXPOOL_POISON(at, fences ? size : 0); }
 inline void unfence(const void* at, std::size_t size) noexcept { FIXPOOL_UNPOISON(at, fences ? size : 0); }
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/checking.hpp ====
-// checking: how much misuse a pool finds. A part of the pool's type, so that two levels can live in one program.
+// checking: how much misuse a pool detects. It is part of the pool's type, so one program can use several levels.
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// How much a pool checks. The level is a type, never a macro or a build mode, and changes neither capacity nor
-/// complexity.
+/// How much misuse a pool detects. The level is part of the pool's type, not a macro or a build mode. All levels have
+/// the same capacity and, but for `debug`, the same complexity.
 ///
-/// | level       | catches                                           | costs                    |
-/// |-------------|---------------------------------------------------|--------------------------|
-/// | `unchecked` | nothing: misuse is undefined                      | a pointer per block      |
-/// | `checked`   | double free; pointers that are foreign, misalign- | 5 bytes per block;       |
-/// |             | ed, interior, never allocated; a second owner;    | finding the block's      |
-/// |             | live blocks when the pool dies: each exactly      | index at its release     |
-/// | `debug`     | also writes after free, overflows and underflows; | 150 bytes per block and  |
-/// |             | where and when each block was allocated and       | more; O(block_size) per  |
-/// |             | released (debug.hpp, which fixpool.hpp includes)  | operation                |
+/// | level       | detects                                            | costs                                       |
+/// |-------------|----------------------------------------------------|---------------------------------------------|
+/// | `unchecked` | nothing: misuse is undefined behaviour             | one pointer per block                       |
+/// | `checked`   | wrong pointers, double free, a second owner, leaks | 5 bytes per block; one index per release    |
+/// | `debug`     | also wrong writes, and where blocks were allocated | 150 bytes per block, O(block_size) per call |
+///
+/// debug.hpp describes the debug level in detail. It is part of fixpool.hpp.
 enum class checking : unsigned char { unchecked, checked, debug };
 
-/// What an unchecked pool cannot do requires this.
+/// Satisfied by every level but `unchecked`. Members that need to know which blocks are in use require it.
 template <checking C>
 concept knows_live_blocks = C != checking::unchecked;  // fixpool: an unchecked pool does not know its live blocks
 
-/// Debug level keeps where each block was allocated and released; and so does what its raw pools are derived from.
+/// Satisfied by the debug level, which records where each block was allocated and released.
 template <checking C>
 concept keeps_sites = (C != checking::unchecked) && (C != checking::checked);
 
 namespace detail {
 
-/// What a checked level knows of a carved block. The states of other blocks are not read.
+/// State of a block at the checked levels. A block has a state only after it was handed out once.
 enum class block_state : unsigned char {
     out_of_use,  // free, or its object is being constructed or destroyed
-    live,
-    given_up,  // live, and no handle owns it
-    fresh,     // free, and never handed out; only in shared pools
-    sorted,    // free, while sort runs
+    live,        // in use
+    given_up,    // in use, and no handle owns it
+    fresh,       // free, and never handed out; only in shared pools
+    sorted,      // free, while sort runs
 };
 
 }  // namespace detail
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/text_line.hpp ====
-// text_line: a line of text that needs no memory, for reports and for errors.
+// text_line: a line of text in a fixed buffer, for reports and errors.
 
 #include <cstddef>
 #include <cstdint>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// One line of text in a fixed buffer. It needs no memory, and one write brings it to standard error. It is cut short
-/// when the buffer is full, but for an end of line. Not made by printf, which is large and differs between platforms.
-class FIXPOOL_VISIBLE text_line {  // visible, as pool_exhausted, which has one
+/// One line of text. It needs no heap, and one write prints it. Text that does not fit is cut, but an end of line
+/// always fits. It does not use printf, which is large and differs between platforms.
+class FIXPOOL_VISIBLE text_line {  // visible, as pool_exhausted, which contains one
 public:
     FIXPOOL_COLD text_line& add(const char* text) noexcept {
         while (*text != 0 && length_ + (*text == '\n' ? 1 : 2) < sizeof text_) text_[length_++] = *text++;
@@ -238,7 +238,7 @@ public:
 
 private:
     FIXPOOL_COLD text_line& add_digits(std::uintptr_t number, unsigned base) noexcept {
-        std::uintptr_t unit = 1;  // of the first digit
+        std::uintptr_t unit = 1;  // value of the first digit
         while (number / unit >= base) unit *= base;
         for (; unit != 0 && length_ + 2 < sizeof text_; unit /= base)
             text_[length_++] = "0123456789abcdef"[number / unit % base];
@@ -246,13 +246,13 @@ private:
     }
 
     char text_[352] = {};
-    std::size_t length_ = 0;  // characters, without the closing 0: below sizeof text_
+    std::size_t length_ = 0;  // characters without the closing 0; below sizeof text_
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/layout.hpp ====
-// pool_layout: the size, number and alignment of a pool's blocks; and the checked arithmetic of their bytes.
+// pool_layout: size, number and alignment of a pool's blocks; and the checked arithmetic on them.
 
 #include <cstddef>
 #include <cstdint>
@@ -260,19 +260,20 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What a pool is asked for. Nothing is checked here: the pool's constructor and `required_bytes` check it.
+/// Size, number and alignment of a pool's blocks. The pool's constructor and `required_bytes` check the values. The
+/// default alignment is the largest power of two that divides `block_size`, at most `alignof(std::max_align_t)`.
 struct pool_layout {
-    std::size_t block_size;     // bytes usable in each block, at least 1
-    std::size_t block_count;    // blocks, 1 to 2^32 - 2
-    std::size_t alignment = 0;  // bytes, a power of two; 0: the largest that divides block_size, up to max_align_t's
+    std::size_t block_size;     ///< usable bytes per block, at least 1
+    std::size_t block_count;    ///< number of blocks, from 1 to 2^32 - 2
+    std::size_t alignment = 0;  ///< in bytes, a power of two; 0: the default
 
-    /// As many whole blocks of `block_size` bytes as fit into `bytes`. No pool takes a layout of 0 blocks. A pool needs
-    /// memory for its metadata, too: its `blocks_in` says how many of its blocks fit into a buffer.
+    /// Layout with as many blocks of `block_size` bytes as fit into `bytes`: maybe 0, which no pool accepts. It leaves
+    /// no space for a pool's metadata. To fill a buffer with a pool, use the pool's `blocks_in`.
     [[nodiscard]] static constexpr pool_layout from_total_size(std::size_t bytes, std::size_t block_size) noexcept {
         return {block_size, block_size == 0 ? 0 : bytes / block_size};
     }
 
-    /// Blocks for objects of type T.
+    /// Layout of `block_count` blocks that each hold one T.
     template <class T> [[nodiscard]] static constexpr pool_layout of(std::size_t block_count) noexcept {
         return {sizeof(T), block_count, alignof(T)};
     }
@@ -280,32 +281,32 @@ struct pool_layout {
 
 namespace detail {
 
-inline constexpr std::size_t max_bytes = PTRDIFF_MAX - 64;  // of the blocks and their metadata; 64 are for the rest
-inline constexpr std::size_t max_blocks = 0xffff'fffe;      // an index is 32 bits, and one value of it means "none"
+inline constexpr std::size_t max_bytes = PTRDIFF_MAX - 64;  // blocks and metadata; 64 bytes are left for the rest
+inline constexpr std::size_t max_blocks = 0xffff'fffe;      // an index has 32 bits, and one value means "none"
 
-/// The smallest multiple of `step`, a power of two, that is not below `n`. Requires: n + step - 1 does not wrap.
+/// Rounds `n` up to a multiple of `step`, a power of two. Requires: n + step - 1 does not wrap.
 constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return (n + step - 1) & ~(step - 1); }
 
-/// The bytes that are missing from `address` to the next multiple of `alignment`, a power of two.
+/// Number of bytes from `address` to the next multiple of `alignment`, a power of two.
 [[nodiscard]] FIXPOOL_WRAPS inline std::size_t padding_of(const void* address, std::size_t alignment) noexcept {
     return (0 - reinterpret_cast<std::uintptr_t>(address)) & (alignment - 1);
 }
 
-/// The number whose product with `odd` is 1, modulo 2^bits: Newton's iteration, which doubles the correct bits
-/// (Hacker's Delight, 10-16). `odd` is its own inverse to 3 bits; 5 steps make 96.
+/// The number whose product with `odd` is 1, modulo 2^bits. Newton's iteration doubles the number of correct bits in
+/// each step (Hacker's Delight, 10-16). `odd` itself is correct in 3 bits, so after 5 steps 96 bits are correct.
 [[nodiscard]] FIXPOOL_WRAPS constexpr std::uintptr_t inverse_of_odd(std::uintptr_t odd) noexcept {
     std::uintptr_t inverse = odd;
     for (int step = 0; step < 5; ++step) inverse *= 2 - odd * inverse;
     return inverse;
 }
 
-/// std::rotr, which libc++ writes so that -fsanitize=integer reports it.
+/// As std::rotr. libc++'s version is reported by -fsanitize=integer.
 [[nodiscard]] FIXPOOL_WRAPS constexpr std::uintptr_t rotated(std::uintptr_t value, unsigned by) noexcept {
     constexpr unsigned last_bit = sizeof value * 8 - 1;
     return value >> (by & last_bit) | value << ((0 - by) & last_bit);
 }
 
-/// A pool_layout that has been found good.
+/// A valid layout with its stride.
 // Invariant: stride % alignment == 0, block_size <= stride, block_count * (stride + metadata per block) <= max_bytes
 struct geometry {
     std::size_t block_size;   // bytes
@@ -316,7 +317,7 @@ struct geometry {
     [[nodiscard]] constexpr std::size_t blocks_bytes() const noexcept { return block_count * stride; }
 };
 
-/// The stride of `layout`, whose number of blocks is not looked at. At least `gap` bytes lie between two blocks.
+/// Computes the stride of `layout` with at least `gap` bytes between two blocks. Does not check the number of blocks.
 /// Throws: std::invalid_argument, std::length_error.
 constexpr geometry checked_stride(pool_layout layout, std::size_t gap) {
     if (layout.block_size == 0) raise<std::invalid_argument>("fixpool: block_size is 0, a block has at least 1 byte");
@@ -332,15 +333,15 @@ constexpr geometry checked_stride(pool_layout layout, std::size_t gap) {
     return {layout.block_size, layout.block_count, alignment, round_up(layout.block_size + gap, step)};
 }
 
-/// The most blocks that a pool can have, at `metadata_size` bytes per block beside the blocks. Maybe 0. A gap lies in
-/// front of the first block, too, and what aligns it: neither takes more than a block.
+/// Largest possible number of blocks, with `metadata_size` bytes of metadata per block. Maybe 0. A gap also lies in
+/// front of the first block, with padding for its alignment. Each takes at most the space of one block.
 constexpr std::size_t most_blocks(std::size_t stride, std::size_t metadata_size, std::size_t gap = 0) noexcept {
     const std::size_t fitting = max_bytes / (stride + metadata_size);
     const std::size_t most = gap == 0 ? fitting : fitting < 2 ? 0 : fitting - 2;
     return most < max_blocks ? most : max_blocks;
 }
 
-/// Checks `layout` for a pool that keeps `metadata_size` bytes per block beside the blocks, and `gap` between them.
+/// Checks `layout` for a pool with `metadata_size` bytes of metadata per block and `gap` bytes between blocks.
 /// Throws: std::invalid_argument, std::length_error.
 constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_size, std::size_t gap = 0) {
     const geometry found = checked_stride(layout, gap);
@@ -351,23 +352,23 @@ constexpr geometry checked_geometry(pool_layout layout, std::size_t metadata_siz
     return found;
 }
 
-/// Where an arena has a pool's blocks and metadata.
+/// Places of a pool's blocks and metadata in its arena.
 struct arena_places {
     std::byte* blocks;
     std::byte* metadata;
-    bool are_apart = false;  // in two pieces of memory
+    bool are_apart = false;  // they are in two buffers
 };
 
-/// What a pool asks of its arena: blocks and metadata, in one piece or apart.
+/// Memory that a pool needs from its arena: blocks and metadata, in one buffer or in two.
 struct arena_plan {
     std::size_t blocks_bytes;
     std::size_t blocks_alignment;
-    std::size_t metadata_offset;  // bytes from the start, where both are in one piece
+    std::size_t metadata_offset;  // bytes from the start of the buffer, if there is one
     std::size_t metadata_bytes;
     std::size_t metadata_alignment;
-    std::size_t blocks_offset = 0;  // as of the metadata
+    std::size_t blocks_offset = 0;  // bytes from the start of the buffer, if there is one
 
-    /// Of one piece, at least 8: a buffer that is aligned for one level is aligned for all.
+    /// Alignment of the one buffer. At least 8, so that all levels of checking need the same.
     [[nodiscard]] constexpr std::size_t alignment() const noexcept {
         return blocks_alignment < 8 ? 8 : blocks_alignment;
     }
@@ -381,7 +382,7 @@ struct arena_plan {
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/arena.hpp ====
-// arena: the aligned bytes that a pool lives on, owned or borrowed.
+// arena: the source of a pool's memory, owned or borrowed.
 
 #include <cstddef>
 #include <new>
@@ -395,64 +396,69 @@ namespace fixpool::inline FIXPOOL_ABI {
 template <checking C> class basic_memory_pool;
 
 FIXPOOL_CALLERS_BEGIN
-/// Bytes that are lent to an arena. Made from whatever makes a std::span of std::byte or of unsigned char: an array, a
-/// container, a span, or a pointer and a size in braces.
+/// A buffer of the caller, as a parameter of arena::borrow. Write the buffer itself there: an array, a container or a
+/// span of std::byte or unsigned char, or a pointer and a size in braces.
 struct lent_bytes {
+    /// std::byte or unsigned char: the element type of the buffer that `From...` denotes.
     template <class... From>
     using byte_of =
         std::conditional_t<std::is_constructible_v<std::span<std::byte>, From...>, std::byte, unsigned char>;
 
+    /// The bytes of the buffer that `from` denotes: what a std::span of bytes can be constructed from.
     template <class... From>
     requires std::is_constructible_v<std::span<byte_of<From...>>, From...> lent_bytes(From&&... from)
     noexcept {
         using lent = std::span<byte_of<From...>>;
-        // A container by its data and size: g++ -O0 makes of its iterators symbols that are unique in the process, and
-        // pin a plug-in.
+        // By data and size, not by iterators. For those, g++ -O0 makes symbols that are unique in the process: a
+        // plug-in could not be unloaded.
         if constexpr (requires { lent(std::data(from)..., std::size(from)...); })
             bytes = std::as_writable_bytes(lent(std::data(from)..., std::size(from)...));
         else bytes = std::as_writable_bytes(lent(std::forward<From>(from)...));
     }
 
-    std::span<std::byte> bytes;
+    std::span<std::byte> bytes;  ///< the buffer
 };
 FIXPOOL_CALLERS_END
 
-/// Where a pool gets its bytes from. Chosen at construction, costs nothing afterwards. The pool takes the arena over.
+/// The source of a pool's memory. It is an argument of the pool's constructor, which moves it into the pool. It is used
+/// only at construction and destruction of the pool, so it does not slow down allocations.
 class arena {
 public:
-    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. What it throws is passed
-    /// on.
+    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. It may throw.
     using fetch_function = void* (*)(std::size_t size, std::size_t alignment, void* context);
-    /// Takes back what `fetch` returned for the same size and alignment.
+    /// Takes back memory from a `fetch_function`. Size and alignment are the same as there.
     using release_function = void (*)(void* bytes, std::size_t size, std::size_t alignment, void* context) noexcept;
 
-    /// Bytes from `operator new`. They are fetched when the pool is built and go back when it is destroyed.
+    /// Memory from `operator new`: one allocation when the pool is constructed.
     [[nodiscard]] static arena heap() noexcept { return from(&fetch_from_heap, &release_to_heap); }
 
-    /// Bytes from functions of the caller's own. `fetch` is called once, when the pool is built; `release` once, when
-    /// the pool is destroyed, unless it is nullptr. Both get `context`. Requires: `fetch` is not nullptr.
+    /// Memory from the caller's functions. The pool calls `fetch` once at its construction and `release` once at its
+    /// destruction, both with `context`. `release` may be nullptr. Requires: `fetch` is not nullptr.
     [[nodiscard]] static arena from(fetch_function fetch, release_function release, void* context = nullptr) noexcept {
         return arena({.fetch = fetch, .release = release, .context = context});
     }
 
-    /// The caller's bytes. They must outlive the pool, and no two pools may share them. A raw or typed pool on them
-    /// allocates nothing.
+    /// A buffer of the caller. The caller keeps it until the pool is destroyed, and gives it to one pool only. A
+    /// memory_pool or typed_pool in it allocates no other memory.
     [[nodiscard]] static arena borrow(lent_bytes lent) noexcept {
         return arena({lent.bytes.data(), lent.bytes.size()});
     }
 
-    /// The same, where only blocks may lie in `blocks`: memory for DMA, for example. All the rest is in `metadata`,
-    /// which has at least `required_metadata_bytes` of the pool, at any alignment.
+    /// Two buffers of the caller: `blocks` holds only blocks, in memory for DMA for example. `metadata` holds the rest.
+    /// It needs at least the pool's `required_metadata_bytes`, at any alignment.
     [[nodiscard]] static arena borrow(lent_bytes blocks, lent_bytes metadata) noexcept {
         return arena({blocks.bytes.data(), blocks.bytes.size(), metadata.bytes.data(), metadata.bytes.size(), true});
     }
 
-    arena(arena&& other) noexcept : source_(std::exchange(other.source_, {})) {}  // leaves a buffer of 0 bytes
+    /// Takes over the source of `other`, which becomes a buffer of 0 bytes.
+    arena(arena&& other) noexcept : source_(std::exchange(other.source_, {})) {}
+    /// Gives back this arena's memory, then takes over the source of `other`.
     arena& operator=(arena&& other) noexcept {
         arena taken(std::move(other));
         std::swap(source_, taken.source_);
         return *this;
     }
+    /// Gives the memory back. Does nothing if it is borrowed, or if no pool was constructed.
     ~arena() {
         if (source_.release != nullptr && source_.blocks != nullptr)
             source_.release(source_.blocks, source_.blocks_size, source_.alignment, source_.context);
@@ -461,15 +467,15 @@ public:
 private:
     template <checking C> friend class basic_memory_pool;
 
-    // Borrowed: fetch and release are nullptr. Owned: blocks is nullptr until acquire. The functions are reached by
-    // pointer: a program whose pools are all borrowed does not link operator new.
+    // Borrowed: fetch and release are nullptr. Owned: blocks is nullptr until acquire. The functions are called by
+    // pointer, so that a program that only borrows does not link operator new.
     struct source {
         std::byte* blocks = nullptr;
         std::size_t blocks_size = 0;  // bytes
         std::byte* metadata = nullptr;
         std::size_t metadata_size = 0;  // bytes
-        bool is_apart = false;          // metadata is
-        std::size_t alignment = 0;      // bytes, of what was fetched
+        bool is_apart = false;          // metadata is a second buffer
+        std::size_t alignment = 0;      // bytes: alignment of the fetched memory
         fetch_function fetch = nullptr;
         release_function release = nullptr;
         void* context = nullptr;
@@ -484,9 +490,9 @@ private:
         ::operator delete (bytes, std::align_val_t{alignment});
     }
 
-    /// Bytes for blocks and metadata, valid until the arena is destroyed. Called once.
-    /// Throws: std::bad_alloc when there is no memory; std::length_error when a borrowed buffer is too small, or
-    /// `fetch` did not align its memory.
+    /// Memory for blocks and metadata, valid until the arena is destroyed. Called once.
+    /// Throws: std::bad_alloc if there is no memory; std::length_error if a borrowed buffer is too small, or if `fetch`
+    /// returned misaligned memory.
     [[nodiscard]] detail::arena_places acquire(const detail::arena_plan& plan) {
         source& s = source_;
         if (s.is_apart) {
@@ -507,7 +513,8 @@ private:
         return {start + plan.blocks_offset, start + plan.metadata_offset};
     }
 
-    /// The first multiple of `alignment` in a buffer, if `wanted` bytes follow it there.
+    /// The first multiple of `alignment` in the buffer. Throws: std::length_error unless `wanted` bytes follow it
+    /// there.
     [[nodiscard]] static std::byte* aligned(std::byte* buffer, std::size_t size, std::size_t wanted,
                                             std::size_t alignment, const char* content) {
         const std::size_t padding = detail::padding_of(buffer, alignment);
@@ -533,7 +540,7 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/block.hpp ====
-// block: the handle that owns one object in a pool.
+// block: the handle that owns one object of a pool.
 
 #include <compare>
 #include <cstddef>
@@ -544,55 +551,62 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 template <class T, checking C> class typed_pool;
 
-/// Owns one T in a pool, as a unique_ptr would: destroys it and gives its block back. Empty by default and after a
-/// move. The owner is a typed_pool, which must outlive its blocks. shared_block is the same handle for a shared_pool.
-/// When the destructor of T runs, the handle is already empty. The block is in use until the destructor has returned.
-/// T may be incomplete where a block is only named, stored or declared.
-/// Thread safety: that of its pool.
+/// The handle of one object in a pool. It owns the object as a std::unique_ptr does: its destructor destroys the object
+/// and gives the memory back to the pool. It can be moved, not copied. A default-constructed or moved-from handle is
+/// empty. `Owner` is the pool's class; a typed_pool must outlive its handles.
+///
+/// While the destructor of T runs, the handle is already empty and the block is still in use. T may be incomplete where
+/// a handle is only declared or stored.
+/// Thread safety: as its pool.
 // Invariant: object_ != nullptr: owner_ lives, and object_ is ours to give back. Otherwise owner_ means nothing.
 template <class T, checking C = checking::checked, class Owner = typed_pool<T, C>> class block {
 public:
-    block() noexcept = default;
-    block(std::nullptr_t) noexcept {}
+    block() noexcept = default;        ///< an empty handle
+    block(std::nullptr_t) noexcept {}  ///< an empty handle
+    /// Takes the object of `other`, which is then empty.
     block(block&& other) noexcept : owner_(other.owner_), object_(std::exchange(other.object_, nullptr)) {}
-    block& operator=(block&& other) noexcept {  // the old object goes last: its destructor may use this very handle
+    /// Takes the object of `other`, which is then empty. Destroys the object that this handle owned before.
+    block& operator=(block&& other) noexcept {  // destroys last: that destructor may use this very handle
         if (object_ != nullptr) [[unlikely]]
             block(std::move(other)).swap(*this);
-        else {  // its owner is not read: a load of both words waits for the store that emptied it
+        else {  // no swap: it would load both members at once, and wait for the store that emptied object_
             owner_ = other.owner_;
             object_ = std::exchange(other.object_, nullptr);
         }
         return *this;
     }
+    /// As `reset`.
     ~block() {
-        if (object_ != nullptr) reset();  // seen inline: an empty handle costs no call, and need not be in memory
+        if (object_ != nullptr) reset();  // tested here: an empty handle costs no call and may stay in registers
     }
 
-    [[nodiscard]] T* get() const noexcept { return object_; }         // nullptr when empty
-    [[nodiscard]] T& operator*() const noexcept { return *object_; }  // Requires: not empty
-    [[nodiscard]] T* operator->() const noexcept { return object_; }  // Requires: not empty
+    [[nodiscard]] T* get() const noexcept { return object_; }         ///< address of the object; nullptr if empty
+    [[nodiscard]] T& operator*() const noexcept { return *object_; }  ///< the object. Requires: not empty.
+    [[nodiscard]] T* operator->() const noexcept { return object_; }  ///< its members. Requires: not empty.
+    /// Whether the handle owns an object.
     [[nodiscard]] explicit operator bool() const noexcept { return object_ != nullptr; }
 
-    /// Destroys the object and gives the block back. Does nothing if the handle is empty.
+    /// Destroys the object and gives its memory back. Then the handle is empty. Does nothing if it is empty already.
     void reset() noexcept {
         if (T* const object = std::exchange(object_, nullptr); object != nullptr) owner_->give_back(object);
     }
 
-    /// Gives up the object, which stays alive, keeps its block, and waits for the pool's `adopt`. Returns nullptr if
-    /// the handle is empty.
+    /// Gives up the object without destroying it. Then the handle is empty. Pass the returned pointer to the pool's
+    /// `adopt` later. Returns nullptr if the handle is empty.
     [[nodiscard]] T* release() noexcept {
         T* const object = std::exchange(object_, nullptr);
         if (object != nullptr) owner_->give_up(object);
         return object;
     }
 
+    /// Exchanges the objects of two handles.
     void swap(block& other) noexcept {
         std::swap(owner_, other.owner_);
         std::swap(object_, other.object_);
     }
     friend void swap(block& a, block& b) noexcept { a.swap(b); }
 
-    // By the address of the object.
+    /// Compares the addresses of the objects; the address of an empty handle is nullptr.
     [[nodiscard]] friend bool operator==(const block& a, const block& b) noexcept { return a.object_ == b.object_; }
     [[nodiscard]] friend bool operator==(const block& a, std::nullptr_t) noexcept { return a.object_ == nullptr; }
     [[nodiscard]] friend std::strong_ordering operator<=>(const block& a, const block& b) noexcept {
@@ -610,7 +624,7 @@ private:
 
 namespace detail {
 
-/// Holds a block while the object in it is constructed. Gives it back to its owner unless `keep` was called.
+/// Holds a block during the construction of its object. Gives it back unless `keep` is called.
 template <class Owner> class block_lease {
 public:
     block_lease(Owner* owner, typename Owner::entry block) noexcept : owner_(owner), block_(block) {}
@@ -629,15 +643,16 @@ private:
 }  // namespace detail
 }  // namespace fixpool::inline FIXPOOL_ABI
 
-/// The hash of the object's address.
+/// Hash of a handle: of the object's address.
 template <class T, fixpool::checking C, class Owner> struct std::hash<fixpool::block<T, C, Owner>> {
+    /// Returns the hash of the object's address.
     [[nodiscard]] std::size_t operator()(const fixpool::block<T, C, Owner>& of) const noexcept {
         return std::hash<T*>()(of.get());
     }
 };
 
 // ==== fixpool/violation.hpp ====
-// violation: what is known of a misuse, and the handler that is called for it.
+// violation: the description of a misuse, and the handler that receives it.
 
 #include <atomic>
 #include <cstddef>
@@ -646,98 +661,102 @@ template <class T, fixpool::checking C, class Owner> struct std::hash<fixpool::b
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What went wrong. A block is in use from its allocation until it is free again.
+/// Kinds of misuse. A block is in use from its allocation until it is free again.
 enum class violation_kind : unsigned char {
-    double_free,         // the block was handed out since construction or the last reset, and is free now: it was
-                         // released, or its constructor threw
-    not_allocated,       // the block was not handed out since then, or its object is being constructed or destroyed
-    foreign_pointer,     // the address is outside the pool's blocks; it is never read
-    misaligned_pointer,  // the address is between the blocks' first and last byte, but no block starts there
-    write_after_free,    // debug level: a free block was written to; found when it is handed out again, or by `audit`
-    buffer_overflow,     // debug level: guard bytes before or behind the block were written to; found at its release,
-                         // when a neighbour is released or handed out for the first time, or by `audit`
-    leak,                // a memory_pool was destroyed while blocks were in use
-    pool_destroyed_with_live_blocks,  // a typed_pool was destroyed while handles to its blocks lived
-    corrupted_pool,                   // the pool's metadata was overwritten; found by `audit`
-    size_mismatch,                    // the block was released with another size than it was allocated with
-    still_owned,                      // the object was adopted while a handle owns it
+    /// The block is free now, but was handed out since construction or the last `reset()`.
+    double_free,
+    /// The block was never handed out since then, or its object is being constructed or destroyed.
+    not_allocated,
+    foreign_pointer,     ///< the address is outside the pool's blocks; the pool never reads it
+    misaligned_pointer,  ///< the address is inside the pool's blocks, but no block starts there
+    write_after_free,    ///< debug level: a free block was written to; found at its next allocation or by `audit()`
+    /// Debug level: bytes before or behind the block were written to. Found when the block or a neighbour is released,
+    /// when a neighbour is handed out for the first time, or by `audit()`.
+    buffer_overflow,
+    leak,                             ///< a raw pool was destroyed while blocks were in use
+    pool_destroyed_with_live_blocks,  ///< a pool of objects was destroyed while objects were in use
+    corrupted_pool,                   ///< the pool's metadata was overwritten; found by `audit()`
+    size_mismatch,                    ///< the block was released with another size than it was allocated with
+    still_owned,                      ///< the object was adopted while a handle owned it
 };
 
-/// A place in the source, or a code address. `site{}` is the place where it is written. `allocate_at({}, ...)` passes
-/// the caller's place on.
+/// A place in the program: a line of source code, or a code address. `site{}` is the line where it is written, so
+/// `allocate_at({}, ...)` passes the caller's line.
 struct site {
-    struct here {};
+    struct here {};  ///< tag of the constructor that takes the caller's place
 
-    const char* file;
-    unsigned line;
-    const char* function;
-    const void* address;
+    const char* file;      ///< name of the source file; nullptr if unknown
+    unsigned line;         ///< from 1; 0 if unknown
+    const char* function;  ///< nullptr if unknown
+    const void* address;   ///< code address; nullptr if unknown
 
+    /// The caller's place: leave out all arguments.
     constexpr site(here = {}, const char* in_file = __builtin_FILE(), unsigned at_line = __builtin_LINE(),
                    const char* in_function = __builtin_FUNCTION()) noexcept
         : site(in_file, at_line, in_function) {}
+    /// The given place. The strings must stay valid as long as the pool.
     constexpr site(const char* in_file, unsigned at_line, const char* in_function,
                    const void* at_address = nullptr) noexcept
         : file(in_file), line(at_line), function(in_function), address(at_address) {}
 
-    /// No place at all.
+    /// An unknown place: all members are nullptr or 0.
     [[nodiscard]] static constexpr site unknown() noexcept { return {nullptr, 0, nullptr, nullptr}; }
 };
 
-/// Who holds blocks of a pool: the place that allocated them, and how many are in use.
+/// Blocks in use that were allocated at the same place.
 struct holder {
-    site where = site::unknown();
-    std::size_t blocks = 0;
+    site where = site::unknown();  ///< the place
+    std::size_t blocks = 0;        ///< number of blocks
 };
 
-/// All that is known of a misuse. What is unknown is 0, nullptr, empty, or npos for the index.
+/// The description of a misuse. Unknown members are 0, nullptr or empty; an unknown index is npos.
 struct violation {
-    FIXPOOL_HIDDEN static constexpr std::size_t npos = static_cast<std::size_t>(-1);
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = static_cast<std::size_t>(-1);  ///< index of no block
 
-    violation_kind kind{};
-    const void* pool = nullptr;     // the memory_pool or typed_pool; of a shared_pool, what its copies share
-    const char* pool_name = "";     // as in pool_options; valid during the call
-    const void* address = nullptr;  // the offending pointer, or the block's start; in a corrupted pool what is wrong
-    std::size_t index = npos;       // of the block: the one that is pointed into; of a leak the lowest
-    std::size_t total_blocks = 0;   // blocks of that pool
-    std::size_t live_blocks = 0;    // blocks of that pool that are in use
-    site allocated_at = site::unknown();
-    site released_at = site::unknown();
-    void* context = nullptr;  // as in pool_options
+    violation_kind kind{};          ///< what went wrong
+    const void* pool = nullptr;     ///< the pool; of a shared pool, the state that its copies share
+    const char* pool_name = "";     ///< pool_options::name; valid during the call
+    const void* address = nullptr;  ///< the wrong pointer, or the start of the block or of the overwritten metadata
+    std::size_t index = npos;       ///< index of the block at `address`; of a leak: the lowest index
+    std::size_t total_blocks = 0;   ///< capacity of the pool, in blocks
+    std::size_t live_blocks = 0;    ///< blocks of the pool in use
+    site allocated_at = site::unknown();  ///< debug level: where the block was allocated
+    site released_at = site::unknown();   ///< debug level: where it was released
+    void* context = nullptr;              ///< pool_options::context
 
-    // Debug level.
-    std::ptrdiff_t offset = 0;             // of the first byte that is wrong, from the block's start
-    unsigned char byte = 0;                // what it is
-    std::uint64_t allocation = 0;          // number of the block's allocation among the pool's operations, from 1
-    std::uint64_t release = 0;             // number of its release; 0: it was not released since
-    unsigned allocated_by = 0;             // number of the thread, from 1; each image counts for itself
-    unsigned released_by = 0;              // number of the thread
-    std::span<const holder> holders = {};  // of a pool that dies: who holds its blocks, most first; valid in the call
-    void (*print)(const violation&) noexcept = nullptr;  // how the default handler prints it; nullptr: by one line
+    // The following are set at debug level.
+    std::ptrdiff_t offset = 0;             ///< position of the first wrong byte, from the block's start
+    unsigned char byte = 0;                ///< the value of that byte
+    std::uint64_t allocation = 0;          ///< number of the block's allocation; the pool numbers its operations from 1
+    std::uint64_t release = 0;             ///< number of its release; 0: not released since that allocation
+    unsigned allocated_by = 0;             ///< number of the allocating thread, from 1; each image counts its own
+    unsigned released_by = 0;              ///< number of the releasing thread
+    std::span<const holder> holders = {};  ///< of a destroyed pool: its blocks by place, most first; for this call
+    void (*print)(const violation&) noexcept = nullptr;  ///< used by the default handler; nullptr: it prints one line
 
-    const char* problem = "";  // of a corrupted pool: what does not agree
+    const char* problem = "";  ///< of a corrupted pool: which data disagree
 };
 
-/// Called before the pool changes and while no lock is held, so it may use the pool. When it returns, a wrong release
-/// has been a no-op. It is called from noexcept functions: if it throws, the program ends in std::terminate.
+/// A function that receives violations. It is called before the pool changes and while no lock is held, so it may use
+/// the pool. When it returns, a wrong release has no effect. If it throws, the program ends by std::terminate.
 using violation_handler = void (*)(const violation&);
 
 namespace detail {
 
-/// What was done, in the order of violation_kind, up to the number of blocks or the address.
+/// Beginnings of the reports, in the order of violation_kind.
 FIXPOOL_HIDDEN inline constexpr const char* deeds[] = {
     "double free of block ",      "not allocated: block ",     "foreign pointer ",   "misaligned pointer ",
     "write after free in block ", "buffer overflow of block ", "leak of ",           "pool destroyed with ",
     "corrupted pool at ",         "size mismatch: block ",     "still owned: block "};
 
-/// Adds what is known of a site, after what was done there. Returns false, and adds nothing, if nothing is known.
+/// Adds `deed` and the place. Returns false, and adds nothing, if the place is unknown.
 inline bool add_site(text_line& line, const char* deed, const site& where) noexcept {
     if (where.file != nullptr) line.add(deed).add(where.file).add(":").add(std::size_t{where.line});
     else if (where.address != nullptr) line.add(deed).add(where.address);
     return where.file != nullptr || where.address != nullptr;
 }
 
-/// The sentence that the default handler prints, without the end of line.
+/// The line that the default handler prints, without its end.
 inline text_line describe(const violation& v) noexcept {
     text_line line;
     line.add("fixpool: ").add(deeds[static_cast<std::size_t>(v.kind)]);
@@ -762,8 +781,8 @@ inline text_line describe(const violation& v) noexcept {
     return line;
 }
 
-/// The default handler. Prints a line to standard error and aborts. A leak harms nobody any more: after it the program
-/// goes on. Where FIXPOOL_TRAP is 1, the handler traps, after a leak, too.
+/// The default handler. Prints a line to standard error and aborts. After a leak it returns: a leak harms nobody any
+/// more. If FIXPOOL_TRAP is 1, it prints nothing and traps, after a leak too.
 inline void print_and_abort(const violation& v) noexcept {
     if constexpr (!traps) {
         if (v.print != nullptr) v.print(v);
@@ -772,25 +791,26 @@ inline void print_and_abort(const violation& v) noexcept {
     if (traps || v.kind != violation_kind::leak) stop();
 }
 
-/// The handler of an image. nullptr stands for the default one, so that no dynamic initialiser is needed.
+/// The handler of an image; nullptr: the default handler. It needs no dynamic initialiser.
 using handler_place = std::atomic<violation_handler>;
 FIXPOOL_HIDDEN inline handler_place image_handler = nullptr;
 
-/// `handler`, or the default one for nullptr.
+/// Returns `handler`, or the default handler if it is nullptr.
 [[nodiscard]] inline violation_handler or_default(violation_handler handler) noexcept {
     return handler == nullptr ? &print_and_abort : handler;
 }
 
 }  // namespace detail
 
-/// Sets the handler for violations of this image's pools. nullptr restores the default handler, which prints a line to
-/// standard error and aborts. Returns the previous handler, never nullptr.
+/// Sets the handler for the pools of this image: of this executable or shared library. nullptr restores the default
+/// handler, which prints a line to standard error and aborts. Returns the previous handler, never nullptr.
 ///
-/// An image is an executable or a shared library. A pool is of the image whose code built it. std::make_unique and
-/// std::optional may be another image's code: with them, pass `pool_options{}`, and the pool is of the image that wrote
-/// this. A pool whose options name a handler calls that one instead. A pool must be gone before its image is unloaded.
-/// Thread safety: any thread, at any time. On a processor without an atomic exchange: no other thread is in this
-/// library.
+/// A pool belongs to the image whose code constructed it, and must be destroyed before that image is unloaded. The code
+/// of std::make_unique or std::optional may belong to another image: pass `pool_options{}` there. The pool then belongs
+/// to the image that contains these braces. A pool with its own handler (pool_options::on_violation) calls that one
+/// instead.
+/// Thread safety: any thread, at any time. On a processor without an atomic exchange, no other thread may use fixpool
+/// meanwhile.
 FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler handler) noexcept {
     violation_handler previous = nullptr;
     if constexpr (detail::handler_place::is_always_lock_free) {
@@ -802,7 +822,7 @@ FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler 
     return detail::or_default(previous);
 }
 
-/// The handler that is called for violations of this image's pools, never nullptr.
+/// Returns the handler for the pools of this image, never nullptr.
 /// Thread safety: any thread, at any time.
 [[nodiscard]] FIXPOOL_HIDDEN inline violation_handler get_violation_handler() noexcept {
     return detail::or_default(detail::image_handler);
@@ -811,7 +831,7 @@ FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler 
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/debug_record.hpp ====
-// debug_record: what debug level remembers of a block; and who holds the blocks, by place.
+// debug_record: what debug level records of a block, and who holds the blocks, grouped by place.
 
 #include <algorithm>
 #include <cstddef>
@@ -822,17 +842,17 @@ FIXPOOL_HIDDEN inline violation_handler set_violation_handler(violation_handler 
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What debug level keeps of a carved block.
+/// What debug level records of a carved block.
 struct debug_record {
     site allocated_at = site::unknown();
     site released_at = site::unknown();
     std::uint64_t allocation = 0;                // number of the operation
-    std::uint64_t release = 0;                   // the same; 0: not released since its allocation
+    std::uint64_t release = 0;                   // the same; 0: not released since then
     unsigned allocated_by = 0, released_by = 0;  // numbers of threads
-    std::uint32_t next = 0;                      // of the queue, where the block is free
+    std::uint32_t next = 0;                      // the next block in the queue, if this one is free
     block_state state = block_state::out_of_use;
-    unsigned char is_free = 0;    // 1: it is; no bool, which no other bytes may be read as
-    unsigned char is_filled = 0;  // 1: since its release
+    unsigned char is_free = 0;    // 1: free. Not a bool, which must not be read if it was overwritten
+    unsigned char is_filled = 0;  // 1: filled since its release
 
     void begin(const site& where, std::uint64_t operation, unsigned thread) noexcept {
         is_filled = 0;
@@ -858,7 +878,8 @@ struct debug_record {
     }
 };
 
-/// Below 0, 0, above 0: whether one place comes before another. Two translation units may have one file's name twice.
+/// Compares two places: below 0, 0 or above 0. Compares the names of files, not their addresses: two translation units
+/// may have the same name at two addresses.
 [[nodiscard]] inline int order_of_places(const site& a, const site& b) noexcept {
     if (a.file != b.file) {
         if (a.file == nullptr || b.file == nullptr) return a.file == nullptr ? 1 : -1;
@@ -869,7 +890,8 @@ struct debug_record {
     return std::less<>()(a.address, b.address) ? -1 : 1;
 }
 
-/// Makes one group of those that hold blocks of the same place, and puts the largest first. Complexity: O(n log n).
+/// Merges the holders of the same place into groups, and puts the largest group first.
+/// Complexity: O(n log n).
 [[nodiscard]] inline std::span<const holder> grouped(std::span<holder> holders) noexcept {
     const auto is_before = [](const holder& a, const holder& b) { return order_of_places(a.where, b.where) < 0; };
     std::sort(holders.begin(), holders.end(), is_before);
@@ -889,7 +911,7 @@ struct debug_record {
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/debug_platform.hpp ====
-// What debug level asks of compilers, tools and systems: the #if of its headers. platform.hpp has those of the others.
+// debug_platform: what debug level needs of compilers, tools and systems, in #if. platform.hpp has all other #if.
 
 #include <atomic>
 #include <cstddef>
@@ -908,13 +930,14 @@ struct debug_record {
 #define FIXPOOL_DEFINED(address, size) detail::unfence(address, size)
 #endif
 
-// Modules: dladdr knows which one an address lies in. Before glibc 2.34 it is in a library that a program may lack.
+// dladdr finds the module (executable or shared library) of an address. Before glibc 2.34 it is in libdl, which a
+// program may not link.
 #if (defined(__linux__) || defined(__APPLE__)) && !FIXPOOL_TRAPS
 #include <dlfcn.h>
 #define FIXPOOL_MODULE_INFO ::Dl_info
 #if defined(__linux__)
 namespace fixpool::inline FIXPOOL_ABI::detail {
-// Weak for us alone: who calls dladdr does without it no less than before.
+// Weak only here: the calls of dladdr in the program itself stay as they are.
 static int dladdr_if_linked(const void*, ::Dl_info*) noexcept __attribute__((weakref("dladdr")));
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 #define FIXPOOL_MODULE_OF(address, info) \
@@ -940,18 +963,18 @@ struct no_module {
     void* dli_fbase = nullptr;
 };
 
-/// Adds a path; of a long one the end: three places and what else a report says fit into a line of text.
+/// Adds a path, or only the end of a long one. A line of text has room for three places and the rest of a report.
 inline text_line& add_path(text_line& line, const char* path) noexcept {
     constexpr std::size_t most = 40;  // characters
     const std::size_t length = std::strlen(path);
     return length > most ? line.add("...").add(path + (length - most)) : line.add(path);
 }
 
-/// Adds a code address: `module+0xoffset`, for addr2line, where the system says which module it lies in.
+/// Adds a code address as `module+0xoffset`, for addr2line. If the system does not know its module, adds the address.
 inline text_line& add_code_address(text_line& line, const void* address) noexcept {
     [[maybe_unused]] FIXPOOL_MODULE_INFO module{};
     if (!FIXPOOL_MODULE_OF(address, &module) || module.dli_fname == nullptr) return line.add(address);
-    // A program that is linked to a fixed address (ELF's e_type is ET_EXEC, 2) has its own addresses in its symbols.
+    // A program linked to a fixed address (ELF's e_type is ET_EXEC, 2) has absolute addresses in its symbols.
     const auto* const header = static_cast<const unsigned char*>(module.dli_fbase);
     const bool is_fixed = std::memcmp(header, "\177ELF", 4) == 0 && header[16] + header[17] == 2;
     const auto offset =
@@ -962,34 +985,34 @@ inline text_line& add_code_address(text_line& line, const void* address) noexcep
 FIXPOOL_HIDDEN inline constinit FIXPOOL_THREAD_LOCAL unsigned debug_thread_number = 0;
 FIXPOOL_HIDDEN inline constinit std::atomic<unsigned> debug_threads = 0;
 
-/// The number of the calling thread: 1 for the first one that uses a debug pool of this image.
+/// The number of the calling thread. The first thread that uses a debug pool of this image has 1.
 [[nodiscard]] inline unsigned this_thread() noexcept {
     if constexpr (std::atomic<unsigned>::is_always_lock_free) {
         if (debug_thread_number == 0) debug_thread_number = debug_threads.fetch_add(1, std::memory_order_relaxed) + 1;
         return debug_thread_number;
     } else {
-        return 1;  // a Cortex-M0, which has one
+        return 1;  // a Cortex-M0 has one thread
     }
 }
 
-/// Nobody may touch these bytes: guards, and what is behind the carved blocks.
+/// From now on nobody may touch these bytes: guards, and what lies behind the carved blocks.
 inline void hide(const void* at, std::size_t size) noexcept {
     fence(at, size);
     FIXPOOL_VALGRIND(VALGRIND_MAKE_MEM_NOACCESS(at, size));
 }
-/// The pool itself reads or writes these bytes. They have their value.
+/// The pool itself may read and write these bytes now. Their values count as defined.
 inline void reveal(const void* at, std::size_t size) noexcept {
     FIXPOOL_DEFINED(at, size);
     FIXPOOL_VALGRIND(VALGRIND_MAKE_MEM_DEFINED(at, size));
 }
 
-/// A pool has its blocks there, or gives them up: what the tools know a block by.
+/// Tells Valgrind that a pool at `base` begins or ends. Valgrind knows each block by the pool's base.
 inline void pool_begins([[maybe_unused]] const void* base) noexcept {
     FIXPOOL_VALGRIND(VALGRIND_CREATE_MEMPOOL(base, 0, 0));
 }
 inline void pool_ends([[maybe_unused]] const void* base) noexcept { FIXPOOL_VALGRIND(VALGRIND_DESTROY_MEMPOOL(base)); }
 
-/// A block of the pool at `base` is its owner's now, without a value; or free again.
+/// A block of the pool at `base` belongs to its owner now, and has no value; or it is free again.
 inline void block_begins([[maybe_unused]] const void* base, const void* at, std::size_t size) noexcept {
     unpoison(at, size);
     FIXPOOL_VALGRIND(VALGRIND_MEMPOOL_ALLOC(base, at, size));
@@ -1002,7 +1025,7 @@ inline void block_ends([[maybe_unused]] const void* base, const void* at, std::s
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/debug_report.hpp ====
-// debug_report: what the default handler prints of a violation in a pool of debug level.
+// debug_report: what the default handler prints about a violation in a debug pool.
 
 #include <cstddef>
 #include <cstring>
@@ -1010,28 +1033,28 @@ inline void block_ends([[maybe_unused]] const void* base, const void* at, std::s
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Adds a place after what was done there; nothing where the place is unknown.
+/// Adds what was done at a place (`deed`), and the place. Adds nothing if the place is unknown.
 inline text_line& add_place(text_line& line, const char* deed, const site& where) noexcept {
     if (where.file == nullptr && where.address != nullptr) return add_code_address(line.add(deed), where.address);
     if (where.file == nullptr) return line;
     return add_path(line.add(deed), where.file).add(":").add(std::size_t{where.line});
 }
 
-/// Adds a group: "2 allocated at parser.cpp:12".
+/// Adds a group of holders: "2 allocated at parser.cpp:12".
 inline text_line& add_holder(text_line& line, const holder& group) noexcept {
     line.add(group.blocks).add(" allocated at ");
     if (group.where.file == nullptr && group.where.address == nullptr) return line.add("an unknown place");
     return add_place(line, "", group.where);
 }
 
-/// Adds two numbers of the same thing: "; operations 41 and 57". The second one only if it is another; 0 is none.
+/// Adds two numbers of one kind: "; operations 41 and 57". Adds only the first if the second is equal, or 0 (none).
 inline text_line& add_both(text_line& line, const char* one, const char* both, std::size_t a, std::size_t b) noexcept {
     const bool is_one = b == 0 || a == b;
     line.add(is_one ? one : both).add(a);
     return is_one ? line : line.add(" and ").add(b);
 }
 
-/// The sentence of a violation, with all that debug level knows of it, but for groups of holders.
+/// The sentence for a violation, with everything that debug level knows, except groups of holders.
 inline text_line describe_debug(const violation& v) noexcept {
     violation head = v;
     head.allocated_at = head.released_at = site::unknown();
@@ -1051,7 +1074,7 @@ inline text_line describe_debug(const violation& v) noexcept {
     return add_both(line, ", thread ", ", threads ", v.allocated_by, v.released_by);
 }
 
-/// Prints a violation to standard error, and a line for each of the first ten groups of holders.
+/// Prints a violation to standard error. Then prints one line for each of the first ten groups of holders.
 inline void print_debug(const violation& v) noexcept {
     std::fputs(describe_debug(v).add("\n").c_str(), stderr);
     if (v.holders.size() < 2) return;
@@ -1065,7 +1088,7 @@ inline void print_debug(const violation& v) noexcept {
     std::fputs(line.add("  and ").add(rest - 10).add(rest == 11 ? " more place\n" : " more places\n").c_str(), stderr);
 }
 
-/// What pool_exhausted adds: the first three groups of holders.
+/// The text that pool_exhausted adds: the first three groups of holders.
 inline text_line describe_holders(std::span<const holder> holders) noexcept {
     text_line line;
     for (std::size_t i = 0; i < holders.size() && i < 3; ++i) add_holder(line.add(i == 0 ? ": " : ", "), holders[i]);
@@ -1077,7 +1100,7 @@ inline text_line describe_holders(std::span<const holder> holders) noexcept {
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/free_list.hpp ====
-// free_list: which blocks of the arena are free, and which block an address is.
+// free_list: which blocks of the arena are free, and which block starts at an address.
 
 #include <bit>
 #include <cstddef>
@@ -1090,27 +1113,27 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 
 template <checking C> class list_batches;
 
-/// Hands out the blocks of one arena, last in first out, and takes them back. O(1) unless said otherwise. Callers that
-/// know the stride at compile time pass it as `Stride`: an index then needs no loads.
+/// Hands out the blocks of one arena and takes them back, last in, first out. Operations are O(1) unless stated.
+/// Callers pass the stride as `Stride` if they know it at compile time: an index then needs no loads.
 ///
-/// The metadata are a stack of free blocks above an entry that says "none", and of a checked list a block_state per
-/// block. Where they share a buffer with the blocks, 16 bytes of guard lie between, for a small overflow of the last one.
-/// Nothing is kept inside the blocks: a link in a cold block is a cache miss, and a write after free could change it.
+/// The metadata lie outside the blocks: a write after free cannot change them, and no link has to be read in a cold
+/// block. They are a stack of free blocks above an entry `none` and, if checked, one block_state per block. If blocks
+/// and metadata share a buffer, 16 bytes of guard lie between, for a small overflow of the last block.
 ///
-/// Blocks are carved, lowest first, when the stack is empty. The stack does not keep the order of addresses. When many
-/// blocks were carved and all are free, the list empties the stack and carves anew.
+/// Blocks are carved (put into use), lowest first, when the stack is empty. The stack is in no order. When many blocks
+/// were carved and all are free, the list carves anew: it empties the stack, and carves from the first block on.
 // Invariant, in blocks: out() + free == carved() <= handed_out() <= total(), where free == top_ - bottom_
 template <checking C> class free_list {
 public:
     static constexpr bool is_checked = C != checking::unchecked;
-    using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;  // a block: by its index or its address
+    using entry = std::conditional_t<is_checked, std::uint32_t, std::byte*>;  // a block: its index or its address
     static constexpr entry none =
         std::conditional_t<is_checked, std::integral_constant<std::uint32_t, ~std::uint32_t{0}>,
                            std::integral_constant<std::byte*, nullptr>>::value;
     static constexpr std::size_t guard_size = 16;                                                         // bytes
     static constexpr std::size_t metadata_size = sizeof(entry) + (is_checked ? sizeof(block_state) : 0);  // per block
 
-    /// The list carves anew from so many bytes on, a block counting as at most a page. Below, warmth is worth more.
+    /// The list carves anew only from so many bytes on; a block counts as at most a page. Fewer stay warm in caches.
     static constexpr std::size_t ordered_bytes = std::size_t{256} << 10, page = std::size_t{4} << 10;
 
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
@@ -1118,7 +1141,7 @@ public:
                 sizeof(entry) + g.block_count * metadata_size, alignof(entry)};
     }
 
-    /// Requires: `on` is as `plan` says.
+    /// Requires: `on` is laid out as `plan` says.
     free_list(arena_places on, const geometry& g) noexcept
         : layout_(g),
           base_(on.blocks),
@@ -1133,7 +1156,7 @@ public:
     }
 
     free_list() noexcept = default;
-    /// Takes the blocks over. `other` is then as a list by default: one of no blocks.
+    /// Takes over the blocks of `other`, which is then a list of no blocks.
     free_list(free_list&& other) noexcept { *this = std::move(other); }
     free_list& operator=(free_list&& other) noexcept {
         detail::unfence(base_, fenced_);
@@ -1143,13 +1166,13 @@ public:
     }
     ~free_list() { detail::unfence(base_, fenced_); }
 
-    /// Takes a free block, which is in use and not yet live; false when there is none. `Marks`: what was carved, too.
+    /// Takes a free block, in use but not yet live; false if there is none. `Marks`: also sets a carved block's state.
     template <bool Marks = true> [[nodiscard]] bool take(entry& taken) noexcept {
         entry* const top = top_;
         taken = *top;
         if (taken != none) {
             top_ = top - 1;
-        } else {  // carve. Not in a function of its own: a call stores registers, and cold blocks wait for stores
+        } else {  // carve. Inline: a call would store registers, and cold blocks wait for stores
             if (fresh_ == end_) return refuse();
             if constexpr (is_checked) taken = static_cast<entry>(carved());
             else taken = fresh_;
@@ -1166,7 +1189,7 @@ public:
         return false;
     }
 
-    /// Takes a block back that is in use and not live: it is the next one to be taken.
+    /// Takes back a block that is in use and not live. It is the next one to be taken.
     void put(entry back) noexcept {
         if (poisons()) detail::poison(address(back), layout_.stride);
         entry* const top = top_ + 1;
@@ -1175,12 +1198,12 @@ public:
         if (top == full_) has_filled();
     }
 
-    /// Says whether the block is live: from then on `claim` accepts it, or does not.
+    /// Sets the state of a block. `claim` accepts a block only while it is live.
     void mark(entry block, block_state state) noexcept {
         if constexpr (is_checked) states_[block] = state;
     }
 
-    /// The block at `address`, if its state was `from`, which is `to` now; else `none`. Unchecked: always the block.
+    /// The block at `address` if its state was `from`; it is then `to`. Else `none`. Unchecked: always the block.
     template <std::size_t Stride = 0>
     [[nodiscard]] entry change(void* address, block_state from, block_state to) noexcept {
         if constexpr (is_checked) {
@@ -1192,7 +1215,7 @@ public:
             return static_cast<entry>(address);
         }
     }
-    /// The block at `address`, live no longer, if it was.
+    /// The block at `address` if it was live; it is then no longer live. Else `none`.
     template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address) noexcept {
         return change<Stride>(address, block_state::live, block_state::out_of_use);
     }
@@ -1201,7 +1224,7 @@ public:
         return is_checked && index < carved() && states_[index] != block_state::out_of_use;
     }
 
-    /// Whether the block is in the stack, or not carved. O(free blocks).
+    /// Whether the block is in the stack or not carved. Complexity: O(free blocks).
     [[nodiscard]] bool is_free(std::size_t index) const noexcept {
         if (index >= carved()) return true;
         for (const entry* free = top_; free != bottom_; --free)
@@ -1231,18 +1254,18 @@ public:
         return index < total() ? index : violation::npos;
     }
 
-    /// The index of the block that `address` points into; npos for an address outside the blocks. Takes a division.
+    /// The index of the block that `address` points into; npos for an address outside the blocks. Needs a division.
     [[nodiscard]] std::size_t enclosing_index(const void* address) const noexcept {
         return contains(address) ? offset_of(address) / layout_.stride : violation::npos;
     }
 
-    /// fn(address) for every live block, in order of addresses. fn may take, put and mark. O(carved blocks).
+    /// Calls fn(address) for each live block, in the order of addresses. fn may take, put and mark. O(carved blocks).
     template <class Fn> void for_each_live(Fn&& fn) const {
         for (std::size_t index = 0; index < carved(); ++index)
             if (is_live(index)) fn(base_ + index * layout_.stride);
     }
 
-    /// Puts the free blocks in order: the lowest one is the next to be taken. Complexity: O(carved blocks).
+    /// Sorts the free blocks: the lowest one is the next to be taken. Complexity: O(carved blocks).
     void sort() noexcept {
         if constexpr (is_checked) {
             for (const entry* free = top_; free != bottom_; --free) states_[*free] = block_state::sorted;
@@ -1255,14 +1278,14 @@ public:
         }
     }
 
-    /// Makes every block free, and none ever handed out.
+    /// Makes every block free, as if none had been handed out.
     void reset() noexcept {
         detail::poison(base_, carved() * layout_.stride);
         carve_anew();
         handed_out_ = refused_ = 0;
     }
 
-    [[nodiscard]] block_state* states() const noexcept { return states_; }  // nullptr where nothing is checked
+    [[nodiscard]] block_state* states() const noexcept { return states_; }                   // nullptr if unchecked
     [[nodiscard]] bool poisons() const noexcept { return !detail::fences || fenced_ != 0; }  // free blocks
     [[nodiscard]] const geometry& layout() const noexcept { return layout_; }
     [[nodiscard]] std::byte* base() const noexcept { return base_; }
@@ -1282,15 +1305,15 @@ private:
         if (total() == 0) bottom_ = top_ = full_ = &no_entry_;  // its own
     }
 
-    /// From the first block's first byte; an address before it wraps to more than any arena has.
+    /// Offset from block 0, in bytes. In front of block 0 it wraps, and is larger than any arena.
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t offset_of(const void* address) const noexcept {
         return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
     }
 
-    /// The number of the block that starts at `address`; for any other address a number that is at least total().
-    // offset * inverse is index << shift exactly for offset == index * stride: multiplying by an odd number permutes
-    // the integers modulo 2^bits. A bit below shift is rotated to the top: at least 2^(bits - shift) > total(), as
-    // total() << shift <= 2^(bits - 1).
+    /// The number of the block that starts at `address`. For any other address, a number that is at least total().
+    // If offset == index * stride, then offset * inverse is exactly index << shift, because multiplying by an odd
+    // number permutes the integers modulo 2^bits. Otherwise a bit below shift is set, and rotated to the top. The
+    // result is at least 2^(bits - shift), which exceeds total(), as total() << shift <= 2^(bits - 1).
     template <std::size_t Stride>
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
@@ -1305,15 +1328,15 @@ private:
         }
     }
 
-    /// The top has reached full_. When all carved blocks are free, the list carves anew, unless samples show the stack
-    /// in order of addresses, up or down: popping is cheaper than carving. Samples are taken again when more than 12
-    /// blocks were out for each: so they cost little in a release. Else full_ is where all are free that are carved now.
+    /// The top has reached full_. If all carved blocks are free, the list carves anew. It does not if samples show the
+    /// stack in order of addresses, up or down: popping is cheaper. It takes samples again when more than 12 blocks per
+    /// sample were out, so they cost little per release. Otherwise full_ moves to where all carved blocks are free.
     FIXPOOL_COLD void has_filled() noexcept {
         const std::size_t count = carved(), quarter = count / 4;
         full_ = bottom_ + count;
         if (top_ != full_) return;
         const bool up = address(*top_) == base_;
-        // The at-th of the stack: its last one, three a quarter apart, and each time a sixteenth nearer to its top.
+        // `at` counts from the top: the bottom entry, three more a quarter apart, then each at a sixteenth of the last.
         for (std::size_t at = count; at != 0; at = at > quarter + 3 ? at - quarter : at / 16, full_ -= 12)
             if (address(bottom_[count + 1 - at]) != base_ + (up ? at - 1 : count - at) * layout_.stride)
                 return carve_anew();
@@ -1326,17 +1349,17 @@ private:
         full_ = least_ordered();
     }
 
-    /// Where the top is when as few blocks are free as are ever put in order; out of reach in a smaller pool.
+    /// Where the top is when just enough blocks are free to restore their order; out of reach in a smaller pool.
     [[nodiscard]] entry* least_ordered() const noexcept {
         const std::size_t least = (ordered_bytes - 1) / (layout_.stride < page ? layout_.stride : page) + 1;
         return bottom_ + (total() < least ? total() + 1 : least);
     }
 
-    /// The block that is carved next: its address. If checked, its number, in the lower half of a word. The upper half
-    /// tells number_of how far to rotate, and whether to multiply. It is one word because releases of cold blocks wait
-    /// in the processor's queue of loads: the fewer loads each has, the more releases wait at the same time.
+    /// The block that is carved next. Unchecked: its address. Checked: its number, in the lower half of a word. The
+    /// upper half tells number_of how far to rotate, and whether to multiply. It is one word because releases of cold
+    /// blocks wait in the processor's load queue. With fewer loads per release, more of them wait at the same time.
     using carving = std::conditional_t<is_checked, std::uint64_t, std::byte*>;
-    static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // the stride is no power of two
+    static constexpr std::uint64_t multiplies = std::uint64_t{1} << 63;  // set if the stride is not a power of two
 
     [[nodiscard]] carving none_carved() const noexcept {
         if constexpr (!is_checked) return base_;
@@ -1352,19 +1375,19 @@ private:
     geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
     std::byte* base_ = nullptr;      // of block 0
     std::uintptr_t inverse_ = 1;     // odd * inverse_ == 1 modulo 2^bits, stride == odd << shift
-    entry no_entry_ = none;          // the stack of a list of no blocks; no static, since an image may be unloaded
+    entry no_entry_ = none;          // the stack of a list of no blocks; not static, since an image may be unloaded
     entry* bottom_ = &no_entry_;     // holds `none`
-    entry* top_ = bottom_;           // the next one out; bottom_: none but those not carved
+    entry* top_ = bottom_;           // the next one out; bottom_ if the stack is empty
     entry* full_ = least_ordered();  // where the top is when has_filled is called
     carving fresh_ = none_carved();  // the block that is carved next; end_ when all are
-    carving end_ = fresh_;           // behind the last block
-    block_state* states_ = nullptr;  // of every block, where misuse is checked
-    std::size_t handed_out_ = 0;     // blocks handed out before they were carved anew, the most
+    carving end_ = fresh_;           // end of the last block
+    block_state* states_ = nullptr;  // one per block; nullptr if unchecked
+    std::size_t handed_out_ = 0;     // the most blocks carved before the list carved anew
     std::size_t refused_ = 0;        // allocations that found too few free blocks
-    std::size_t fenced_ = 0;         // bytes from base_ that only the holder of a block may touch
+    std::size_t fenced_ = 0;         // bytes from base_ on that only a block's holder may touch
 };
 
-template <checking C> struct list_for {  // the list of a level. debug.hpp has that of debug level
+template <checking C> struct list_for {  // the list that a level uses. debug.hpp has the one of debug level
     static_assert(C != checking::debug, "fixpool: checking::debug needs the header fixpool/debug.hpp");
     using type = free_list<C>;
     FIXPOOL_HIDDEN static constexpr std::size_t gap = 0;  // bytes between two blocks, at least
@@ -1373,32 +1396,33 @@ template <checking C> struct list_for {  // the list of a level. debug.hpp has t
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/debug_bytes.hpp ====
-// debug_bytes: the bytes that debug level fills and verifies. Tools are told that nobody else may touch them.
+// debug_bytes: the bytes that debug level fills and verifies. Sanitizers and Valgrind report any other access to them.
 
 #include <cstddef>
 #include <cstring>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-// As Microsoft's debugging heap fills them: people know them when they see them.
+// The values of Microsoft's debug heap, which many people recognise.
 inline constexpr unsigned char filled_with = 0xdd;   // a freed block
 inline constexpr unsigned char guarded_with = 0xfd;  // guard bytes
 
-/// Fills bytes that nobody else may touch.
+/// Fills bytes that only the pool may touch.
 inline void paint(std::byte* at, std::size_t size, unsigned char with) noexcept {
     reveal(at, size);
     std::memset(at, with, size);
     hide(at, size);
 }
 
-/// The bytes of a painted place that are not as they were painted.
+/// The bytes that differ from the pattern.
 struct other_bytes {
-    std::size_t first = 0;  // from the place's start
+    std::size_t first = 0;  // offset in bytes
     std::size_t last = 0;
     unsigned char value = 0;  // of the first one
     bool any = false;
 };
 
+/// Finds the bytes that differ from the pattern `with`.
 /// Requires: size is at least 1.
 [[nodiscard]] inline other_bytes other_than(unsigned char with, const std::byte* at, std::size_t size) noexcept {
     other_bytes found;
@@ -1423,13 +1447,13 @@ struct other_bytes {
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The first thing that is wrong: in what a pool keeps of its blocks, or, at debug level, in bytes that nobody may write.
+/// The first thing that is wrong: in a pool's metadata or, at debug level, in bytes that nobody may write.
 struct finding {
     violation_kind kind = violation_kind::corrupted_pool;
-    const void* at = nullptr;             // the block, or what is kept of it; nullptr: nothing is wrong
+    const void* at = nullptr;             // the block, or its metadata; nullptr: nothing is wrong
     std::size_t block = violation::npos;  // its index
-    const char* problem = "";             // in a corrupted pool
-    std::ptrdiff_t offset = 0;            // of the byte, from the block's start
+    const char* problem = "";             // the text about a corrupted pool
+    std::ptrdiff_t offset = 0;            // of the damaged byte, from the block's start
     unsigned char byte = 0;
     explicit operator bool() const noexcept { return at != nullptr; }
 };
@@ -1437,7 +1461,7 @@ struct finding {
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/guarded_blocks.hpp ====
-// guarded_blocks: where the blocks of debug level are, and the bytes in and between them that nobody may write to.
+// guarded_blocks: where the blocks of debug level are, and the bytes in and between them that nobody may write.
 
 #include <bit>
 #include <cstddef>
@@ -1446,7 +1470,7 @@ struct finding {
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Guard bytes lie in front of block 0 and behind each block. Those behind a block are the next one's in front.
+/// Guard bytes lie in front of block 0 and behind each block. Each guard between two blocks belongs to both.
 class guarded_blocks {
 public:
     static constexpr std::size_t gap = 16;  // bytes of guard, at least; strides and block 0 keep whole granules of ASan
@@ -1457,7 +1481,7 @@ public:
     }
 
     guarded_blocks() noexcept = default;
-    /// Requires: `front_of(g) + g.blocks_bytes()` bytes.
+    /// Requires: `front` points to `front_of(g) + g.blocks_bytes()` bytes.
     guarded_blocks(std::byte* front, const geometry& g) noexcept
         : layout_(g), base_(front + front_of(g)), inverse_(inverse_of_odd(g.stride >> std::countr_zero(g.stride))) {
         hide();
@@ -1478,11 +1502,11 @@ public:
         return contains(address) ? offset_of(address) / layout_.stride : violation::npos;
     }
 
-    /// Hides all bytes from whom tools watch, or reveals them.
+    /// Makes sanitizers and Valgrind report any access to the blocks, or no access.
     void hide() const noexcept { detail::hide(base_ - front_of(layout_), all_bytes()); }
     void reveal() const noexcept { detail::reveal(base_ - front_of(layout_), all_bytes()); }
 
-    /// Writes the guards of the block that is carved now: all before it are.
+    /// Writes the guards of the block that is carved now. All blocks in front of it are carved already.
     void carve(std::uint32_t block) noexcept {
         if (block == 0) paint(base_ - front_of(layout_), front_of(layout_), guarded_with);
         paint(address(block) + layout_.block_size, gap_bytes(), guarded_with);
@@ -1491,15 +1515,15 @@ public:
     /// Fills a block that its holder has given back.
     void fill(std::uint32_t block) noexcept { std::memset(address(block), filled_with, layout_.block_size); }
 
-    /// The first byte of a filled block that was written to.
+    /// The first byte of a filled block that was overwritten.
     [[nodiscard]] finding damage_in(std::uint32_t block) const noexcept {
         const other_bytes wrong = other_than(filled_with, address(block), layout_.block_size);
         if (!wrong.any) return {};
         return damage(violation_kind::write_after_free, block, static_cast<std::ptrdiff_t>(wrong.first), wrong.value);
     }
 
-    /// The first guard byte in front of a block that was written to: damage of that block, if that is nearer to it than to
-    /// the one before. Behind the last one of `carved` blocks there is none.
+    /// The first damaged byte of the guard in front of a block. It counts as damage of the nearer block. Behind the
+    /// last of `carved` blocks, only that one is near.
     [[nodiscard]] finding damage_in_front_of(std::uint32_t block, std::uint32_t carved) const noexcept {
         const std::size_t lead = lead_of(block);
         const other_bytes wrong = other_than(guarded_with, address(block) - lead, lead);
@@ -1534,13 +1558,13 @@ private:
 
     geometry layout_{.block_size = 0, .block_count = 0, .alignment = 1, .stride = 1};
     std::byte* base_ = nullptr;   // of block 0
-    std::uintptr_t inverse_ = 1;  // of the odd part of the stride
+    std::uintptr_t inverse_ = 1;  // inverse of the odd part of the stride
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/debug_list.hpp ====
-// debug_list: the free list of debug level, which remembers what was done with each block and where.
+// debug_list: the free list of debug level, which records where each block was allocated and released.
 
 #include <cstddef>
 #include <cstdint>
@@ -1550,10 +1574,10 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// As free_list, in whose place it stands, for one level. Blocks that were never handed out come first, lowest first; then
-/// those that were released, first in, first out: so a freed block is reused as late as possible. It is filled when it
-/// is freed, and verified when it is handed out.
-// Invariant, in blocks: out() + queued == carved_ <= total(); carved_ < total(): none was reused.
+/// Replaces free_list at debug level. It first hands out blocks that were never handed out, lowest first. Then it hands
+/// out released ones, first in, first out: so a freed block is reused as late as possible. A block is filled when it is
+/// freed, and verified when it is handed out again.
+// Invariant, in blocks: out() + queued == carved_ <= total(). While carved_ < total(), no block was reused.
 class debug_list {
 public:
     using entry = std::uint32_t;
@@ -1561,19 +1585,19 @@ public:
     static constexpr std::size_t gap = guarded_blocks::gap;
     static constexpr std::size_t metadata_size = sizeof(debug_record) + sizeof(holder);  // per block
 
-    /// The records come first: a long overflow of the last block does not reach what its report is made of.
+    /// The records lie in front of the blocks, so that a long overflow of the last block cannot spoil its own report.
     [[nodiscard]] static constexpr arena_plan plan(const geometry& g) noexcept {
         const std::size_t alignment = g.alignment < 8 ? 8 : g.alignment, records = g.block_count * metadata_size;
         const std::size_t blocks_bytes = guarded_blocks::front_of(g) + g.blocks_bytes();
         return {blocks_bytes, alignment, 0, records, alignof(debug_record), round_up(records, alignment)};
     }
 
-    /// The place of a call that returns to `address`.
+    /// The site of a call that returns to `address`.
     [[nodiscard]] static site called_before(const void* address) noexcept {
-        return {nullptr, 0, nullptr, static_cast<const char*>(address) - 1};  // within the call
+        return {nullptr, 0, nullptr, static_cast<const char*>(address) - 1};  // an address inside the call
     }
 
-    /// Requires: `on` is as `plan` says.
+    /// Requires: `on` is laid out as `plan` says.
     debug_list(arena_places on, const geometry& g) noexcept : blocks_(on.blocks, g), metadata_(on.metadata) {
         pool_begins(base());
     }
@@ -1589,7 +1613,7 @@ public:
     }
     ~debug_list() { end(); }
 
-    /// Takes a block, which is in use and not yet live; false when there is none. `inspect` and `begin` are to follow.
+    /// Takes a block, which is then in use but not live. False if there is none. `inspect` and `begin` must follow.
     template <bool = true> [[nodiscard]] bool take(entry& taken) noexcept {
         if (carved_ == total() && first_ == none) return refuse();
         if (carved_ != total()) {
@@ -1610,7 +1634,7 @@ public:
         return false;
     }
 
-    /// Takes a block back that is in use and not live: it is the last one to be taken.
+    /// Takes back a block that is in use and not live. It will be the last one to be taken.
     void put(entry back) noexcept {
         debug_record& record = at(back);
         if (record.release == 0) record.end(site::unknown(), ++operations_, this_thread());  // its constructor threw
@@ -1633,7 +1657,7 @@ public:
         at(index).state = to;
         return static_cast<entry>(index);
     }
-    /// The block at `address`, live no longer, if it was. `inspect` is to follow.
+    /// The block at `address` if it was live; else `none`. It is then no longer live, and `inspect` must follow.
     template <std::size_t Stride = 0>
     [[nodiscard]] entry claim(void* address, const site& where = site::unknown(),
                               block_state from = block_state::live) noexcept {
@@ -1642,29 +1666,29 @@ public:
         return claimed;
     }
 
-    /// The first damage in a block that was taken, or around one that was claimed.
+    /// The first damage in a taken block, or around a claimed one.
     [[nodiscard]] finding inspect(entry block) noexcept {
         if (at(block).is_filled != 0) return blocks_.damage_in(block);
         const finding found = damage_in_front_of(block);
         return found ? found : damage_in_front_of(block + 1);
     }
 
-    /// The block that was taken is handed out now.
+    /// Hands out a taken block.
     void begin(entry block, const site& where) noexcept {
         block_begins(base(), address(block), layout().block_size);
         at(block).begin(where, ++operations_, this_thread());
     }
 
-    /// Requires: who calls it inspects anew, until nothing is found.
+    /// Repairs the damage that was found. The caller inspects again, until nothing is found.
     void mend(const finding& found) noexcept { blocks_.mend(found); }
 
-    /// Adds what is known of the block that a violation is about.
+    /// Adds what is known of the violation's block.
     void describe(violation& v) const noexcept {
         if constexpr (!traps) v.print = &print_debug;
         if (v.index < carved_) at(v.index).describe(v);
     }
 
-    /// Who holds the blocks that are in use, most first. Valid until the next call. O(n log n) in the carved blocks.
+    /// The holders of the blocks in use, largest group first. Valid until the next call. O(n log n), n carved blocks.
     [[nodiscard]] std::span<const holder> holders() const noexcept {
         auto* const each = reinterpret_cast<holder*>(record_at(total()));
         std::size_t count = 0;
@@ -1705,15 +1729,15 @@ public:
             if (is_live(index)) fn(blocks_.address(index));
     }
 
-    /// fn(index, whether it is free, where it was allocated) of each carved block.
+    /// Calls fn(index, whether it is free, where it was allocated) for each carved block.
     template <class Fn> void for_each_carved(const Fn& fn) const {
         for (std::size_t index = 0; index < carved_; ++index) fn(index, at(index).is_free != 0, holder_of(index));
     }
 
-    /// Nothing: what is handed out next is what was released first.
+    /// Does nothing: blocks are handed out in the order of their release.
     void sort() noexcept {}
 
-    /// Another value after a reset, and of another list.
+    /// A value that changes with each reset, and differs between lists.
     [[nodiscard]] std::pair<const std::byte*, unsigned> life() const noexcept { return {base(), resets_}; }
 
     void reset() noexcept {
@@ -1732,10 +1756,10 @@ public:
     [[nodiscard]] std::size_t total() const noexcept { return layout().block_count; }
     [[nodiscard]] std::size_t out() const noexcept { return out_; }
     [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
-    [[nodiscard]] std::size_t handed_out() const noexcept { return peak_; }  // the most at a time
+    [[nodiscard]] std::size_t handed_out() const noexcept { return peak_; }  // the peak
 
-    /// The first thing that is wrong. Where `least` is 0, objects may be under construction or destruction. What was taken
-    /// and not yet handed out, or is being released, has no owner. Complexity: O(carved blocks * stride).
+    /// The first thing that is wrong. If `least` is 0, objects may be under construction or destruction. Their blocks
+    /// have no owner, like those between `take` and `begin`, or `claim` and `put`. O(carved blocks * stride).
     [[nodiscard]] finding find_disorder(std::size_t least) const noexcept {
         if (total() == 0) return {};
         if (carved_ > total() || out_ > peak_ || peak_ > carved_)
@@ -1757,7 +1781,7 @@ private:
     [[nodiscard]] std::byte* record_at(std::size_t index) const noexcept {
         return metadata_ + index * sizeof(debug_record);
     }
-    /// Where the block was allocated; unknown while it is handed out: its record is of its last holder.
+    /// Where the block was allocated. Unknown while it is being handed out: its record is that of the last holder.
     [[nodiscard]] site holder_of(std::size_t index) const noexcept {
         return at(index).is_filled != 0 ? site::unknown() : at(index).allocated_at;
     }
@@ -1766,7 +1790,7 @@ private:
         return *std::launder(reinterpret_cast<debug_record*>(record_at(index)));
     }
 
-    // For sanitizers, to look at a guard opens what lies in the same eight bytes: of a free block that is closed again.
+    // Reading a guard opens the eight bytes around it for sanitizers. If a free block shares them, it is closed again.
     void hide_if_free(entry block) const noexcept {
         if (block < carved_ && at(block).is_free != 0) poison(address(block), layout().block_size);
     }
@@ -1807,12 +1831,12 @@ private:
     }
 
     guarded_blocks blocks_;
-    std::byte* metadata_ = nullptr;  // records, then room for as many groups of holders
+    std::byte* metadata_ = nullptr;  // records, then room for one holder per block
     entry carved_ = 0;               // blocks that have a record
-    entry first_ = none;             // of the queue of free blocks: the next one out when all are carved
-    entry last_ = none;              // of the queue, unless it is empty
-    std::size_t out_ = 0;            // blocks
-    std::size_t peak_ = 0;           // blocks, the most out at a time since the last reset
+    entry first_ = none;             // first in the queue of free blocks: the next one out when all are carved
+    entry last_ = none;              // the last in the queue, unless it is empty
+    std::size_t out_ = 0;            // blocks in use
+    std::size_t peak_ = 0;           // peak of out_ since the last reset
     std::size_t refused_ = 0;        // allocations that found too few free blocks
     std::uint64_t operations_ = 0;   // allocations and releases so far
     unsigned resets_ = 0;
@@ -1832,7 +1856,7 @@ struct list_for<C> {
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/list_audit.hpp ====
-// list_audit: whether what a checked free list keeps of its blocks agrees, for `audit`.
+// list_audit: verifies the metadata of a checked free list, for `audit`.
 
 #include <cstddef>
 
@@ -1840,7 +1864,7 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 
 /// The states of a list that one thread uses.
 struct plain_states {
-    static constexpr block_state last = block_state::given_up;  // of those that there are
+    static constexpr block_state last = block_state::given_up;  // the last state that a block may have
     block_state* first;
     [[nodiscard]] static bool counts(block_state state) noexcept { return state == block_state::live; }
     [[nodiscard]] const void* place(std::size_t block) const noexcept { return first + block; }
@@ -1848,7 +1872,7 @@ struct plain_states {
     void store(std::size_t block, block_state state) const noexcept { first[block] = state; }
 };
 
-/// Verifies a checked free list. Takes steps in the number of its blocks, whatever was written over its metadata.
+/// Verifies a checked free list. Complexity: linear in its blocks, even if its metadata were overwritten.
 class list_audit {
     using list = free_list<checking::checked>;
     using entry = list::entry;
@@ -1856,8 +1880,8 @@ class list_audit {
 public:
     explicit list_audit(const list& audited) noexcept : list_(audited) {}
 
-    /// The first thing that is wrong. At least `least` blocks have a state that counts: more may be out, where objects are
-    /// being constructed or destroyed.
+    /// The first thing that is wrong. At least `least` blocks must have a state that counts. More blocks may be out
+    /// while objects are under construction or destruction.
     template <class States> [[nodiscard]] finding find(const States& states, std::size_t least) const noexcept {
         const std::size_t carved = list_.carved();
         if (list_.total() == 0) return {};
@@ -1873,18 +1897,18 @@ public:
                 return {.at = states.place(i), .block = i, .problem = "the block's state was overwritten"};
             count += States::counts(state);
         }
-        if (count >= least) return {};  // and no more than are out: those in the stack are none of these
+        if (count >= least) return {};  // never more than are out: those in the stack do not count
         return {.at = states.place(0), .problem = "its blocks' states do not agree with the number in use"};
     }
 
-    /// fn(index) for each block in the stack of free ones. What was overwritten there is passed over.
+    /// Calls fn(index) for each block in the stack of free blocks. Skips overwritten entries.
     template <class Fn> void for_each_free(const Fn& fn) const {
         for (const entry* free = list_.top_; free != list_.bottom_; --free)
             if (*free < list_.total()) fn(*free);
     }
 
 private:
-    /// Marks each free block, to find one that is free twice, and takes the marks away.
+    /// Marks each free block, to find one that is free twice. Then removes the marks.
     template <class States> [[nodiscard]] finding find_in_stack(const States& states) const noexcept {
         finding found;
         const entry* free = list_.top_;
@@ -1905,7 +1929,7 @@ private:
     const list& list_;
 };
 
-/// What is wrong in a list; nothing, in one that does not check.
+/// The first thing that is wrong in a list. An unchecked list verifies nothing.
 template <checking C, class States>
 [[nodiscard]] finding find_disorder([[maybe_unused]] const free_list<C>& list, [[maybe_unused]] const States& states,
                                     [[maybe_unused]] std::size_t least) noexcept {
@@ -1920,22 +1944,23 @@ template <checking C> [[nodiscard]] finding find_disorder(const free_list<C>& li
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/exhausted.hpp ====
-// pool_exhausted: what `allocate` throws when every block is in use.
+// pool_exhausted: the exception that `allocate` throws when every block is in use.
 
 #include <cstddef>
 #include <new>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// Thrown by `allocate` when every block is in use. The same type in every executable and shared library of a process.
+/// Thrown by `allocate` when every block is in use. All executables and shared libraries of a process share this type.
 class FIXPOOL_VISIBLE pool_exhausted : public std::bad_alloc {
 public:
-    /// nullptr and "" are no name. `holders` is text about who holds the blocks.
+    /// `pool_name` may be nullptr or "". `holders` is added to the text: it says who holds the blocks.
     pool_exhausted(const char* pool_name, std::size_t total_blocks, const char* holders = "") noexcept {
         text_.add("fixpool: ").add(total_blocks).add(" of ").add(total_blocks).add(" blocks in use");
         if (pool_name != nullptr && *pool_name != 0) text_.add(" in pool \"").add(pool_name).add("\"");
         text_.add(holders);
     }
+    /// A sentence with the pool's name and its number of blocks. Valid as long as this object.
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
 
 private:
@@ -1945,24 +1970,23 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/options.hpp ====
-// pool_options: what a user can choose for a pool beside its layout; and the reporter that a pool makes of it.
+// pool_options: a pool's name, violation handler and the like; and the reporter that a pool makes of them.
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What a user can choose for a pool beside its layout. Later versions add options, each with a default. In a plug-in,
-/// write `pool_options options{}`: without the braces, it may get the defaults of the program that opened it.
+/// Options of a pool: its name, its violation handler, and the size of its magazines. Every option has a default.
+/// In a plug-in, write `pool_options options{}`. Without the braces it may get the defaults of the host program.
 struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
-    const char* name = "";                     // the pool copies 31 characters; none where FIXPOOL_TRAP is 1
-    violation_handler on_violation = nullptr;  // called for this pool's violations; nullptr: the handler of the image
-    void* context = nullptr;                   // handed on in violation::context
-    const detail::handler_place* image = &detail::image_handler;  // of the image whose code writes these options
-    unsigned magazine_size = 60;  // shared pools: blocks moved to a thread at once, at most; 0: each operation locks
+    const char* name = "";  ///< appears in reports; the pool copies 31 characters (none if FIXPOOL_TRAP is 1)
+    violation_handler on_violation = nullptr;  ///< handler of this pool; nullptr: see set_violation_handler
+    void* context = nullptr;                   ///< passed to the handler as violation::context
+    const detail::handler_place* image = &detail::image_handler;  ///< selects that default handler; leave it as it is
+    unsigned magazine_size = 60;  ///< shared pools: see shared_pool; 0: each operation takes the lock
 };
 
 namespace detail {
 
-/// Knows what a report needs beside the misuse: the pool's name, its handler and the handler's context. It is constant:
-/// no lock is needed to read it.
+/// A pool's name, its handler, and the handler's context. It does not change, so reading it needs no lock.
 class reporter {
 public:
     constexpr explicit reporter(const pool_options& options) noexcept
@@ -1971,7 +1995,7 @@ public:
             name_[i] = options.name[i];
     }
 
-    [[nodiscard]] const char* name() const noexcept { return name_; }  // "" without a name
+    [[nodiscard]] const char* name() const noexcept { return name_; }  // "" if it has none
 
     [[nodiscard]] void* context() const noexcept { return context_; }
 
@@ -1983,26 +2007,26 @@ public:
 private:
     violation_handler handler_;       // nullptr: the image's
     void* context_;                   // the caller's
-    const handler_place* image_;      // of the image that built the pool; nullptr: of the one that reports
-    char name_[traps ? 1 : 32] = {};  // a copy, cut; where reports are no text, none is kept
+    const handler_place* image_;      // of the image that built the pool; nullptr: that of the image that reports
+    char name_[traps ? 1 : 32] = {};  // a copy of its start; empty if reports have no text
 };
 
 }  // namespace detail
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/release_status.hpp ====
-// release_status: what `try_deallocate` says of a pointer.
+// release_status: the result of `try_deallocate`.
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What `try_deallocate` says of a pointer. The kinds of misuse are those of violation_kind.
+/// The result of `try_deallocate`. After any result but `released`, the pool is unchanged.
 enum class release_status : unsigned char {
-    released,
-    null_pointer,
-    foreign_pointer,
-    misaligned_pointer,
-    not_allocated,
-    double_free
+    released,            ///< the block is free now
+    null_pointer,        ///< the pointer is nullptr: no misuse
+    foreign_pointer,     ///< see violation_kind::foreign_pointer
+    misaligned_pointer,  ///< see violation_kind::misaligned_pointer
+    not_allocated,       ///< see violation_kind::not_allocated
+    double_free          ///< see violation_kind::double_free
 };
 
 namespace detail {
@@ -2020,28 +2044,28 @@ namespace detail {
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/stats.hpp ====
-// pool_stats: a pool's counters, read at one moment.
+// pool_stats: a pool's counters.
 
 #include <cstddef>
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// What `stats()` of every pool returns: a copy, which does not change any more.
+/// The counters of a pool, as its `stats()` returns them. They are a copy and do not change afterwards.
 struct pool_stats {
-    std::size_t total_blocks = 0;  // blocks: the pool's capacity
-    std::size_t in_use = 0;        // blocks that are in use now
-    std::size_t peak_in_use = 0;   // blocks: the most in use at once since construction or reset; shared pools: or more
-    std::size_t refused = 0;       // allocations that found too few free blocks, since then; a bulk form counts once
-    std::size_t block_size = 0;    // bytes usable in a block
-    std::size_t stride = 0;        // bytes from one block to the next
-    std::size_t arena_bytes = 0;   // bytes: what `required_bytes` says, also where metadata are apart
-    std::size_t metadata_bytes = 0;  // bytes: arena_bytes - total_blocks * stride
+    std::size_t total_blocks = 0;    ///< capacity, in blocks
+    std::size_t in_use = 0;          ///< blocks in use
+    std::size_t peak_in_use = 0;     ///< most blocks in use at once since `reset()`; shared pools: an upper bound
+    std::size_t refused = 0;         ///< failed allocations since then; a bulk allocation counts once
+    std::size_t block_size = 0;      ///< usable bytes per block
+    std::size_t stride = 0;          ///< bytes from the start of one block to the start of the next
+    std::size_t arena_bytes = 0;     ///< bytes for blocks and metadata together: what `required_bytes` returns
+    std::size_t metadata_bytes = 0;  ///< bytes for metadata: `arena_bytes - total_blocks * stride`
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/memory_pool.hpp ====
-// memory_pool: raw blocks of one size from one arena. The contract of the free list below it.
+// memory_pool: a fixed number of raw memory blocks of one size.
 
 #include <cstddef>
 #include <span>
@@ -2054,68 +2078,69 @@ template <checking C> struct depot;
 template <checking C, class Sync> class shared_state;
 }  // namespace detail
 
-/// A pool of `total_blocks()` raw blocks, each of `block_size()` bytes at a multiple of `alignment()`. The block that
-/// was released last is handed out first. When all blocks are free again, and at least 64 blocks and 256 KiB were in
-/// use at a time, blocks are handed out in order of addresses again, up or down, unless samples show them in order
-/// already. Nothing is written into free blocks. Construction is O(1), whatever the size. checking.hpp describes the
-/// levels of checking; debug.hpp says what that level does in another way.
+/// A pool with a fixed number of raw memory blocks. Each block has `block_size()` usable bytes and starts at a multiple
+/// of `alignment()`. The pool can be moved, not copied; a moved-from pool has 0 blocks. checking.hpp describes the
+/// levels of checking, debug.hpp the differences of the debug level.
 ///
-/// A pool can be moved: the target then has its blocks, and it is a pool of no blocks.
+/// The block that was released last is handed out first. A large pool that becomes empty hands out its blocks in order
+/// of addresses again, ascending or descending. Large means that at least 64 blocks and 256 KiB were in use at once.
+/// The pool keeps its order if samples show that it is good. Free blocks keep their bytes, except at debug level.
+/// Complexity: construction is O(1).
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
 template <checking C = checking::checked> class basic_memory_pool {
     using free_list = typename detail::list_for<C>::type;
     using entry = typename free_list::entry;
-    FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // bytes between two blocks, at least
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // least bytes between blocks
 
 public:
-    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  ///< index of no block
 
-    /// A pool on memory from `operator new`.
-    /// Throws: std::invalid_argument for a size or count of 0 or an alignment that is not a power of two;
-    /// std::length_error for sizes that come to more than PTRDIFF_MAX, or more than 2^32 - 2 blocks; std::bad_alloc
-    /// when there is no memory.
+    /// A pool whose memory comes from `operator new`.
+    /// Throws: std::invalid_argument if a size or count is 0, or if the alignment is not a power of two.
+    /// std::length_error for more than 2^32 - 2 blocks or PTRDIFF_MAX bytes. std::bad_alloc if there is no memory.
     explicit basic_memory_pool(pool_layout layout, pool_options options = {})
         : basic_memory_pool(layout, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over.
-    /// Throws: as above; std::length_error for a borrowed buffer that is too small, saying what is needed, and for
-    /// memory that a function of the arena's did not align; what such a function throws.
+    /// A pool whose memory comes from `memory`, which it then owns.
+    /// Throws: as the other constructor. std::length_error if a borrowed buffer is too small; the text says how many
+    /// bytes are needed. std::length_error if the arena's function returned misaligned memory. Any exception of that
+    /// function.
     basic_memory_pool(pool_layout layout, arena memory, pool_options options = {})
         : basic_memory_pool(std::move(memory), geometry_of(layout), options) {}
 
+    /// Takes over the blocks of the other pool, which then has 0 blocks.
     basic_memory_pool(basic_memory_pool&&) noexcept = default;
-    /// Blocks of this pool that are in use are a leak, as in the destructor.
+    /// Takes over the blocks of `other`. First reports a `leak` if blocks of this pool are in use, and frees its
+    /// memory.
     basic_memory_pool& operator=(basic_memory_pool&& other) noexcept {
         if (this == &other) return *this;
         report_leak();
         list_ = std::move(other.list_);
-        arena_ = std::move(other.arena_);  // not before: the list gives up its bytes first
+        arena_ = std::move(other.arena_);  // second: the list must give up the bytes first
         reporter_ = other.reporter_;
         return *this;
     }
 
-    /// Reports blocks that are in use as one `leak`, unless unchecked. Their memory is gone all the same.
+    /// Frees the pool's memory. First reports a `leak` if blocks are in use (not at unchecked level).
     ~basic_memory_pool() { report_leak(); }
 
-    /// Size of the arena that a pool of this layout needs, in bytes: blocks and metadata. A borrowed buffer needs
-    /// exactly that if it starts at a multiple of the larger of the alignment and 8. Any other buffer needs more, to be
-    /// aligned.
+    /// Size of the memory that a pool of this layout needs, in bytes: blocks and metadata. A buffer of this size is
+    /// enough if it is aligned to 8 and to the blocks' alignment. Any other buffer needs some bytes more.
     /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
         return free_list::plan(geometry_of(layout)).total_bytes();
     }
 
-    /// Size of the buffer for metadata that a pool of this layout needs, in bytes, where it is apart from the blocks.
-    /// Enough at any alignment.
+    /// Size of the metadata buffer for `arena::borrow(blocks, metadata)`, in bytes. It is enough at any alignment.
     /// Throws: as `required_bytes`.
     [[nodiscard]] static constexpr std::size_t required_metadata_bytes(pool_layout layout) {
         const auto plan = free_list::plan(geometry_of(layout));
         return plan.metadata_bytes + plan.metadata_alignment - 1;
     }
 
-    /// The largest number of blocks whose `required_bytes` is at most `bytes`; 0 if not even one block fits.
-    /// Throws: std::invalid_argument for a size of 0 or an alignment that is not a power of two.
+    /// Number of blocks that fit into an aligned buffer of `bytes` bytes, together with their metadata. Maybe 0.
+    /// Throws: std::invalid_argument if `block_size` is 0, or if `alignment` is not a power of two.
     [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes, std::size_t block_size,
                                                          std::size_t alignment = 0) {
         if (block_size > detail::max_bytes) return 0;
@@ -2125,14 +2150,15 @@ public:
         const std::size_t most = detail::most_blocks(fitting.stride, free_list::metadata_size, gap);
         fitting.block_count = bytes <= fixed ? 0 : (bytes - fixed) / per_block;
         if (fitting.block_count > most) fitting.block_count = most;
-        // Padding in front of the metadata is less than per_block, so that it costs one block at most.
+        // Padding before the metadata is less than per_block, so it costs at most one block.
         const bool is_one_too_many = fitting.block_count != 0 && free_list::plan(fitting).total_bytes() > bytes;
         return fitting.block_count - is_one_too_many;
     }
 
-    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
-    /// `deallocate`. At debug level, what allocates or releases takes a site last: the caller's place, unless given.
-    /// Throws: pool_exhausted when all `total_blocks()` are in use.
+    /// Returns an uninitialised block of `block_size()` bytes at a multiple of `alignment()`. Give it back by
+    /// `deallocate`. At debug level, the functions that allocate or release have a last parameter `site where = {}`:
+    /// the caller's line.
+    /// Throws: pool_exhausted if all blocks are in use.
     /// Complexity: O(1).
     [[nodiscard]] void* allocate() {
         entry taken;
@@ -2140,14 +2166,14 @@ public:
         return hand_out(taken);
     }
 
-    /// As `allocate`, but returns nullptr when all blocks are in use.
+    /// As `allocate`, but returns nullptr if all blocks are in use.
     [[nodiscard]] void* try_allocate() noexcept {
         entry taken;
         return list_.take(taken) ? hand_out(taken) : nullptr;
     }
 
-    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
-    /// then a no-op; unchecked: undefined.
+    /// Takes a block back. Does nothing for nullptr. If `block` is not the start of a block in use, reports a violation
+    /// and changes nothing; at unchecked level, the behaviour is undefined.
     /// Complexity: O(1).
     void deallocate(void* block) noexcept {
         const entry claimed = list_.claim(block);
@@ -2155,7 +2181,7 @@ public:
         list_.put(claimed);
     }
 
-    /// Fills `blocks` with as many blocks, or returns false and leaves it and the pool alone.
+    /// Stores a new block in each element of `blocks`. Returns false and hands out none if too few are free.
     /// Complexity: O(blocks.size()).
     [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
         if (blocks.size() > available()) return list_.refuse();
@@ -2163,12 +2189,12 @@ public:
         return true;
     }
 
-    /// `deallocate` for each of `blocks`, in their order.
+    /// Calls `deallocate` for each element, in order.
     void deallocate_bulk(std::span<void* const> blocks) noexcept {
         for (void* const block : blocks) deallocate(block);
     }
 
-    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. The pool is then unchanged.
+    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
     /// Complexity: O(1).
     [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
         if (block == nullptr) return release_status::null_pointer;
@@ -2178,57 +2204,58 @@ public:
         return release_status::released;
     }
 
-    /// Whether `block` is the start of a block of this pool that is in use. It is not read. To find the pool of a
-    /// block, use `contains`: a pool does not own a block that is released twice.
+    /// Whether `block` is the start of a block in use. It may be any address. To find the pool of a pointer, use
+    /// `contains`: a block that was released already is not owned by any pool.
     [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return list_.is_live(list_.index_of(block));
     }
 
-    /// Whether `address` lies in the pool's blocks. It is not read.
+    /// Whether `address` is inside the pool's blocks. It may be any address.
     [[nodiscard]] bool contains(const void* address) const noexcept { return list_.contains(address); }
 
-    /// The bytes of all blocks. Block i starts at i * stride().
+    /// The memory of all blocks. Block i starts at byte i * stride().
     [[nodiscard]] std::span<std::byte> blocks() const noexcept { return {list_.base(), list_.layout().blocks_bytes()}; }
 
-    /// The index of the block that starts at `block`, in use or not; npos for any other address. It is not read.
+    /// Index of the block that starts at this address, in use or not; npos if no block starts there.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return list_.index_of(block); }
 
-    /// Requires: index < total_blocks().
+    /// Address of a block. Requires: index < total_blocks().
     [[nodiscard]] void* block_at(std::size_t index) const noexcept { return list_.base() + index * stride(); }
 
-    /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release: what is allocated
-    /// meanwhile may be visited or not.
-    /// Complexity: O(peak_in_use()); debug level: linear in the blocks that were ever handed out, here and below.
+    /// Calls fn(void*) for every block in use, in order of addresses. fn may allocate and release blocks. Blocks that
+    /// are allocated meanwhile may be visited or not.
+    /// Complexity: O(peak_in_use()). At debug level: linear in the number of blocks that were ever handed out.
     template <class Fn> void for_each_allocated(Fn&& fn) const requires knows_live_blocks<C> {
         list_.for_each_live([&fn](std::byte* block) { fn(static_cast<void*>(block)); });
     }
 
-    /// Puts the free blocks in order of addresses: the lowest is handed out next. For a quiet moment of a pool that is
-    /// never empty.
+    /// Sorts the free blocks by address, so that the lowest is handed out next. Useful for a pool that never becomes
+    /// empty. At debug level it does nothing.
     /// Complexity: O(peak_in_use()).
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { list_.sort(); }
 
-    /// Verifies that what the pool keeps of its blocks agrees: for tests, and where a bug may have written over it. Reports
-    /// the first thing that is wrong, as `corrupted_pool`, and returns false. Debug level also verifies all free blocks
-    /// and guard bytes, reports `write_after_free` and `buffer_overflow`, and leaves what it finds as it is: a handler
-    /// that calls it is called again. This object itself is trusted, but for its counts.
-    /// Complexity: O(peak_in_use()), whatever was overwritten; debug level: linear in the bytes of the blocks that were
-    /// ever handed out.
+    /// Verifies the pool's metadata, for tests or after a wrong write. Reports the first contradiction as
+    /// `corrupted_pool` and returns false. Of this object itself it verifies only the counts. At debug level, it also
+    /// verifies the bytes of free blocks and of guards. It reports `write_after_free` and `buffer_overflow`, and
+    /// repairs nothing.
+    /// Complexity: O(peak_in_use()), whatever was overwritten. At debug level: linear in the bytes of these blocks.
     bool audit() const noexcept requires knows_live_blocks<C> { return is_sound(in_use()); }
 
-    /// Makes every block free again, whoever holds it. The peak and the count of refused allocations start anew.
+    /// Makes all blocks free, even those in use. Sets the peak and the count of refused allocations to 0.
     /// Complexity: O(1).
     void reset() noexcept { list_.reset(); }
 
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }
-    [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
-    [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }
-    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }        // since the last reset
-    [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }  // bytes
-    [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }          // bytes
-    [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }    // bytes
-    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }                 // "" without a name
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }           ///< capacity, in blocks
+    [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }  ///< free blocks
+    [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }                   ///< blocks in use
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }       ///< peak of in_use()
+    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }
+    [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }
+    [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< "" if it has none
 
+    /// All counters at once.
     [[nodiscard]] pool_stats stats() const noexcept {
         const std::size_t arena_bytes = total_blocks() == 0 ? 0 : free_list::plan(list_.layout()).total_bytes();
         return {total_blocks(), in_use(), peak_in_use(), list_.refused(),
@@ -2265,20 +2292,20 @@ private:
         return v;
     }
 
-    /// Reports the release of `block`, unless it is nullptr, which any pool takes. Unchecked it is never another one.
+    /// Reports the release of `block`, unless it is nullptr. At unchecked level, only nullptr comes here.
     FIXPOOL_COLD void report_misuse([[maybe_unused]] const void* block) const noexcept {
         if constexpr (C != checking::unchecked)
             if (block != nullptr) reporter_.report(violation_at(list_.misuse_of(block), block));
     }
 
-    /// What is wrong with releasing or adopting `object`, which may be under construction or destruction.
+    /// The violation of releasing or adopting `object`, which may be under construction or destruction.
     [[nodiscard]] violation object_misuse(const void* object) const noexcept {
         const std::size_t index = list_.index_of(object);
         const bool is_unfinished = !list_.is_live(index) && !list_.is_free(index);
         return violation_at(is_unfinished ? violation_kind::not_allocated : list_.misuse_of(object), object);
     }
 
-    /// Reports what is wrong in what the pool keeps. `least` is as list_audit says.
+    /// Verifies the metadata and reports the first contradiction. list_audit describes `least`.
     [[nodiscard]] bool is_sound(std::size_t least) const noexcept {
         const detail::finding found = find_disorder(list_, least);
         if (found) reporter_.report(violation_of(found));
@@ -2300,7 +2327,7 @@ private:
     }
 
     FIXPOOL_COLD void report_live_blocks(violation_kind kind) const noexcept {
-        const void* lowest = nullptr;  // stays so if the only objects are being constructed or destroyed
+        const void* lowest = nullptr;  // remains nullptr if all objects are being constructed or destroyed
         list_.for_each_live([&lowest](const std::byte* block) { lowest = lowest == nullptr ? block : lowest; });
         violation v = violation_at(kind, lowest);
         if constexpr (keeps_sites<C>) v.holders = list_.holders();
@@ -2312,12 +2339,13 @@ private:
     detail::reporter reporter_;
 };
 
+/// The usual pool of raw blocks: checked.
 using memory_pool = basic_memory_pool<>;
 
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/debug_memory_pool.hpp ====
-// debug_memory_pool: what raw pools do in another way at debug level: each operation takes a site.
+// debug_memory_pool: raw pools at debug level. Each operation takes a site: a place in the source code.
 
 #include <cstddef>
 #include <span>
@@ -2325,9 +2353,8 @@ using memory_pool = basic_memory_pool<>;
 namespace fixpool::inline FIXPOOL_ABI {
 
 namespace detail {
-/// The level of the class that a raw pool of debug level is derived from, which has all but what takes a site. A level
-/// of its own, since `&memory_pool::allocate` is to name one function: two, one of them constrained, are too many
-/// for g++ 12.
+/// The level of the base class of a debug raw pool. The base has everything that takes no site. It has its own level,
+/// so that `&memory_pool::allocate` names one function. g++ 12 does not accept two, one of them constrained.
 template <checking C> inline constexpr checking beneath = checking{3};
 }  // namespace detail
 
@@ -2385,7 +2412,7 @@ public:
 private:
     template <class T, checking D> friend class typed_pool;
 
-    /// Takes a block, which was verified.
+    /// Takes a block and verifies it.
     [[nodiscard]] bool take(entry& taken, const site& where) noexcept {
         do
             if (!list_.take(taken)) return false;
@@ -2398,8 +2425,8 @@ private:
         return true;
     }
 
-    /// Reports and mends what was written into a block that was taken, or around one that was claimed. False if a
-    /// handler has reset or moved the pool: then the block is not the caller's any more.
+    /// Reports and mends damage in a taken block, or around a claimed one. False if a handler has reset or moved the
+    /// pool: the block is then no longer the caller's.
     [[nodiscard]] bool mend(entry block) noexcept {
         const auto life = list_.life();
         for (auto found = list_.inspect(block); found; found = list_.inspect(block)) {
@@ -2419,14 +2446,14 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/debug_shared_memory_pool.hpp ====
-// debug_shared_memory_pool: what shared raw pools do in another way at debug level: each operation takes a site.
+// debug_shared_memory_pool: shared raw pools at debug level. Each operation takes a site: a place in the source code.
 
 namespace fixpool::inline FIXPOOL_ABI {
 
 template <checking C> class basic_shared_memory_pool;
 
-// Constrained, not a specialisation for one level: so it is complete only where somebody uses it, and needs no header of
-// threads here.
+// A constrained partial specialisation, not a full one. It is complete only where somebody uses it, so this header
+// needs no header of threads.
 template <checking C>
 requires(C == checking::debug) class basic_shared_memory_pool<C> : public basic_shared_memory_pool<detail::beneath<C>> {
     using base = basic_shared_memory_pool<detail::beneath<C>>;
@@ -2469,7 +2496,7 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/debug_state.hpp ====
-// debug_state: the blocks of a shared pool at debug level: behind one mutex, each release validated.
+// debug_state: the blocks of a shared pool at debug level. One mutex guards them, and each release is validated.
 
 #include <cstddef>
 #include <utility>
@@ -2479,7 +2506,8 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 struct magazine_plan;
 template <class Lock> class held;
 
-/// As shared_state, for one level: no magazines. Needs no header of threads: that is for who includes a shared pool.
+/// Replaces shared_state at debug level, without magazines. It includes no header of threads: a program that uses a
+/// shared pool does that.
 template <checking C, class Sync>
 requires keeps_sites<C>
 class shared_state<C, Sync> {
@@ -2501,7 +2529,7 @@ public:
     shared_state(pool_layout layout, arena memory, const pool_options& options, const magazine_plan&)
         : depot_(layout, std::move(memory), options), pool_(depot_.constant().pool) {}
 
-    /// A block that is out now, and not yet live; `none` when all are.
+    /// Takes a block, which is then out but not live; `none` if all are out.
     template <bool = true> [[nodiscard]] entry take(const site& where = site::unknown()) noexcept {
         entry taken = none;
         {
@@ -2536,7 +2564,7 @@ public:
         return depot_.read().pool.list_.is_live(pool_.index_of(address));
     }
 
-    /// The block at `address`, whose state was `from`, and which is to be put back; else `none`.
+    /// Takes the block at `address` if its state is `from`; else returns `none`. The caller puts the block back.
     [[nodiscard]] entry claim(void* address, block_state from, const site& where = site::unknown()) noexcept {
         entry claimed = none;
         {
@@ -2547,13 +2575,13 @@ public:
         return claimed;
     }
 
-    /// Whether the state of the block at `address` was `from`. It is `to` now.
+    /// Changes the state of the block at `address` from `from` to `to`. False if the state was another.
     [[nodiscard]] bool change(void* address, block_state from, block_state to) noexcept {
         const lock_of_mutex lock(mutex_);
         return list().change(address, from, to) != none;
     }
 
-    /// Why `claim` or `change` refused `address`. An object that is not finished has an owner.
+    /// Why `claim` or `change` refused `address`. An object under construction or destruction counts as owned.
     template <bool Handles>
     [[nodiscard]] FIXPOOL_COLD violation misuse_of(const void* address, block_state = {}) noexcept {
         const lock_of_mutex lock(mutex_);
@@ -2580,7 +2608,7 @@ public:
         return wrong.address == nullptr;
     }
 
-    // Constant: no lock.
+    // Constant: read without the lock.
     [[nodiscard]] const pool_of_blocks& pool() const noexcept { return pool_; }
     [[nodiscard]] const debug_list& numbers() const noexcept { return pool_.list_; }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
@@ -2599,7 +2627,7 @@ private:
         return depot_.read().pool.list_.text_of_holders();
     }
 
-    /// Reports what is wrong in or around a block, without the lock, and mends it.
+    /// Reports and mends damage in or around a block. The lock is not held during a report.
     void inspect(entry block) noexcept {
         for (finding found = first_damage(block); found; found = first_damage(block)) {
             report(violation_of(found));
@@ -2618,33 +2646,40 @@ private:
 
     mutable typename Sync::mutex mutex_;
     typename Sync::template guarded<depot> depot_ FIXPOOL_LOCKS(guarded_by(mutex_));
-    const pool_of_blocks& pool_;  // the depot's, for what is constant in it
+    const pool_of_blocks& pool_;  // the depot's pool, for its constant parts
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/debug.hpp ====
-// debug: the level checking::debug, for all pools. Include it to use that level; fixpool.hpp does. Includes only.
+// debug: the level checking::debug for all pools of the core. fixpool.hpp includes it. This header only has includes.
 //
-// A freed block is filled with 0xdd, and verified when it is handed out again: as late as possible, for blocks that were
-// never handed out come first, then those that were released first. `sort_free_blocks` does nothing. Guard bytes (0xfd)
-// lie before and behind each block, 16 at least; they are verified when it or a neighbour is released, or handed out for
-// the first time. So strides are larger than at the other levels. What the pool keeps lies in front of the blocks, where
-// a long overflow of the last one does not reach it. When a handler returns from write_after_free or buffer_overflow,
-// the bytes are mended and the operation goes on. `audit` verifies all of them, and mends nothing.
+// Writes after free: a released block is filled with 0xdd. The fill is verified when the block is handed out again.
+// That happens as late as possible: first come blocks that were never handed out, then the block that was released
+// first.
 //
-// For each block the pool keeps where, when and on which thread it was allocated and released. Raw pools take the site as
-// a last argument, whose default is the caller's place. A site's file name must stay valid as long as the pool. The
-// `allocate` of objects keeps the code address that it was called at, which reports print as `module+0xoffset`, for
-// addr2line; `allocate_at({}, ...)` keeps the line. Of a long path reports print the last 40 characters. (g++ may compile
-// a function that ends in `return pool.allocate();` to a jump: then the address is that of its caller.) An object's
-// release is kept by its code address, too, which may lie in this library, where nothing is inlined.
+// Overflows: guard bytes (0xfd), 16 or more, lie before and behind each block. They are verified when the block or a
+// neighbour is released, or when a neighbour is handed out for the first time. Strides are larger than at other levels.
+// The pool's metadata lies before the blocks, out of reach of an overflow.
 //
-// Complexity: O(block_size) per operation. Reports of leaks and of exhaustion take O(n log n) for n blocks in use.
-// Shared pools have no magazines: each operation takes the pool's mutex.
+// When the handler returns from write_after_free or buffer_overflow, the pool repairs the bytes and goes on. `audit`
+// verifies all bytes and repairs nothing. `sort_free_blocks` does nothing.
+//
+// Sites: the pool records where, when and on which thread each block was allocated and released. Raw pools take a site
+// as their last argument; the default is the caller's line. Its file name must stay valid as long as the pool. Reports
+// print the last 40 characters of a long path.
+//
+// The `allocate` of objects records its caller's code address, which reports print as `module+0xoffset` for addr2line.
+// `allocate_at({}, ...)` records the line. If a function ends in `return pool.allocate();`, g++ may compile a jump: the
+// address is then that of the function's caller. The release of an object records an address, too. Without inlining,
+// that address may lie in this library.
+//
+// Complexity: O(block_size) per operation. A report of a leak or of exhaustion takes O(n log n) for n blocks in use.
+// Shared pools have no magazines: each operation locks the pool's mutex.
 
 // ==== fixpool/detail/block_marks.hpp ====
-// block_marks: which blocks were given up: the program holds their addresses, and no handle owns them.
+// block_marks: which blocks of a shared pool were given up. The program holds the address of such a block, and no
+// handle owns it.
 
 #include <atomic>
 #include <cstddef>
@@ -2652,7 +2687,8 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The states of a shared pool's blocks, in the free list's memory. They are set and taken by all threads at once.
+/// One state per block of a shared pool, in the free list's memory.
+/// Thread safety: all threads may set and take marks at once.
 template <checking C, class Sync> class block_marks {
     using entry = typename free_list<C>::entry;
 
@@ -2660,8 +2696,10 @@ public:
     explicit block_marks(const free_list<C>& list) noexcept
         : states_(reinterpret_cast<std::atomic<block_state>*>(list.states())) {}
 
-    /// Blocks are carved, from `first` on. From now on they count; those that did not are fresh. Lowers `count` to as
-    /// many as are alike: fresh, which is returned, or not. Unchecked: those from `handed_out` on are fresh.
+    /// Called when the `count` blocks from index `first` on are carved. Blocks that are carved for the first time
+    /// become fresh: they were never handed out.
+    /// Lowers `count` so that all of these blocks are fresh, or none. Returns whether they are fresh. An unchecked pool
+    /// keeps no states: its blocks from index `handed_out` on are fresh.
     [[nodiscard]] bool add(std::size_t first, std::uint32_t& count, [[maybe_unused]] std::size_t handed_out) noexcept {
         if constexpr (free_list<C>::is_checked) {
             const auto end = static_cast<std::uint32_t>(first + count),
@@ -2681,7 +2719,7 @@ public:
         return are_fresh;
     }
 
-    /// A block that may be fresh is handed out.
+    /// Hands out a block that may be fresh.
     void hand_out(entry block) noexcept {
         if constexpr (free_list<C>::is_checked)
             Sync::store(states_[block], block_state::out_of_use, std::memory_order_release);
@@ -2692,7 +2730,7 @@ public:
             Sync::store(states_[block], block_state::given_up, std::memory_order_release);
     }
 
-    // For list_audit: what is kept in magazines is fresh.
+    // For list_audit: the blocks in closed magazines are fresh.
     static constexpr block_state last = block_state::fresh;
     [[nodiscard]] static bool counts(block_state state) noexcept { return state == block_state::fresh; }
     [[nodiscard]] const void* place(std::size_t block) const noexcept { return &states_[block]; }
@@ -2703,12 +2741,12 @@ public:
         Sync::store(states_[block], state, std::memory_order_relaxed);
     }
 
-    /// `number` is of any address, as block_numbers says.
+    /// `number` is what block_numbers::number_of returns, of any address.
     [[nodiscard]] bool is_marked(std::uintptr_t number) const noexcept {
         return is_carved(number) && Sync::load(states_[number], std::memory_order_acquire) == block_state::given_up;
     }
 
-    /// Takes the mark away. Returns what the block was: `given_up` to one of two callers at once.
+    /// Removes the mark, and returns the former state. If two threads call this at once, only one gets `given_up`.
     [[nodiscard]] block_state take(std::uintptr_t number) noexcept {
         if (!is_carved(number)) return block_state::fresh;
         return Sync::compare_exchange(states_[number], block_state::given_up, block_state::out_of_use,
@@ -2721,13 +2759,13 @@ private:
     }
 
     std::atomic<block_state>* states_;       // libc++ before 19 has no std::atomic_ref
-    std::atomic<std::uint32_t> carved_ = 0;  // blocks: the states behind them are not initialised
+    std::atomic<std::uint32_t> carved_ = 0;  // blocks; the states of all others are not initialised
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/block_numbers.hpp ====
-// block_numbers: which block an address is, asked by many threads at once.
+// block_numbers: the number of a block from its address, and back, for many threads at once.
 
 #include <bit>
 #include <cstddef>
@@ -2735,7 +2773,8 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What free_list computes, of constants of its own: free_list's lie among what changes. `Stride` is as there.
+/// Computes what free_list computes, from its own constants. Those of free_list share cache lines with data that
+/// changes. `Stride` is as in free_list.
 template <checking C> class block_numbers {
     using free_list = detail::free_list<C>;
 
@@ -2758,7 +2797,7 @@ public:
         else return base_ + block * stride<Stride>();
     }
 
-    /// The number of the block that starts at `address`; for any other address a number that is at least the total.
+    /// The number of the block that starts at `address`. For any other address, a number that is not below the total.
     template <std::size_t Stride = 0>
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
         const auto offset = reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_);
@@ -2767,7 +2806,7 @@ public:
         return rotated(offset * inverse, static_cast<unsigned>(std::countr_zero(stride<Stride>())));
     }
 
-    /// The same, npos for any other address.
+    /// The same, but npos for any other address.
     template <std::size_t Stride = 0> [[nodiscard]] std::size_t index_of(const void* address) const noexcept {
         const std::uintptr_t number = number_of<Stride>(address);
         return number < total_ ? number : violation::npos;
@@ -2782,14 +2821,14 @@ public:
 private:
     std::byte* base_;         // of block 0
     std::size_t stride_;      // bytes
-    std::uintptr_t inverse_;  // of the odd part of stride_
+    std::uintptr_t inverse_;  // inverse of the odd part of stride_, modulo 2^bits
     std::size_t total_;       // blocks
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/list_batches.hpp ====
-// list_batches: what a shared pool does with its depot, beyond what a pool of one thread does with a free list.
+// list_batches: what a shared pool does with the free list in its depot, many blocks at a time.
 
 #include <cstddef>
 #include <cstdint>
@@ -2798,24 +2837,23 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// A view of a free list: moves many blocks at once, and says what decides how many. Moved blocks stay as they are for
-/// sanitizers: free.
+/// A view of a free list that moves many blocks at once, and counts them. For sanitizers, moved blocks stay free.
 template <checking C> class list_batches {
     using entry = typename free_list<C>::entry;
 
 public:
     explicit list_batches(free_list<C>& list) noexcept : list_(list) {}
 
-    /// Free blocks that were in use before. The others are still to be carved.
+    /// Free blocks that were in use before. All other free blocks are still to be carved.
     [[nodiscard]] std::size_t recycled() const noexcept { return static_cast<std::size_t>(list_.top_ - list_.bottom_); }
 
-    /// Moves `count` of them to `to`; the one that was put last is the last. Requires: there are so many.
+    /// Moves `count` of them to `to`. The one that was put back last becomes the last. Requires: there are so many.
     void take(entry* to, std::size_t count) const noexcept {
         list_.top_ -= count;
         std::memcpy(to, list_.top_ + 1, count * sizeof(entry));
     }
 
-    /// Moves as many back, the last one on top.
+    /// Moves `count` blocks back. The last one is then on top.
     void put(const entry* from, std::size_t count) const noexcept {
         for (; count != 0 && list_.full_ - list_.top_ <= static_cast<std::ptrdiff_t>(count); --count)
             list_.put(*from++);
@@ -2823,14 +2861,15 @@ public:
         list_.top_ += count;
     }
 
-    /// Carves `count` blocks; the lowest one is the last. Requires: there are so many to carve, and none is recycled.
+    /// Carves `count` blocks. The lowest one becomes the last.
+    /// Requires: so many can be carved, and recycled() is 0.
     void carve(entry* to, std::size_t count) const noexcept {
         for (entry* each = to + count; each != to; list_.fresh_ += list_.one_carved())
             *--each = static_cast<entry>(list_.fresh_);
     }
 
-    /// Takes a run of blocks back as if they had not been carved, if no other one was carved after them. `run` begins
-    /// with the last of them.
+    /// Undoes the carving of a run of blocks, unless another block was carved after them. `run` begins with the last
+    /// one that was carved. Returns whether it did.
     [[nodiscard]] bool uncarve(const entry* run, std::uint32_t count) const noexcept {
         if (count == 0 || *run + list_.one_carved() != static_cast<entry>(list_.fresh_)) return false;
         list_.fresh_ -= count * list_.one_carved();
@@ -2838,7 +2877,7 @@ public:
         return true;
     }
 
-    /// Whether the list carves anew when all carved blocks are back, unless they are in order.
+    /// Whether the list carves anew when all carved blocks are back and not in order.
     [[nodiscard]] bool restores_order() const noexcept {
         return list_.least_ordered() <= list_.bottom_ + list_.carved();
     }
@@ -2846,8 +2885,8 @@ public:
     /// Requires: every block is free, and none is kept elsewhere.
     void carve_anew() const noexcept { list_.carve_anew(); }
 
-    /// AddressSanitizer has a byte for eight bytes: two threads that poison neighbours in the same eight would race. So
-    /// in a list with such blocks, none is poisoned.
+    /// AddressSanitizer keeps one byte for eight bytes. Two threads that poison neighbours in the same eight would
+    /// race. So a list with such blocks poisons none of them.
     void share_granules() const noexcept {
         if constexpr (detail::fences) {
             if (((reinterpret_cast<std::uintptr_t>(list_.base_) | list_.layout_.stride) & 7) == 0) return;
@@ -2862,14 +2901,14 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/depot.hpp ====
-// depot: what a shared pool keeps behind its mutex: the blocks that are in no magazine.
+// depot: what a shared pool keeps behind its mutex: the blocks that are in no thread's magazine.
 
 #include <cstddef>
 #include <utility>
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// The pool that has all blocks, and counters. For its list, blocks in magazines are out.
+/// The pool that owns all blocks, and counters. Its list counts the blocks in magazines as out.
 template <checking C> struct depot {
     using free_list = typename list_for<C>::type;
 
@@ -2879,20 +2918,20 @@ template <checking C> struct depot {
     [[nodiscard]] std::size_t spare() noexcept { return list().total() - list().out(); }  // blocks
 
     basic_memory_pool<C> pool;
-    std::size_t kept = 0;       // blocks in closed slots: never handed out
+    std::size_t kept = 0;       // blocks in closed slots, which were never handed out
     std::size_t open = 0;       // slots that are open
-    std::size_t ever_out = 0;   // blocks that were ever handed out, or lie in a magazine and never were
-    bool was_half_out = false;  // half of the carved blocks were out since the pool drained
-    bool is_draining = false;   // no slot opens: the last block makes the list carve in order again
-    std::size_t takes = 0;      // since then: after as many as a magazine has, the pool does not drain
+    std::size_t ever_out = 0;   // blocks that were ever handed out, and fresh ones in magazines
+    bool was_half_out = false;  // whether half of the carved blocks were out since the pool last drained
+    bool is_draining = false;   // no slot opens; when the last block is back, the list carves in order again
+    std::size_t takes = 0;      // allocations since draining began; more than magazine_plan::size end it
     bool is_abandoned = false;  // the last copy of the pool is gone
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/threads.hpp ====
-// threads: the locks, the atomics and the waiting of shared pools, and the data that locks guard. The tests' scheduler
-// has a class of the same members in the place of `threads`, and runs the same pools, interleaving by interleaving.
+// threads: the locks, atomics and waiting of shared pools, and the data that locks guard. The tests' scheduler has a
+// class with the same members as `threads`. It runs the same pools through chosen interleavings.
 
 #include <atomic>
 #include <chrono>
@@ -2902,8 +2941,8 @@ template <checking C> struct depot {
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// Chooses the calling thread's slot in every pool; 0: none was chosen yet. Each image counts for itself. Constant
-/// initialisation and no destructor: it can be used before main, in destructors of other thread_locals, and at exit.
+/// Chooses the calling thread's slot in every pool; 0: not chosen yet. Each image counts for itself. Constant
+/// initialisation and no destructor: usable before main, in destructors of other thread_locals, and at exit.
 FIXPOOL_HIDDEN inline constinit thread_local unsigned thread_number = 0;
 FIXPOOL_HIDDEN inline constinit std::atomic<unsigned> threads_numbered = 0;
 
@@ -2917,16 +2956,16 @@ struct threads {
         std::mutex mutex_;
     };
 
-    /// Data that a lock guards. It says whether it is read or written, for the scheduler's detector of races.
+    /// Data that a lock guards. Callers say whether they read or write, for the scheduler's race detector.
     template <class V> class guarded {
     public:
         template <class... Args> explicit guarded(Args&&... args) : value_(std::forward<Args>(args)...) {}
         [[nodiscard]] const V& read() const noexcept { return value_; }
         [[nodiscard]] V& write() noexcept { return value_; }
-        [[nodiscard]] const V& constant() const noexcept { return value_; }  // for what never changes in it: no lock
+        [[nodiscard]] const V& constant() const noexcept { return value_; }  // for parts that never change: no lock
 
     private:
-        V value_;  // the last member: a magazine has its blocks behind it
+        V value_;  // the last member: the stack of a magazine lies behind it
     };
 
     template <class V> [[nodiscard]] static V load(const std::atomic<V>& from, std::memory_order order) noexcept {
@@ -2938,14 +2977,14 @@ struct threads {
     template <class V> static V exchange(std::atomic<V>& at, V value, std::memory_order order) noexcept {
         return at.exchange(value, order);
     }
-    /// Stores `value` where `expected` is. Returns what was there.
+    /// Stores `value` if `expected` is there. Returns what was there.
     template <class V>
     static V compare_exchange(std::atomic<V>& at, V expected, V value, std::memory_order order) noexcept {
         at.compare_exchange_strong(expected, value, order);
         return expected;
     }
 
-    /// Waits a little, the more often it was in vain the longer. The holder of the lock may have lost its processor.
+    /// Waits a little, and longer with each turn. The holder of the lock may have lost its processor.
     static void pause(unsigned turn) noexcept {
         if (turn < 32) return;
         if (turn < 64) std::this_thread::yield();
@@ -2973,7 +3012,7 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/magazine.hpp ====
-// magazine: the free blocks that a thread has at hand; and the slots in which threads find theirs.
+// magazine: the free blocks that a thread has at hand, and the slots in which threads find them.
 
 #include <atomic>
 #include <bit>
@@ -2983,13 +3022,13 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// How many slots a shared pool has, and how many blocks move at a time between a magazine and the depot. A magazine
-/// holds up to twice as many. Without slots every operation takes the pool's mutex.
+/// How many slots a shared pool has, and how many blocks move at once between a magazine and the depot. A magazine
+/// holds up to twice as many. Without slots, every operation takes the pool's mutex.
 struct magazine_plan {
     std::uint32_t size = 0;   // blocks
     std::uint32_t slots = 0;  // a power of two, or 0
 
-    /// Magazines of at most `most` blocks. All slots together hold at most a pool of `blocks` blocks.
+    /// A plan for a pool of `blocks` blocks. Its size is at most `most`. All magazines together hold at most `blocks`.
     [[nodiscard]] static constexpr magazine_plan of(std::size_t blocks, std::size_t most) noexcept {
         const std::size_t fitting = blocks / 20 < 0xffff ? blocks / 20 : 0xffff;
         const auto size = static_cast<std::uint32_t>(most < fitting ? most : fitting);
@@ -2999,10 +3038,11 @@ struct magazine_plan {
     }
 };
 
-/// A stack of free blocks, which lies behind this object, in the same memory from `operator new`. At its bottom are
-/// those that were never handed out: a run of neighbours, so that threads which fill a pool do not share cache lines.
-/// A closed magazine takes nothing, has only those, and keeps them. Magazines, with a depot of full and empty ones behind
-/// them, are Bonwick's and Adams' (USENIX 2001).
+/// A stack of free blocks. Its entries lie behind this object, in the same memory from `operator new`.
+/// At the bottom are fresh blocks, which were never handed out. They are neighbours, so that threads which fill a pool
+/// do not share cache lines.
+/// A closed magazine accepts no block, and keeps only fresh ones. Magazines, with a depot of full and empty ones behind
+/// them, were invented by Bonwick and Adams (USENIX 2001).
 // Invariant, in blocks: open: never_out <= count <= capacity; closed: capacity == 0, never_out == count.
 template <checking C> struct magazine {
     using entry = typename free_list<C>::entry;
@@ -3012,13 +3052,13 @@ template <checking C> struct magazine {
         stack()[count++] = block;
         return true;
     }
-    /// Takes one that was put back; false when there is none.
+    /// Takes a block that was put back. False if there is none.
     [[nodiscard]] bool pop(entry& taken) noexcept {
         if (count == never_out) return false;
         taken = stack()[--count];
         return true;
     }
-    /// Takes one that was never handed out; false when there is none. Requires: `pop` found none.
+    /// Takes a fresh block. False if there is none. Requires: `pop` found none.
     [[nodiscard]] bool pop_fresh(entry& taken) noexcept {
         if (count == 0) return false;
         taken = stack()[never_out = --count];
@@ -3027,12 +3067,12 @@ template <checking C> struct magazine {
 
     [[nodiscard]] entry* stack() noexcept { return std::launder(reinterpret_cast<entry*>(this + 1)); }
 
-    std::uint32_t capacity = 0;   // of the stack
-    std::uint32_t count = 0;      // in the stack
-    std::uint32_t never_out = 0;  // of these, at the bottom; the topmost of them has the lowest address
+    std::uint32_t capacity = 0;   // of the stack, in blocks; 0: closed
+    std::uint32_t count = 0;      // blocks in the stack
+    std::uint32_t never_out = 0;  // fresh blocks, at the bottom; the topmost of them has the lowest address
 };
 
-/// A lock that is tried where it matters: whoever finds it taken goes elsewhere.
+/// A lock that the fast path only tries: a thread that finds it taken goes elsewhere.
 template <class Sync> class FIXPOOL_LOCKS(capability("slot")) slot_lock {
 public:
     [[nodiscard]] bool try_lock() noexcept FIXPOOL_LOCKS(try_acquire_capability(true)) {
@@ -3044,7 +3084,7 @@ public:
     void unlock() noexcept FIXPOOL_LOCKS(release_capability()) { Sync::store(taken_, 0u, std::memory_order_release); }
 
 private:
-    std::atomic<unsigned> taken_ = 0;  // no byte: exchanging one took half as long again (Zen 3)
+    std::atomic<unsigned> taken_ = 0;  // not a byte: exchanging one took half as long again (Zen 3)
 };
 
 template <checking C, class Sync> struct slot {
@@ -3052,13 +3092,13 @@ template <checking C, class Sync> struct slot {
     typename Sync::template guarded<magazine<C>> at_hand FIXPOOL_LOCKS(guarded_by(lock));  // the last member
 };
 
-/// The slots of a shared pool, on memory from `operator new`. Each has cache lines of its own.
+/// The slots of a shared pool, in memory from `operator new`. Each has cache lines of its own.
 template <checking C, class Sync> class slots {
     using slot = detail::slot<C, Sync>;
     using entry = typename magazine<C>::entry;
 
 public:
-    FIXPOOL_HIDDEN static constexpr std::size_t line = 64;  // bytes: what threads that write do not share
+    FIXPOOL_HIDDEN static constexpr std::size_t line = 64;  // bytes: of a cache line
 
     explicit slots(magazine_plan plan) : plan_(plan), stride_(std::bit_ceil(slot_size() < line ? line : slot_size())) {
         if (plan.slots == 0) return;
@@ -3071,15 +3111,15 @@ public:
     ~slots() { ::operator delete (first_, std::align_val_t{line}); }
 
     [[nodiscard]] std::size_t count() const noexcept { return plan_.slots; }
-    [[nodiscard]] std::uint32_t size() const noexcept { return plan_.size; }      // blocks that move at a time
+    [[nodiscard]] std::uint32_t size() const noexcept { return plan_.size; }      // blocks that move at once
     [[nodiscard]] std::uint32_t room() const noexcept { return 2 * plan_.size; }  // blocks that a magazine holds
     [[nodiscard]] slot& at(std::size_t i) const noexcept { return at(i, first_); }
 
-    /// Says whether any slot is open. For who does not hold the pool's mutex a hint: where none is, he need not look.
+    /// Sets whether any slot is open. Threads without the pool's mutex take this as a hint, and do not look if none is.
     void set_open(bool any) noexcept { Sync::store(open_, any ? first_ : nullptr, std::memory_order_relaxed); }
 
-    /// What fn(magazine) of the caller's slot returns: whether it did what it is for. False if somebody else has the
-    /// slot: then the caller moves on to the next. False if there is none; `IfOpen`, also if none is open.
+    /// Returns what fn(magazine) returns for the caller's slot: whether fn succeeded. False if another thread has the
+    /// slot; the caller then moves on to the next slot. False if there is no slot; with `IfOpen`, also if none is open.
     template <bool IfOpen, class Fn> [[nodiscard]] bool in_own(const Fn& fn) const noexcept {
         std::byte* const first = IfOpen ? Sync::load(open_, std::memory_order_relaxed) : first_;
         if (first == nullptr) return false;
@@ -3093,7 +3133,7 @@ public:
         return result;
     }
 
-    /// fn(magazine) of each slot.
+    /// Calls fn(magazine) for each slot.
     template <class Fn> void for_each(const Fn& fn) const noexcept {
         for (std::size_t i = 0; i < plan_.slots; ++i) {
             slot& each = at(i);
@@ -3112,13 +3152,13 @@ private:
     magazine_plan plan_;
     std::size_t stride_;                      // bytes from slot to slot
     std::uint32_t mask_ = 0;                  // the number of slots - 1, if there are any
-    std::atomic<std::byte*> open_ = nullptr;  // first_ if a slot is open: one look says whether, and where
+    std::atomic<std::byte*> open_ = nullptr;  // first_ if a slot is open: one load tells whether, and where
 };
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/detail/shared_state.hpp ====
-// shared_state: the blocks of a shared pool. As exact as one counter behind one mutex, and seldom at that mutex.
+// shared_state: the blocks of a shared pool. It is as exact as one counter behind one mutex, but seldom takes it.
 
 #include <algorithm>
 #include <cstddef>
@@ -3127,23 +3167,22 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI::detail {
 
-/// What the copies of a shared pool share: a depot behind a mutex, and slots, each a magazine behind a lock that is
-/// only tried. A thread takes from its slot and puts back into it. When the slot is taken, closed, empty or full, it
-/// goes to the mutex, and moves up to `magazine_plan::size` blocks. No user code runs, and no handler is called, while
-/// a lock is held. Order of locks: the mutex, then one slot; `stats`: then all.
+/// What the copies of a shared pool share: a depot behind a mutex, and slots. A slot is a magazine behind a lock that
+/// is only tried. A thread takes blocks from its slot and puts them back there. If the slot is taken, closed, empty or
+/// full, the thread takes the mutex, and moves up to `magazine_plan::size` blocks. No user code and no handler runs
+/// while a lock is held. Order of locks: the mutex, then one slot. `stats` takes the mutex, then all slots.
 ///
-/// The capacity is exact. Before an allocation fails, it closes and empties all slots, under the mutex: at that moment
-/// all blocks are out. A release that meets a closed slot goes to the mutex. (If the slots stayed open, a block could
-/// move from one that is still to be emptied into one that already is.) A slot opens again when the depot has enough
-/// blocks to fill a magazine.
+/// The capacity is exact. Before an allocation fails, it closes and empties all slots under the mutex: at that moment
+/// all blocks are out. A release that finds its slot closed takes the mutex. (If slots stayed open, a block could move
+/// from a slot not yet emptied into an emptied one.) A slot opens again when the depot can fill a magazine.
 ///
-/// Nothing is counted per block to keep the state alive. When the last copy is gone, `abandon` closes all slots for
-/// good. From then on every release takes the mutex, and learns under it whether it was the last.
+/// No counter per block keeps the state alive. When the last copy is gone, `abandon` closes all slots for good. From
+/// then on every release takes the mutex, and learns whether it was the last.
 ///
-/// What a handle owns is not validated. A pointer that a handle gave up is: its block is marked, and whoever takes the
-/// mark away owns the block. So most operations do not touch the states of blocks, whose cache lines neighbours share.
-// Invariant, under the mutex and all slots' locks, in blocks: out + the depot's + the magazines' == total. Those in
-// magazines are out for the depot's list.
+/// A handle's release is not validated. A pointer that a handle gave up is: its block has a mark, and only one caller
+/// can take that away. So most operations do not touch the blocks' states, which share cache lines.
+// Invariant, under the mutex and all slots' locks, in blocks: out + the depot's + the magazines' == total. The depot's
+// list counts blocks in magazines as out.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what changes and what does not are on lines of their own
 template <checking C, class Sync = threads> class shared_state {
     using free_list = typename detail::list_for<C>::type;
@@ -3165,7 +3204,7 @@ public:
         depot_.write().batches().share_granules();
     }
 
-    /// A block that is out now; `none` when all are. Without `Handles` the caller gives it up at once.
+    /// Takes a block; `none` if all are out. Without `Handles`, the caller gives it up at once.
     template <bool Handles = true> [[nodiscard]] entry take() noexcept {
         entry taken = none;
         const auto take_at_hand = [&](magazine& at_hand) { return take_from<Handles>(at_hand, taken); };
@@ -3174,15 +3213,15 @@ public:
         return taken;
     }
 
-    /// Puts back a block that is out. Returns whether this state is to end now: nobody else knows it any more.
-    /// Otherwise it may be gone already.
+    /// Puts back a block that is out. True if this state must end now, because nobody else knows it. Otherwise it may
+    /// be gone already.
     [[nodiscard]] bool put(entry block) noexcept {
         if (pool_.list_.poisons()) poison(numbers_.address(block), numbers_.stride());
         const auto put_at_hand = [block](magazine& at_hand) { return at_hand.push(block); };
         return !slots_.template in_own</*IfOpen=*/true>(put_at_hand) && put_into_depot(block);
     }
 
-    /// The last copy of the pool is gone. Returns whether this state is to end now. Otherwise a `put` will say so.
+    /// The last copy of the pool is gone. True if this state must end now. Otherwise a `put` will return true.
     [[nodiscard]] bool abandon() noexcept {
         const lock_of_mutex lock(mutex_);
         depot& d = depot_.write();
@@ -3195,7 +3234,7 @@ public:
         return d.list().out() == 0;
     }
 
-    /// Marks a block whose address goes to the program: `claim` takes it once.
+    /// Marks a block whose address goes to the program. `claim` takes it once.
     void give_up(entry block) noexcept { marks_.mark(block); }
 
     /// Whether `claim` would take the block at `address` now.
@@ -3203,14 +3242,14 @@ public:
         return marks_.is_marked(numbers_.template number_of<Stride>(address));
     }
 
-    /// The block at `address`, given up no longer; else `none`, and `was` says what it was. Unchecked: the block.
+    /// The block at `address` if it was given up; else `none`, and `was` is its state. Unchecked: always the block.
     template <std::size_t Stride = 0> [[nodiscard]] entry claim(void* address, block_state& was) noexcept {
         if constexpr (!is_checked) return static_cast<entry>(address);
         else was = marks_.take(numbers_.template number_of<Stride>(address));
         return was == block_state::given_up ? numbers_.template entry_of<Stride>(address) : none;
     }
 
-    /// Why `claim` refused `address`, which was `was`. With `Handles`, a block that is not free has an owner. O(peak).
+    /// Why `claim` refused `address`, whose state was `was`. With `Handles`, a block not free has an owner. O(peak).
     template <bool Handles>
     [[nodiscard]] FIXPOOL_COLD violation misuse_of(const void* address, block_state was) noexcept {
         return at_rest([=, this](depot& d) {
@@ -3226,7 +3265,7 @@ public:
         });
     }
 
-    /// Counts all blocks at one moment: all locks are held.
+    /// Counts all blocks at one moment, while all locks are held.
     [[nodiscard]] pool_stats stats() const noexcept FIXPOOL_LOCKS(no_thread_safety_analysis) {
         const lock_of_mutex lock(mutex_);
         pool_stats counts = depot_.read().pool.stats();
@@ -3241,19 +3280,19 @@ public:
         return counts;
     }
 
-    /// fn(depot) under the mutex, with all slots closed: a block that is not out is in the depot's list, or kept.
+    /// Calls fn(depot) under the mutex, with all slots closed. Blocks not out are in the depot's list or kept in slots.
     template <class Fn> auto at_rest(const Fn& fn) noexcept {
         const lock_of_mutex lock(mutex_);
         close_slots(depot_.write());
         return fn(depot_.write());
     }
-    /// fn(block) for each that is kept. Requires: `at_rest` called this.
+    /// Calls fn(block) for each block kept in a slot. Requires: `at_rest` called this.
     template <class Fn> void for_each_kept(const Fn& fn) noexcept {
         slots_.for_each([&fn](magazine& closed) { std::for_each_n(closed.stack(), closed.count, fn); });
     }
     [[nodiscard]] bool is_fresh(std::size_t block) const noexcept { return marks_.load(block) == block_state::fresh; }
 
-    /// Reports what is wrong in what the pool keeps, without the lock.
+    /// Reports what is wrong in the metadata. The lock is not held during the report.
     [[nodiscard]] bool is_sound() noexcept {
         violation wrong;
         at_rest([&](depot& d) {
@@ -3264,13 +3303,13 @@ public:
         return wrong.address == nullptr;
     }
 
-    /// Slots that are open. While none is, every operation takes the mutex.
+    /// The number of open slots. If it is 0, every operation takes the mutex.
     [[nodiscard]] std::size_t open_slots() const noexcept {
         const lock_of_mutex lock(mutex_);
         return depot_.read().open;
     }
 
-    // Constant: no lock.
+    // Constant: read without the lock.
     [[nodiscard]] const basic_memory_pool<C>& pool() const noexcept { return pool_; }
     [[nodiscard]] const block_numbers<C>& numbers() const noexcept { return numbers_; }
     void report(const violation& misuse) const noexcept { pool_.reporter_.report(misuse); }
@@ -3281,7 +3320,7 @@ private:
         return !d.is_draining && !d.is_abandoned && d.spare() >= slots_.room();
     }
 
-    /// As the slots' `in_own`, with the caller's slot open; false if it is closed and may not be opened.
+    /// As the slots' `in_own`, but opens the caller's slot. False if it is closed and may not be opened.
     template <class Fn> [[nodiscard]] bool in_open_slot(depot& d, const Fn& fn) noexcept {
         if (slots_.count() == 0 || (d.open == 0 && !may_open(d))) return false;
         if (Sync::number() == 0) Sync::number() = Sync::next_number();
@@ -3333,7 +3372,7 @@ private:
     [[nodiscard]] FIXPOOL_COLD bool put_into_depot(entry block) noexcept {
         const lock_of_mutex lock(mutex_);
         depot& d = depot_.write();
-        const std::size_t few = (d.open + 1) * 3 * slots_.size();  // so many that a later look could be too late
+        const std::size_t few = (d.open + 1) * 3 * slots_.size();  // with fewer out, a later look could be too late
         if (d.was_half_out && d.list().out() - d.kept <= few && d.batches().restores_order()) {
             d.was_half_out = false;
             d.is_draining = true;
@@ -3350,8 +3389,8 @@ private:
         return d.is_abandoned && d.list().out() == 0;
     }
 
-    /// Moves blocks from the depot into an empty magazine: some that were put back, or else a run of neighbours: fresh
-    /// ones, or, when the list carves anew, some that were out before. Requires: there are some.
+    /// Moves blocks from the depot into an empty magazine. If some were put back, it moves those. Otherwise it carves a
+    /// run: fresh blocks or, when the list carves anew, blocks that were out before. Requires: the depot has blocks.
     void fill(magazine& at_hand, depot& d) noexcept {
         const std::size_t recycled = d.batches().recycled();
         if (recycled <= d.list().handed_out() / 2) d.was_half_out = true;
@@ -3368,8 +3407,8 @@ private:
         to.put(at_hand.stack() + at_hand.count, count);
     }
 
-    /// Closes all slots: for the verdict that all blocks are out, for the last copy of the pool, for reports, and when
-    /// the pool drains. Their blocks go to the depot, but for fresh ones before the last carved block.
+    /// Closes all slots: before an allocation fails, for the last copy of the pool, for reports, and when the pool
+    /// drains. Their blocks go to the depot, except fresh ones in front of the last carved block.
     void close_slots(depot& d) noexcept {
         if (d.open == 0) return;
         slots_.for_each([&](magazine& at_hand) {
@@ -3383,11 +3422,11 @@ private:
         slots_.set_open(false);
     }
 
-    /// No block is out any more, nor in an open slot. The list forgets those in closed ones, and carves all in order.
+    /// No block is out, or in an open slot. The list forgets the blocks in closed slots, and carves all in order.
     void end_draining(depot& d) noexcept {
         d.is_draining = false;
         if (d.kept == 0 || !d.batches().restores_order()) return;
-        if constexpr (!is_checked) d.ever_out += d.kept;  // what is carved again is not told from what was out
+        if constexpr (!is_checked) d.ever_out += d.kept;  // unchecked, they do not count as fresh again
         slots_.for_each([&](magazine& at_hand) { forget(d, at_hand); });
         d.batches().carve_anew();
     }
@@ -3401,9 +3440,9 @@ private:
 
     mutable typename Sync::mutex mutex_;
     typename Sync::template guarded<depot> depot_ FIXPOOL_LOCKS(guarded_by(mutex_));
-    const basic_memory_pool<C>& pool_;  // the depot's, for what is constant in it
+    const basic_memory_pool<C>& pool_;  // the depot's pool, for its constant parts
 
-    // On lines that nobody writes in the long run: what is constant, and the count of carved blocks.
+    // On cache lines that are rarely written: the constants, and the count of carved blocks.
     alignas(slots<C, Sync>::line) const block_numbers<C> numbers_;
     slots<C, Sync> slots_;
     block_marks<C, Sync> marks_;
@@ -3412,7 +3451,7 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/shared_memory_pool.hpp ====
-// shared_memory_pool: raw blocks of one size for many threads.
+// shared_memory_pool: a fixed number of raw memory blocks, for many threads at once.
 
 #include <cstddef>
 #include <memory>
@@ -3421,35 +3460,36 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// A pool of `total_blocks()` raw blocks, as memory_pool, for all threads at once. A copy is the same pool, and so is
-/// what is left after a move: it is never empty. A block may be given back by any thread, through any copy. The
-/// capacity is exact: `try_allocate` returns nullptr only when every block was in use. Of two threads that give back
-/// one block, one succeeds; the other one is told `double_free`. shared_pool says what magazines do.
+/// A memory_pool for all threads at once. A copy refers to the same pool; a move is a copy. Any thread may give back a
+/// block, through any copy. Capacity is exact: `try_allocate` returns nullptr only if every block was in use. If two
+/// threads give back the same block, one succeeds and the other causes a `double_free`. shared_pool describes
+/// magazines.
 ///
-/// When the last copy is gone while blocks are in use, that is a `leak`, as when a memory_pool dies. Their memory is
-/// gone: nobody could give them back any more.
-/// Thread safety: every member from any thread, at the same time; assigning to one pool object is not among them.
+/// The last copy to be destroyed frees the memory. First it reports a `leak` if blocks are in use.
+/// Thread safety: any member function from any thread, at the same time. Only assignment to one pool object needs a
+/// lock.
 template <checking C = checking::checked> class basic_shared_memory_pool {
     using state = detail::shared_state<C>;
     using entry = typename state::entry;
 
 public:
-    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  ///< index of no block
 
-    /// A pool on memory from `operator new`. Throws: as the constructors of memory_pool.
+    /// A pool whose memory comes from `operator new`. Throws: as the constructors of memory_pool.
     explicit basic_shared_memory_pool(pool_layout layout, pool_options options = {})
         : basic_shared_memory_pool(layout, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over. Throws: as the constructors of memory_pool.
-    // Not by std::make_shared: it has a symbol that is unique in the process, and pins a plug-in.
+    /// A pool whose memory comes from `memory`, which it then owns. Throws: as the constructors of memory_pool.
+    // Not std::make_shared: its symbol is unique in the process, so a plug-in could not be unloaded.
     basic_shared_memory_pool(pool_layout layout, arena memory, pool_options options = {})
         : state_(new state(layout, std::move(memory), options,
                            detail::magazine_plan::of(layout.block_count, options.magazine_size)),
                  &abandon) {}
 
+    /// The copy refers to the same pool.
     basic_shared_memory_pool(const basic_shared_memory_pool&) noexcept = default;  // and no move
     basic_shared_memory_pool& operator=(const basic_shared_memory_pool&) noexcept = default;
-    ~basic_shared_memory_pool() = default;
+    ~basic_shared_memory_pool() = default;  ///< destroys the pool if this is its last copy
 
     /// As in memory_pool.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
@@ -3463,9 +3503,10 @@ public:
         return basic_memory_pool<C>::blocks_in(bytes, block_size, alignment);
     }
 
-    /// Hands out one uninitialised block of `block_size()` bytes, aligned to `alignment()`. Give it back with
-    /// `deallocate`. At debug level, what allocates or releases takes a site last, as in memory_pool.
-    /// Throws: pool_exhausted when all `total_blocks()` are in use.
+    /// Returns an uninitialised block of `block_size()` bytes at a multiple of `alignment()`. Give it back by
+    /// `deallocate`. At debug level, the functions that allocate or release have a last parameter `site where = {}`:
+    /// the caller's line.
+    /// Throws: pool_exhausted if all blocks are in use.
     /// Complexity: O(1).
     [[nodiscard]] void* allocate() const {
         void* const block = try_allocate();
@@ -3473,11 +3514,11 @@ public:
         return block;
     }
 
-    /// As `allocate`, but returns nullptr when all blocks are in use.
+    /// As `allocate`, but returns nullptr if all blocks are in use.
     [[nodiscard]] void* try_allocate() const noexcept { return given_up(state_->template take<false>()); }
 
-    /// Takes a block back. nullptr is a no-op. Any other pointer than the start of a block in use is a violation, and
-    /// then a no-op; unchecked: undefined.
+    /// Takes a block back. Does nothing for nullptr. If `block` is not the start of a block in use, reports a violation
+    /// and changes nothing; at unchecked level, the behaviour is undefined.
     /// Complexity: O(1).
     void deallocate(void* block) const noexcept {
         detail::block_state was{};
@@ -3493,33 +3534,35 @@ public:
                                          : detail::status_of(state_->template misuse_of<false>(block, was).kind);
     }
 
-    /// Whether `block` is the start of a block of this pool that is in use. It is not read.
+    /// Whether `block` is the start of a block in use. It may be any address.
     [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return state_->is_given_up(block);
     }
 
-    /// As in memory_pool. What other threads have at hand goes to the depot first: do it seldom.
+    /// As in memory_pool. It empties the magazines of all threads, so call it rarely.
     bool audit() const noexcept requires knows_live_blocks<C> { return state_->is_sound(); }
 
-    // As in memory_pool.
+    /// As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
     [[nodiscard]] std::span<std::byte> blocks() const noexcept { return constant().blocks(); }
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->numbers().index_of(block); }
     [[nodiscard]] void* block_at(std::size_t index) const noexcept { return constant().block_at(index); }
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }
-    [[nodiscard]] std::size_t block_size() const noexcept { return constant().block_size(); }  // bytes
-    [[nodiscard]] std::size_t stride() const noexcept { return constant().stride(); }          // bytes
-    [[nodiscard]] std::size_t alignment() const noexcept { return constant().alignment(); }    // bytes
-    [[nodiscard]] const char* name() const noexcept { return constant().name(); }
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< capacity
+    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    [[nodiscard]] std::size_t block_size() const noexcept { return constant().block_size(); }
+    [[nodiscard]] std::size_t stride() const noexcept { return constant().stride(); }
+    [[nodiscard]] std::size_t alignment() const noexcept { return constant().alignment(); }
+    [[nodiscard]] const char* name() const noexcept { return constant().name(); }  ///< "" if it has none
 
-    // Counts are those of one moment, which has passed when they are read while other threads use the pool. The peak
-    // may be too high: it counts the blocks that were ever in use, not all of them at once, and unchecked some more.
+    /// Counters of one moment: while other threads use the pool, they may be outdated when they are read. The peak is
+    /// an upper bound: it counts blocks that were ever in use, even if not at once. At unchecked level it counts some
+    /// more.
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
     [[nodiscard]] pool_stats stats() const noexcept { return state_->stats(); }
 
-    /// Whether both are the same pool.
+    /// Whether both refer to the same pool.
     [[nodiscard]] friend bool operator==(const basic_shared_memory_pool& a,
                                          const basic_shared_memory_pool& b) noexcept {
         return a.state_.get() == b.state_.get();
@@ -3531,20 +3574,20 @@ private:
 
     [[nodiscard]] const basic_memory_pool<C>& constant() const noexcept { return state_->pool(); }
 
-    /// The last copy is gone: blocks that are out are a leak, which the depot's pool reports.
+    /// Called by the last copy. The depot's pool reports a leak if blocks are in use.
     static void abandon(state* last) noexcept {
         static_cast<void>(last->abandon());
         delete last;
     }
 
-    /// The block that was taken, with its holder as its owner; nullptr for none.
+    /// Address of the block that was taken, which its holder then owns; nullptr for none.
     [[nodiscard]] void* given_up(entry taken) const noexcept {
         if (taken == state::none) return nullptr;
         state_->give_up(taken);
         return state_->numbers().address(taken);
     }
 
-    /// If not, `was` says what the block was.
+    /// Whether the block was in use and is free now. If not, `was` becomes its state.
     [[nodiscard]] bool is_taken_back(void* block, detail::block_state& was) const noexcept {
         const entry claimed = state_->claim(block, was);
         if (claimed == state::none) return false;
@@ -3561,12 +3604,13 @@ private:
     std::shared_ptr<state> state_;  // never empty
 };
 
+/// The usual shared pool of raw blocks: checked.
 using shared_memory_pool = basic_shared_memory_pool<>;
 
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/detail/object.hpp ====
-// object: the layout, construction and destruction of a T. No call of this library finds a function of T's namespace.
+// object: the layout, construction and destruction of a T. Its calls never find a function in T's namespace.
 
 #include <cstddef>
 #include <new>
@@ -3578,7 +3622,7 @@ namespace fixpool::inline FIXPOOL_ABI::detail {
 template <class T>
 concept complete = sizeof(T) != 0;
 
-/// The layout of `block_count` blocks of T. Refuses, in words, a T that cannot be pooled.
+/// The layout of `block_count` blocks of T. A T that cannot be pooled does not compile, and the error says why.
 template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t block_count) noexcept {
     static_assert(!std::is_function_v<T>, "fixpool: T is a function: pool a function pointer or a function object");
     static_assert(!std::is_void_v<T>, "fixpool: T is void: use memory_pool for raw blocks");
@@ -3591,21 +3635,21 @@ template <class T> [[nodiscard]] constexpr pool_layout layout_for(std::size_t bl
         static_assert(std::is_nothrow_destructible_v<T>, "fixpool: T's destructor may throw, or cannot be called");
         return pool_layout::of<T>(block_count);
     } else {
-        return {};  // something was asserted
+        return {};  // one of the assertions failed
     }
 }
 
-/// Bytes from one T to the next, with at least `Gap` between them. Without, still more than sizeof(T) for an over-aligned
-/// enumeration, the one type whose size is no multiple of its alignment.
+/// Bytes from one T to the next, with at least `Gap` between them. This may exceed sizeof(T) even without a gap: the
+/// size of an over-aligned enumeration, and of no other type, is no multiple of its alignment.
 template <class T, std::size_t Gap>
 inline constexpr std::size_t stride_of = checked_stride(pool_layout::of<T>(1), Gap).stride;
 
-/// In the place of arguments: default-initialise the T.
+/// Passed in the place of arguments: default-initialise the T.
 struct for_overwrite {};
 
 FIXPOOL_CALLERS_BEGIN
-/// Makes an object of `args` at `where`, as T(args...). Of for_overwrite it makes a default-initialised one. Clang
-/// before 16 does not construct aggregates by parentheses: braces do it there, and refuse arguments that narrow.
+/// Constructs an object at `where`, as T(args...). With for_overwrite it default-initialises the object. Clang before
+/// 16 cannot initialise aggregates with parentheses. Braces do it there, and refuse narrowing arguments.
 template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&... args) {
     constexpr bool overwrites = std::is_same_v<void(Args...), void(for_overwrite)>;
     if constexpr (overwrites && std::is_default_constructible_v<T>) {
@@ -3619,14 +3663,14 @@ template <class T, class... Args> [[nodiscard]] T* construct(void* where, Args&&
     }
 }
 
-/// Destroys an object whose very type is T. T may be polymorphic without a virtual destructor.
+/// Destroys an object whose exact type is T. T may be polymorphic without a virtual destructor.
 template <class T> void destroy(T& object) noexcept { object.T::~T(); }
 FIXPOOL_CALLERS_END
 
 }  // namespace fixpool::inline FIXPOOL_ABI::detail
 
 // ==== fixpool/typed_pool.hpp ====
-// typed_pool: objects of one type, each in a block of a memory_pool, each owned by a block<T>.
+// typed_pool: a fixed number of objects of one type, each owned by a handle.
 
 #include <cstddef>
 #include <new>
@@ -3635,34 +3679,35 @@ FIXPOOL_CALLERS_END
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// A pool of `total_blocks()` objects of type T, which are constructed in place and owned by a block<T>. T need be
-/// neither copyable nor movable. Its constructor and destructor may use this very pool. The pool must outlive its
-/// blocks. They know its address, so it is neither copied nor moved.
+/// A pool with memory for a fixed number of objects of type T. `allocate` constructs an object and returns its handle,
+/// a block<T>. T may be neither copyable nor movable. The constructor and the destructor of T may use this very pool.
+///
+/// The pool must outlive its handles. They contain its address, so it can be neither copied nor moved.
 /// Thread safety: one thread at a time.
 template <class T, checking C = checking::checked> class typed_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
     using free_list = typename detail::list_for<C>::type;
     using enum detail::block_state;
     using overwrite = detail::for_overwrite;
-    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;                 // of each operation are kept
-    FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // bytes between two blocks, at least
+    FIXPOOL_HIDDEN static constexpr bool sites = keeps_sites<C>;  // whether operations record their sites
+    FIXPOOL_HIDDEN static constexpr std::size_t gap = detail::list_for<C>::gap;  // least bytes between blocks
 
 public:
-    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  ///< index of no block
 
-    /// A pool on memory from `operator new`. Throws: as the constructors of memory_pool.
+    /// A pool whose memory comes from `operator new`. Throws: as the constructors of memory_pool.
     explicit typed_pool(std::size_t block_count, pool_options options = {})
         : typed_pool(block_count, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over. Throws: as the constructors of memory_pool.
+    /// A pool whose memory comes from `memory`, which it then owns. Throws: as the constructors of memory_pool.
     typed_pool(std::size_t block_count, arena memory, pool_options options = {})
         : pool_(detail::layout_for<T>(block_count), std::move(memory), options) {}
 
     typed_pool(const typed_pool&) = delete;  // fixpool: blocks know their pool's address: put pools into a std::deque
     typed_pool& operator=(const typed_pool&) = delete;
 
-    /// Requires: every object is gone. Otherwise a handle would dangle: this is a violation, and the program ends when
-    /// the handler has returned; unchecked: undefined.
+    /// Frees the pool's memory. Requires: no object is in use. Otherwise reports `pool_destroyed_with_live_blocks`,
+    /// then ends the program, because handles would dangle. At unchecked level, the behaviour is undefined.
     ~typed_pool() {
         if constexpr (C != checking::unchecked) {
             if (in_use() == 0) return;
@@ -3671,7 +3716,7 @@ public:
         }
     }
 
-    /// As in memory_pool, for blocks of T.
+    /// As in memory_pool, for blocks that each hold one T.
     [[nodiscard]] static constexpr std::size_t required_bytes(std::size_t block_count) {
         return basic_memory_pool<C>::required_bytes(detail::layout_for<T>(block_count));
     }
@@ -3682,10 +3727,9 @@ public:
         return basic_memory_pool<C>::blocks_in(bytes, sizeof(T), alignof(T));
     }
 
-    /// A T made of `args`, as by T(args...).
-    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
-    /// again.
-    /// Complexity: O(1), and T's constructor.
+    /// Constructs a T by T(args...) and returns its handle. If T's constructor throws, the block is free again.
+    /// Throws: pool_exhausted if all blocks are in use; any exception of T's constructor.
+    /// Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] block<T, C> allocate(Args&&... args) requires(!sites) {
         entry taken;
         if (!pool_.list_.take(taken)) pool_.raise_exhausted();
@@ -3695,7 +3739,7 @@ public:
         return allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
-    /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
+    /// As `allocate`, but returns an empty handle if all blocks are in use. The arguments are then unchanged.
     template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) requires(!sites) {
         entry taken;
         if (!pool_.list_.take(taken)) return {};
@@ -3705,8 +3749,8 @@ public:
         return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
-    /// As `allocate` and `try_allocate`, but T is default-initialised: what T's default constructor leaves alone is
-    /// uninitialised, as by std::make_unique_for_overwrite. `allocate()` sets all of an aggregate to 0.
+    /// As `allocate()` and `try_allocate()`, but T is default-initialised, as by std::make_unique_for_overwrite. So
+    /// members without an initialiser are uninitialised. `allocate()` sets them to 0 in an aggregate.
     template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() requires(!sites) {
         return allocate(overwrite());
     }
@@ -3720,8 +3764,8 @@ public:
         return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
     }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, `{}` being the caller's line. Debug level keeps
-    /// it; of the functions above it keeps the code address that they were called at.
+    /// As `allocate` and `try_allocate`, with a place for reports of the debug level. `{}` is the caller's line.
+    /// Without `_at`, the debug level records the caller's code address.
     template <class... Args> [[nodiscard]] block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) {
         if constexpr (sites) {
             entry taken;
@@ -3741,9 +3785,9 @@ public:
         }
     }
 
-    /// Takes back what `block::release` gave up, and nothing else. nullptr gives an empty block. Any other pointer is a
-    /// violation, `still_owned` if a handle owns the object. The object is then untouched, and the block is empty.
-    /// Complexity: O(1); to report a violation O(peak_in_use()), as in a release.
+    /// Returns a handle for an object that `block::release` gave up. For nullptr, returns an empty handle. For any
+    /// other pointer, reports a violation (`still_owned` if a handle owns the object) and returns an empty handle.
+    /// Complexity: O(1); reporting a violation, here or at a release, takes O(peak_in_use()).
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if (pool_.list_.template change<stride()>(object, given_up, live) == free_list::none) {
@@ -3753,8 +3797,8 @@ public:
         return {this, object};
     }
 
-    /// Calls fn(T&) for every object whose constructor has finished and whose destructor has not begun, in order of
-    /// addresses. fn may allocate, and may release any object: what is allocated meanwhile may be visited or not.
+    /// Calls fn(T&) for every object, in order of addresses. It skips objects that are being constructed or destroyed.
+    /// fn may allocate, and may destroy any object. Objects that are allocated meanwhile may be visited or not.
     /// Complexity: O(peak_in_use()).
     template <class Fn> void for_each(Fn&& fn) requires knows_live_blocks<C> {
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(*object_in(bytes)); });
@@ -3763,13 +3807,13 @@ public:
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(std::as_const(*object_in(bytes))); });
     }
 
-    /// The object in the block of that index, or nullptr if there is none.
+    /// The object in the block with this index; nullptr if there is none.
     [[nodiscard]] T* object_at(std::size_t index) noexcept requires knows_live_blocks<C> { return live_object(index); }
     [[nodiscard]] const T* object_at(std::size_t index) const noexcept requires knows_live_blocks<C> {
         return live_object(index);
     }
 
-    // As in memory_pool.
+    /// As in memory_pool.
     [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return pool_.list_.is_live(index_of(block));
     }
@@ -3780,15 +3824,16 @@ public:
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { pool_.list_.sort(); }
     bool audit() const noexcept requires knows_live_blocks<C> { return pool_.is_sound(0); }
 
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }
-    [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }
-    [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }
-    [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }              // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T, gap>; }  // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }              // bytes
-    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }
-    [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }  ///< capacity, in blocks
+    [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }        ///< free blocks
+    [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }              ///< blocks in use
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }    ///< peak of in_use()
+    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T, gap>; }
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }
+    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }   ///< "" if it has none
+    [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }  ///< all counters at once
 
 private:
     using entry = typename free_list::entry;
@@ -3801,13 +3846,13 @@ private:
         return pool_.list_.is_live(index) ? object_in(pool_.list_.base() + index * stride()) : nullptr;
     }
 
-    /// The handle of a T made of `args` in a block that was taken.
+    /// Constructs a T in the block `taken` and returns its handle.
     template <class... Args> [[nodiscard]] block<T, C> made_in(entry taken, Args&&... args) {
         detail::block_lease<typed_pool> lease(this, taken);
         void* const where = pool_.list_.template address<stride()>(taken);
         T* const object = detail::construct<T>(where, std::forward<Args>(args)...);
         lease.keep();
-        pool_.list_.mark(taken, live);  // not before: nobody visits or releases half an object
+        pool_.list_.mark(taken, live);  // only now: nobody may visit or release half an object
         return {this, object};
     }
 
@@ -3820,7 +3865,7 @@ private:
         destroy_in(pool_.list_.template claim<stride()>(object, free_list::called_before(FIXPOOL_CALLER())), object);
     }
 
-    /// Validates before it destroys, and puts the block back only when the destructor has returned.
+    /// Validates, then destroys the object, then puts the block back.
     void destroy_in(entry claimed, T* object) noexcept {
         if (claimed == free_list::none) return report_misuse(object);
         if constexpr (sites) static_cast<void>(pool_.mend(claimed));  // no handler resets or moves a typed pool
@@ -3842,7 +3887,7 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/shared_pool.hpp ====
-// shared_pool: a typed pool for many threads, which lives as long as any of its copies or any of its blocks.
+// shared_pool: a fixed number of objects for many threads. The pool lives as long as any copy or any of its handles.
 
 #include <cstddef>
 #include <memory>
@@ -3855,7 +3900,7 @@ template <class T, checking C> class shared_pool;
 
 namespace detail {
 
-/// The owner of a shared pool's objects: what is done with a T, on blocks that know no T. Ends itself.
+/// The owner of the objects: what copies and handles of a shared_pool refer to. It deletes itself.
 template <class T, checking C> class shared_objects {
     using state = shared_state<C>;
 
@@ -3867,8 +3912,8 @@ public:
     shared_objects(pool_layout layout, arena memory, const pool_options& options)
         : blocks_(layout, std::move(memory), options, magazine_plan::of(layout.block_count, options.magazine_size)) {}
 
-    /// A T made of `args`. T's constructor may destroy the shared_pool that this was called through. When all blocks
-    /// are in use, throws or returns an empty handle.
+    /// Constructs a T of `args`. T's constructor may destroy the shared_pool whose `allocate` called this. If all
+    /// blocks are in use, throws or returns an empty handle.
     template <bool Throws, class... Args> [[nodiscard]] handle allocate(Args&&... args) {
         return made_in<Throws>(blocks_.take(), std::forward<Args>(args)...);
     }
@@ -3889,7 +3934,7 @@ public:
         return {this, object};
     }
 
-    /// The owner of an object that was given up. Reports any other, and returns an empty handle.
+    /// A handle for an object that was given up. For any other object, reports a violation and returns an empty handle.
     [[nodiscard]] handle adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if constexpr (keeps_sites<C>) {
@@ -3926,12 +3971,12 @@ public:
         put_back(block);
     }
 
-    /// Puts back a block whose object is gone. This may be gone then.
+    /// Puts back a block without an object. This may delete the pool.
     void put_back(entry block) noexcept {
         if (blocks_.put(block)) delete this;
     }
 
-    /// The last shared_pool is gone.
+    /// Called by the last copy of the shared_pool.
     static void abandon(shared_objects* objects) noexcept {
         if (objects->blocks_.abandon()) delete objects;
     }
@@ -3944,47 +3989,47 @@ private:
 
 }  // namespace detail
 
-/// Owns one T in a shared_pool, as block does in a typed_pool. It also owns the pool, which lives on when its last
-/// shared_pool is gone. An object that `release` gave up keeps the pool alive, too. An object that holds a shared_pool
-/// or a shared_block of its own pool may keep itself alive for ever, as with shared_ptr.
-/// The pool does not check what a shared_block owns when that dies: two threads that reset one handle at once are not
-/// found.
-/// Thread safety: one thread at a time, as a unique_ptr; it may be moved to another thread, and die there.
+/// The handle of one object in a shared_pool: a block that also keeps the pool alive. So does an object that `release`
+/// gave up. As with std::shared_ptr, cycles leak: an object that owns a copy or a handle of its own pool may live for
+/// ever. Below debug level, the handle's destructor checks nothing: two threads that reset one handle at once are not
+/// detected.
+/// Thread safety: one thread at a time, as std::unique_ptr. It may be moved to another thread and destroyed there.
 template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_objects<T, C>>;
 
-/// A pool of `total_blocks()` objects of type T for all threads at once. A copy is the same pool, and so is what is
-/// left after a move: it is never empty. Its capacity is exact: `try_allocate` is empty only when every block was in
-/// use. T's constructor and destructor run outside the pool's locks, and may use this very pool.
+/// A typed_pool for all threads at once. A copy refers to the same pool; a move is a copy. The pool lives as long as
+/// any copy or any of its handles. Capacity is exact: `try_allocate` returns an empty handle only if every block was in
+/// use. The constructor and the destructor of T run while no lock is held, and may use this very pool. There is no
+/// `for_each`, because another thread may destroy an object during the visit.
 ///
-/// Each thread has a magazine of free blocks, of up to twice `pool_options::magazine_size`, or a tenth of the pool. It
-/// takes the pool's lock only when that is empty or full. An allocation empties all magazines before it fails. Where
-/// `magazine_size` is 0, in a pool of fewer than 20 blocks, and while nearly all blocks are in use, every operation
-/// takes the lock.
-///
-/// It has no `for_each`: another thread may destroy an object while it is visited.
-/// Thread safety: every member from any thread, at the same time; assigning to one shared_pool object is not among
-/// them.
+/// Each thread has a magazine: a stock of free blocks. It moves up to `pool_options::magazine_size` blocks at once
+/// between its magazine and the pool, and takes the pool's lock only for that. A magazine has at most twice as many
+/// blocks, and at most a tenth of the pool. An allocation empties all magazines before it fails. Every operation takes
+/// the lock if `magazine_size` is 0, if the pool has fewer than 20 blocks, and while nearly all blocks are in use.
+/// Thread safety: any member function from any thread, at the same time. Only assignment to one pool object needs a
+/// lock.
 template <class T, checking C = checking::checked> class shared_pool {
     static_assert(!std::is_reference_v<T>, "fixpool: T is a reference: pool the type it refers to, or a pointer");
     using objects = detail::shared_objects<T, C>;
     using list = typename detail::list_for<C>::type;
 
 public:
-    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  // the index of no block
+    FIXPOOL_HIDDEN static constexpr std::size_t npos = violation::npos;  ///< index of no block
 
-    /// A pool on memory from `operator new`. Throws: as the constructors of memory_pool.
+    /// A pool whose memory comes from `operator new`. Throws: as the constructors of memory_pool.
     explicit shared_pool(std::size_t block_count, pool_options options = {})
         : shared_pool(block_count, arena::heap(), options) {}
 
-    /// A pool on `memory`, which it takes over. A borrowed buffer must outlive the last block as well.
+    /// A pool whose memory comes from `memory`, which it then owns. A borrowed buffer must outlive the last handle,
+    /// too.
     /// Throws: as the constructors of memory_pool.
-    // Not by std::make_shared: it has a symbol that is unique in the process, and pins a plug-in.
+    // Not std::make_shared: its symbol is unique in the process, so a plug-in could not be unloaded.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
         : objects_(new objects(detail::layout_for<T>(block_count), std::move(memory), options), &objects::abandon) {}
 
+    /// The copy refers to the same pool.
     shared_pool(const shared_pool&) noexcept = default;  // and no move: a moved-from pool is still this pool
     shared_pool& operator=(const shared_pool&) noexcept = default;
-    ~shared_pool() = default;
+    ~shared_pool() = default;  ///< destroys the pool if no copy and no handle is left
 
     /// As in typed_pool.
     [[nodiscard]] static constexpr std::size_t required_bytes(std::size_t block_count) {
@@ -3997,10 +4042,9 @@ public:
         return typed_pool<T, C>::blocks_in(bytes);
     }
 
-    /// A T made of `args`, as by T(args...).
-    /// Throws: pool_exhausted when all blocks are in use; what T's constructor throws, and then the block is free
-    /// again.
-    /// Complexity: O(1), and T's constructor.
+    /// Constructs a T by T(args...) and returns its handle. If T's constructor throws, the block is free again.
+    /// Throws: pool_exhausted if all blocks are in use; any exception of T's constructor.
+    /// Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] shared_block<T, C> allocate(Args&&... args) const requires(!keeps_sites<C>) {
         return objects_->template allocate<true>(std::forward<Args>(args)...);
     }
@@ -4009,7 +4053,7 @@ public:
         return allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
-    /// As `allocate`, but returns an empty block when all are in use. The arguments are then unchanged.
+    /// As `allocate`, but returns an empty handle if all blocks are in use. The arguments are then unchanged.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const requires(!keeps_sites<C>) {
         return objects_->template allocate<false>(std::forward<Args>(args)...);
@@ -4019,7 +4063,7 @@ public:
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
-    /// As `allocate` and `try_allocate`, but T is default-initialised, as in typed_pool.
+    /// As `allocate()` and `try_allocate()`, but T is default-initialised. See typed_pool.
     template <class...> [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const requires(!keeps_sites<C>) {
         return allocate(detail::for_overwrite());
     }
@@ -4035,7 +4079,7 @@ public:
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
     }
 
-    /// As `allocate` and `try_allocate`, called on behalf of `where`, as in typed_pool.
+    /// As `allocate` and `try_allocate`, with a place for reports of the debug level. See typed_pool.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
         if constexpr (keeps_sites<C>) return objects_->template allocate_at<true>(where, std::forward<Args>(args)...);
@@ -4047,34 +4091,36 @@ public:
         else return try_allocate(std::forward<Args>(args)...);
     }
 
-    /// Takes back what `shared_block::release` gave up, and nothing else, as in typed_pool. If two threads adopt one
-    /// object, one gets it, and the other one's call is a violation. An object that is being constructed or destroyed
-    /// is `still_owned`.
-    /// Complexity: O(1); to report a violation O(peak_in_use()).
+    /// Returns a handle for an object that `shared_block::release` gave up, as in typed_pool. If two threads adopt the
+    /// same object, one gets it and the other causes a violation. An object under construction or destruction is
+    /// `still_owned`.
+    /// Complexity: O(1); reporting a violation takes O(peak_in_use()).
     [[nodiscard]] shared_block<T, C> adopt(T* object) const noexcept { return objects_->adopt(object); }
 
     /// As in shared_memory_pool.
     bool audit() const noexcept requires knows_live_blocks<C> { return objects_->blocks().is_sound(); }
 
-    // As in memory_pool.
+    /// As in memory_pool.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
         return objects_->blocks().numbers().template index_of<stride()>(block);
     }
 
-    // Counts are those of one moment, which has passed when they are read while other threads use the pool. The peak
-    // may be too high: it counts the blocks that were ever in use, not all of them at once, and unchecked some more.
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< capacity
+    /// Counters of one moment: while other threads use the pool, they may be outdated when they are read. The peak is
+    /// an upper bound: it counts blocks that were ever in use, even if not at once. At unchecked level it counts some
+    /// more.
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
-    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }    // bytes
-    [[nodiscard]] static constexpr std::size_t stride() noexcept { return objects::stride; }  // bytes
-    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }    // bytes
-    [[nodiscard]] const char* name() const noexcept { return constant().name(); }
-    [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }
+    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }
+    [[nodiscard]] static constexpr std::size_t stride() noexcept { return objects::stride; }
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }
+    [[nodiscard]] const char* name() const noexcept { return constant().name(); }           ///< "" if it has none
+    [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }  ///< all counters at once
 
-    /// Whether both are the same pool.
+    /// Whether both refer to the same pool.
     [[nodiscard]] friend bool operator==(const shared_pool& a, const shared_pool& b) noexcept {
         return a.objects_.get() == b.objects_.get();
     }
@@ -4090,10 +4136,10 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/fixpool.hpp ====
-// The whole core: raw, typed and shared pools. Includes only.
+// The core of the library: raw, typed and shared pools. This header only has includes.
 
 // ==== fixpool/census.hpp ====
-// census: who holds the blocks of a pool, as text and as a picture. For people: it takes memory, and time.
+// census: a report on the blocks in use of a pool, as text and as a picture. Opt-in; it allocates memory.
 
 #include <algorithm>
 #include <cstddef>
@@ -4109,23 +4155,25 @@ namespace fixpool::inline FIXPOOL_ABI {
 template <class T, checking C> class typed_pool;
 template <class T, checking C> class shared_pool;
 
-/// Who holds the blocks of a pool, at the moment of construction: by place at debug level, else by ranges of indices. Of
-/// any pool but an unchecked one. `fixpool::census(pool).print()` prints it. The pool may be gone by then, but not the
-/// names of files in its sites.
-/// Thread safety: to construct, that of the pool; then one thread at a time.
-// Invariant, in blocks: each is `free`, `never_out`, or of the group of that number.
+/// A report on the blocks of a pool at one moment: `fixpool::census(pool).print()`. At debug level, it groups the
+/// blocks in use by the place that allocated them. At checked level, it groups them by ranges of indices. It is
+/// independent of the pool afterwards, but the file names in its sites must stay valid.
+/// Thread safety: construction as the pool; then one thread at a time.
+// Invariant: each element of blocks_ is `free`, `never_out`, or the number of the block's group.
 class census {
 public:
-    /// Blocks in use that belong together: of one place, most first; else neighbours, lowest first.
+    /// A group of blocks in use. At debug level: all blocks that were allocated at one place. At checked level: blocks
+    /// with consecutive indices.
     struct group {
-        site where = site::unknown();
-        std::size_t blocks = 0;
-        std::size_t first = 0;  // lowest index
-        std::size_t last = 0;   // highest index
+        site where = site::unknown();  ///< the place; unknown at checked level
+        std::size_t blocks = 0;        ///< number of blocks
+        std::size_t first = 0;         ///< lowest index of a block
+        std::size_t last = 0;          ///< highest index of a block
     };
 
-    /// Throws: std::bad_alloc. Complexity: O(n log n) for n blocks; of a shared pool O(n) of it under the mutex, with all
-    /// magazines empty.
+    /// Reads the state of `pool`. A shared pool is locked meanwhile, and its magazines become empty.
+    /// Throws: std::bad_alloc.
+    /// Complexity: O(n log n) for n blocks; O(n) of it while a shared pool is locked.
     template <checking C>
     requires knows_live_blocks<C>
     explicit census(const basic_memory_pool<C>& pool)
@@ -4142,12 +4190,15 @@ public:
     explicit census(const shared_pool<T, C>& pool)
         : census(keeps_sites<C>, pool, [&pool](census& of) { of.look_at_rest(pool.objects_->blocks()); }) {}
 
+    /// The groups: by place, the largest first; by ranges, the lowest first. Valid as long as the census.
     [[nodiscard]] std::span<const group> groups() const& noexcept { return groups_; }
     std::span<const group> groups() const&& = delete;  // fixpool: they live as long as the census: give it a name
+    /// Capacity of the pool, in blocks.
     [[nodiscard]] std::size_t total_blocks() const noexcept { return blocks_.size(); }
+    /// Number of blocks in use.
     [[nodiscard]] std::size_t in_use() const noexcept { return blocks_.size() - count(free) - count(never_out); }
 
-    /// A line of counts, then a line for each of the first 26 groups.
+    /// One line of counts, then one line per group, for at most 26 groups.
     [[nodiscard]] std::string text() const {
         std::string text = name_.empty() ? "pool without a name: " : "pool \"" + name_ + "\": ";
         text += std::to_string(in_use()) + " of " + std::to_string(blocks_.size()) + " blocks in use, " +
@@ -4158,8 +4209,8 @@ public:
         return text;
     }
 
-    /// Lines of 80 characters: the index of the first block, then a character for each block, or for each run of them in a
-    /// large pool. Below stands what they mean.
+    /// A map of the pool with one character per block, in lines of 80 characters. In a large pool, a character stands
+    /// for several blocks. Each line begins with the index of its first block. A legend follows.
     [[nodiscard]] std::string picture() const {
         constexpr std::size_t columns = 64, lines = 16;
         const std::size_t run = (blocks_.size() + columns * lines - 1) / (columns * lines);  // blocks
@@ -4177,8 +4228,9 @@ public:
         return picture + (run > 1 ? "\na character for " + std::to_string(run) + " blocks\n" : "\n");
     }
 
-    /// Prints both.
+    /// Prints `text()` and `picture()`.
     void print(std::FILE* to = stderr) const { std::fputs((text() + picture()).c_str(), to); }
+    /// Writes `text()` and `picture()` to a stream, as `print` does.
     template <class Stream> friend auto operator<<(Stream& to, const census& of) -> decltype(to << std::string()) {
         return to << of.text() + of.picture();
     }
@@ -4197,12 +4249,12 @@ private:
         sites_ = {};
     }
 
-    // A shared pool is locked, so nothing is allocated in these.
+    // The shared pool is locked during these functions, so they allocate nothing.
     template <class State> void look_at_rest(State& state) noexcept {
         state.at_rest([&](auto& depot) { look_at_magazines(state, look(depot.list()), depot.list().handed_out()); });
     }
-    /// Some of the blocks that are carved were never out: those that closed magazines keep. So it may be with those that
-    /// were carved before, and will be again: no other thread has these in its hands.
+    /// Marks the blocks that were never handed out to the program. Some of them were handed out to a magazine. Others
+    /// lie behind `carved`, before `end`.
     template <class State> void look_at_magazines(State& state, std::size_t carved, std::size_t end) noexcept {
         const auto mark = [this](std::size_t i) { blocks_[i] = never_out; };
         if constexpr (requires { state.for_each_kept(mark); }) {
@@ -4211,7 +4263,7 @@ private:
                 if (state.is_fresh(i)) mark(i);
         }
     }
-    /// Returns how many blocks are carved.
+    /// Reads the states of all blocks. Returns the number of carved blocks (see free_list).
     std::size_t look(const detail::free_list<checking::checked>& list) noexcept {
         std::size_t carved = list.out();
         const detail::list_audit stack(list);
@@ -4250,7 +4302,7 @@ private:
         std::sort(groups_.begin(), groups_.end(), [&](const group& a, const group& b) {
             return a.blocks != b.blocks ? a.blocks > b.blocks : is_before(a.where, b.where);
         });
-        for (std::size_t i = 0; i < groups_.size(); ++i) places[groups_[i].where].first = i;  // from now on its number
+        for (std::size_t i = 0; i < groups_.size(); ++i) places[groups_[i].where].first = i;  // the group's number
         for (std::size_t i = 0; i < blocks_.size(); ++i)
             if (blocks_[i] < never_out) blocks_[i] = static_cast<std::uint32_t>(places[sites_[i]].first);
     }
@@ -4273,7 +4325,7 @@ private:
 
     [[nodiscard]] static char letter(std::size_t number) noexcept { return "abcdefghijklmnopqrstuvwxyz"[number]; }
 
-    /// Of a run of blocks: of one group, of several, some in use, none, none ever.
+    /// The character for `run` blocks: all in one group, all in use, some in use, free, or never handed out.
     [[nodiscard]] char character_of(std::size_t first, std::size_t run) const noexcept {
         const auto begin = blocks_.begin() + static_cast<std::ptrdiff_t>(first);
         const auto end = begin + static_cast<std::ptrdiff_t>(std::min(run, blocks_.size() - first));
@@ -4285,9 +4337,9 @@ private:
     }
 
     std::string name_;
-    bool are_places_;                    // what groups are
-    std::vector<std::uint32_t> blocks_;  // of each its group's number, `free` or `never_out`
-    std::vector<site> sites_;            // of each block in use, while groups are made
+    bool are_places_;                    // the groups are places, not ranges
+    std::vector<std::uint32_t> blocks_;  // per block: number of its group, `free` or `never_out`
+    std::vector<site> sites_;            // per block: its place, during construction
     std::vector<group> groups_;
 };
 
