@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What it takes to build a pool over 1 GiB, what it keeps about its blocks, what it takes to make a large object in one, and how many
-// bytes a shared pool has. Fails above the limits that are promised.
+// construction: measures the time to build a pool over 1 GiB, and its metadata. Also the time to construct a large object, and
+// the size of a shared pool. Fails above the promised limits.
 #include <unistd.h>
 #include <fixpool/shared_pool.hpp>
 #include <fixpool/typed_pool.hpp>
@@ -21,8 +21,8 @@ namespace {
 using fixpool::checking;
 
 constexpr std::size_t blocks_bytes = std::size_t{1} << 30;
-std::size_t requested_bytes = 0;  // of operator new, last
-std::size_t all_bytes = 0;        // of operator new, in all
+std::size_t requested_bytes = 0;  // in the last call of operator new
+std::size_t all_bytes = 0;        // in all calls of operator new
 
 constexpr double most_us = 1000;
 constexpr std::size_t most_resident_bytes = std::size_t{1} << 20;
@@ -35,7 +35,7 @@ std::size_t resident_bytes() {
     return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// Prints a line; false where a limit does not hold.
+/// Prints a line. Returns whether all limits hold.
 template <checking C> bool build(std::size_t block_size) {
     constexpr std::size_t most_bytes_a_block = C == checking::checked ? 5 : 8;
     using clock = std::chrono::steady_clock;
@@ -67,7 +67,7 @@ struct packet {
     char bytes[std::size_t{64} << 10];
 };
 
-/// Nanoseconds of making a packet, writing its first byte, and destroying it: the median of many turns.
+/// Median time to construct a packet, write its first byte, and destroy it, in nanoseconds.
 double time_of(auto&& make) {
     std::vector<double> times;
     for (int turn = 0; turn < 21; ++turn) {
@@ -75,7 +75,7 @@ double time_of(auto&& make) {
         for (int i = 0; i < 1000; ++i) {
             const auto made = make();
             made->bytes[0] = 1;
-            const char* volatile seen = made->bytes;  // the object is there, in memory
+            const char* volatile seen = made->bytes;  // forces the object into memory
             static_cast<void>(seen);
         }
         times.push_back(std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count() /
@@ -85,7 +85,7 @@ double time_of(auto&& make) {
     return times[10];
 }
 
-/// Prints what zeroing a packet costs; false where a pool does not leave it out.
+/// Prints the cost of zeroing a packet. Returns whether `allocate_for_overwrite` leaves it out.
 bool make_large_objects() {
     fixpool::typed_pool<packet> pool(4);
     const double zeroed = time_of([&pool] { return pool.allocate(); });
@@ -99,14 +99,14 @@ bool make_large_objects() {
     return holds;
 }
 
-/// What a pool of int asks the heap for, with all that its handles share.
+/// Bytes that a pool of int takes from the heap, with the state that its handles share.
 template <class Pool> std::size_t bytes_of(std::size_t blocks) {
     const std::size_t before = all_bytes;
     const auto pool = std::make_unique<Pool>(blocks);
     return all_bytes - before;
 }
 
-/// Prints what a shared pool has beyond a typed one; false where a small one has more than a KiB.
+/// Prints how many bytes a shared pool has beyond a typed one. Returns whether a small one has at most a KiB.
 bool weigh_shared_pools() {
     using typed = fixpool::typed_pool<int>;
     using shared = fixpool::shared_pool<int>;
@@ -135,7 +135,7 @@ void* or_throw(void* block) {
 
 }  // namespace
 
-// The pools' way to the heap: what they ask for is what their statistics say.
+// Pools take their memory by this operator: it counts the bytes.
 void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
     requested_bytes = size;
     return counted(size, static_cast<std::size_t>(alignment));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// What real programs gain by a memory resource: whole phases of programs that build, read and drop containers, on ours and
-// on their peers. Prints tables; README.md says how to read them.
+// containers: measures programs that build, read and drop containers, on fixpool's resource and on its peers. Prints tables.
+// README.md says how to read them.
 //
-// Each measurement has a process of its own, and so this does without Google Benchmark.
+// It does not use Google Benchmark, since each measurement has a process of its own.
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,13 +50,13 @@ template <class Named> const Named& named(const std::vector<Named>& all, const s
 
 bool needs_mimalloc(const std::string& contender) { return contender.starts_with("mimalloc"); }
 
-/// Makes this process the contender's: nothing else is measured in it.
+/// Prepares this process for the contender. It measures nothing else.
 void become(const std::string& contender) {
     set_system_policy(contender != "operator_new");
     if (needs_mimalloc(contender)) load_mimalloc();
 }
 
-/// Runs one workload on one contender, and prints lines of milliseconds, checksum, phase.
+/// Runs one workload on one contender. Prints lines of milliseconds, checksum, phase.
 void measure(const std::string& workload_name, const std::string& contender_name, int rounds) {
     const std::vector<workload> all = all_workloads();
     become(contender_name);
@@ -106,7 +106,7 @@ options parse(std::span<char*> words) {
     return made;
 }
 
-/// Says who serves each contender, and what is missing. Returns whether mimalloc is here.
+/// Prints which library serves each contender, and what is missing. Returns whether mimalloc is installed.
 /// Throws: std::runtime_error if operator new is not the system's.
 bool look_around(const std::vector<workload>& workloads) {
     for (const workload& w : workloads) {
@@ -126,12 +126,12 @@ bool look_around(const std::vector<workload>& workloads) {
     }
 }
 
-/// On standard error, where somebody looks at it.
+/// Prints to standard error, if that is a terminal.
 void say_progress(const std::string& what) {
     if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r%-79s", what.c_str());
 }
 
-/// A workload that was chosen, and its contenders that were.
+/// A chosen workload, and its chosen contenders.
 struct task {
     const workload* of;
     std::vector<std::string> contenders;
@@ -150,7 +150,7 @@ std::vector<task> chosen_tasks(const std::vector<workload>& all, const options& 
     return tasks;
 }
 
-/// All tasks on all contenders, by turns: what disturbs the machine for a while disturbs all of them.
+/// Measures all tasks on all contenders, by turns: a disturbance then meets all of them.
 void measure_all(std::vector<task>& tasks, const options& chosen) {
     std::mt19937 random(0);
     for (int process = 1; process <= chosen.processes; ++process) {

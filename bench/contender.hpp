@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The contenders: each puts a block with a number in it into a slot, and takes it out again.
+// contender: what suite and latency compare. A contender puts a block that holds a number into a slot, and takes it out again.
 #pragma once
 
 #include <fixpool/memory_pool.hpp>
@@ -31,7 +31,7 @@
 
 using fixpool::checking;
 
-/// An object of `Size` bytes that holds a number and does nothing.
+/// An object of `Size` bytes that holds a number.
 template <std::size_t Size> struct object {
     explicit object(std::uint64_t n) noexcept : number(n) {}
     std::uint64_t number;
@@ -42,8 +42,8 @@ template <> struct object<sizeof(std::uint64_t)> {
     std::uint64_t number;
 };
 
-/// A contender whose blocks are raw: the number is constructed in the block. `Memory` is made from a workload, and allocates
-/// and deallocates.
+/// A contender with raw blocks: it constructs the number in the block. `Memory` is constructed from a workload, and has
+/// `allocate` and `deallocate`.
 template <class Memory> class raw {
 public:
     using slot = void*;
@@ -62,7 +62,7 @@ private:
     Memory memory_;
 };
 
-/// No allocator: the same loads and stores, in blocks that belong to their slots for good.
+/// No allocator: the same loads and stores, in one fixed block per slot.
 class floor_of_all {
 public:
     using slot = void*;
@@ -163,7 +163,7 @@ private:
     fixpool::typed_pool<object<Size>, C> pool_;
 };
 
-/// The checked pool in a program that keeps its address beside each block, as a program with many pools does, and a handle.
+/// The checked pool, in a program that keeps the pool's address beside each block, as handles do.
 class carried {
 public:
     struct slot {
@@ -198,7 +198,7 @@ public:
 
 using named_library = std::pair<std::string, private_library>;
 
-/// Adds another malloc, if it is here. Says on standard error where it comes from, or what is missing.
+/// Adds another malloc, if it is installed. Prints to standard error which file it is, or what is missing.
 inline void load_library(std::vector<named_library>& loaded, const char* name, const char* file,
                          const char* malloc_name, const char* free_name) {
     try {
@@ -209,9 +209,9 @@ inline void load_library(std::vector<named_library>& loaded, const char* name, c
     }
 }
 
-/// The other mallocs that are here. Says on standard error where each contender comes from, which are missing, and who serves
-/// the program's own operator new.
-/// Throws: std::runtime_error if that is something else than the system.
+/// The other mallocs that are installed. Prints to standard error which file each of them is, which are missing, and which
+/// library serves the program's operator new.
+/// Throws: std::runtime_error if operator new is not the system's.
 inline std::vector<named_library> load_libraries() {
     std::vector<named_library> loaded;
     load_library(loaded, "mimalloc", "libmimalloc.so.2", "mi_malloc", "mi_free");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What debug level costs: recorded traces, replayed through a checked pool and through one of debug level, in turns.
+// debug_level: replays recorded traces through a checked pool and through one of debug level, in turns.
 #include <fixpool/debug.hpp>
 #include <fixpool/memory_pool.hpp>
 
@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
             for (int round = 0; round < 8; ++round) {
                 const double first = replay_once(t, opaque(checked.get()), slots);
                 const double second = replay_once(t, opaque(debug.get()), slots);
-                if (round == 0) continue;  // a pass to warm up
+                if (round == 0) continue;  // warms up
                 checked_ns.push_back(first);
                 debug_ns.push_back(second);
                 ratios.push_back(second / first);

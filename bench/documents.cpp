@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// documents: whether a pool that was used before hands out blocks in an order that is as good as a new pool's. Prints
-// nanoseconds per node as comma-separated values. `bench/documents` runs it, and README.md says how to read it.
+// documents: whether a used pool hands out its blocks in as good an order as a new pool. Prints nanoseconds per node as
+// comma-separated values. `bench/documents` runs it, and README.md says how to read it.
 #include <fixpool/memory_pool.hpp>
 
 #include <algorithm>
@@ -21,14 +21,14 @@ namespace {
 
 using fixpool::checking;
 
-constexpr std::uint32_t nodes = 100'000;  // of a document
-constexpr int courses = 5;                // of ten rounds
-// A document, its copy, and the block that may be held.
+constexpr std::uint32_t nodes = 100'000;  // per document
+constexpr int courses = 5;                // of ten rounds each
+// Room for a document, its copy, and a block that stays live.
 constexpr fixpool::pool_layout layout{.block_size = 64, .block_count = 2 * nodes + 1};
 
 enum class value : unsigned char { array, object, number };
 
-/// A value of a document, as a parser of JSON makes them.
+/// A value in a document, as a JSON parser makes it.
 struct node {
     value kind;
     std::uint64_t number;
@@ -41,7 +41,7 @@ struct node {
 };
 static_assert(sizeof(node) == layout.block_size);
 
-/// A new last child of `parent`, or a document's root.
+/// Makes a new last child of `parent`, or a root.
 template <class Pool> node* append(Pool& pool, node* parent, value kind, std::uint64_t number) {
     node* const made = ::new (pool.allocate()) node{kind, number, 0, "", parent, nullptr, nullptr, nullptr};
     if (parent == nullptr) return made;
@@ -51,7 +51,7 @@ template <class Pool> node* append(Pool& pool, node* parent, value kind, std::ui
     return made;
 }
 
-/// Makes a document depth first, as a parser does, and the same one each time: an array of objects.
+/// Builds a document depth first, as a parser does: an array of objects, the same one each time.
 template <class Pool> class parser {
 public:
     explicit parser(Pool& pool) : pool_(&pool), root_(append(pool, nullptr, value::array, 0)) {}
@@ -78,7 +78,7 @@ private:
     Pool* pool_;
     node* root_;
     std::uint32_t made_ = 1;
-    std::mt19937 random_;  // its numbers are the same everywhere
+    std::mt19937 random_;  // the same numbers on every machine
 };
 
 template <class Pool> node* copy(Pool& pool, const node& from, node* parent) {
@@ -93,7 +93,7 @@ std::uint64_t sum(const node& of) {
     return total;
 }
 
-/// Gives back what a destructor would: the children first, then the node.
+/// Releases a node as its destructor would: the children first.
 template <class Pool> void drop(Pool& pool, node* of) {
     for (node* child = of->first_child; child != nullptr;) {
         node* const next = child->next_sibling;
@@ -116,21 +116,21 @@ struct costs {
     double copying = unmeasured;
     double reading = unmeasured;
 
-    /// Keeps the lower ones: what disturbs a machine only adds.
+    /// Keeps the lower costs: a disturbance only adds.
     void lower_to(const costs& other) {
         copying = std::min(copying, other.copying);
         reading = std::min(reading, other.reading);
     }
 };
 
-/// What one of the rounds costs.
+/// Costs of one round.
 struct round_costs {
     costs of_used;
     costs of_new;
     double sorting = unmeasured;  // ns per free block
 };
 
-/// Makes a document, copies it, reads the copy, and drops both.
+/// Builds a document, copies it, reads the copy, and drops both.
 template <class Pool> costs play(Pool& pool) {
     node* const document = parser<Pool>(pool).parse();
     const auto start = steady_clock::now();
@@ -147,7 +147,7 @@ template <class Pool> costs play(Pool& pool) {
     return {ns_per_node(between - start), ns_per_node(end - between)};
 }
 
-/// Nanoseconds per free block; 0 where the library cannot sort them.
+/// Sorts the free blocks. Returns nanoseconds per free block, or 0 if the library cannot sort.
 template <class Pool> double sort([[maybe_unused]] Pool& pool) {
     const auto start = steady_clock::now();
     if constexpr (requires { pool.sort_free_blocks(); }) pool.sort_free_blocks();
@@ -155,7 +155,7 @@ template <class Pool> double sort([[maybe_unused]] Pool& pool) {
     return ns_per_node(steady_clock::now() - start) / 2;
 }
 
-/// Memory for a pool that was written before: using it takes no page fault.
+/// Memory for a pool. It was written before, so using it causes no page fault.
 template <class Pool> class written_memory {
 public:
     [[nodiscard]] fixpool::arena lend() { return fixpool::arena::borrow(bytes_); }
@@ -169,7 +169,7 @@ template <class Pool> class course {
 public:
     course(bool is_held, bool is_sorted) : is_held_(is_held), is_sorted_(is_sorted) {}
 
-    /// Plays all rounds, and each of them on a new pool, too. Each course has a new pool, on the same memory.
+    /// Plays all rounds on a new pool, and each of them on a pool of its own, too. All courses use the same memory.
     void play_all() {
         Pool used(layout, memory_.lend());
         void* const held = is_held_ ? used.allocate() : nullptr;
@@ -193,8 +193,8 @@ public:
     }
 
 private:
-    bool is_held_;    // one block is held throughout
-    bool is_sorted_;  // between the rounds the free blocks are sorted
+    bool is_held_;    // one block stays live throughout
+    bool is_sorted_;  // the free blocks are sorted between rounds
     written_memory<Pool> memory_;
     written_memory<Pool> memory_of_new_;
     std::array<round_costs, 10> rounds_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// instructions: fixed workloads for callgrind to count, which noise cannot move. `bench/gate` builds, runs and reads it.
+// instructions: fixed workloads whose instructions callgrind counts. `bench/gate` builds, runs and reads it.
 #include <cstdio>
 
 #if !__has_include(<valgrind/callgrind.h>)
@@ -27,19 +27,19 @@ int main() {
 
 using fixpool::checking;
 
-/// The fewest blocks whose releases make a large pool look at its order again, while it is in order.
+/// The fewest releases after which a large pool that is in order looks at its order again.
 std::size_t deep(std::size_t blocks) {
     std::size_t fewest = 1;
     for (std::size_t at = blocks; at != 0; at = at > blocks / 4 + 3 ? at - blocks / 4 : at / 16) fewest += 12;
     return fewest;
 }
 
-/// What is counted, once for each slot. It sits behind a pointer to a function, so that the compiler knows neither the pool nor what
-/// was done with it before: members are loaded as in a program.
+/// What is counted, once per slot. It is called through a pointer: the compiler then knows nothing about the pool, and loads its
+/// members as in a program.
 using operation = void (*)(void* pool, void* slot);
 
-/// Lets callgrind count `repeats` calls of `op`, and dump the sum under `label`. This loop and the requests are counted, too: they
-/// are what the same loop over `nothing` costs, but for its calls and their returns.
+/// Lets callgrind count `repeats` calls of `op`, and dump the sum under `label`. The count includes this loop and the requests.
+/// The same loop over `nothing` tells their part.
 [[gnu::noinline]] void count(const char* label, operation op, void* pool, void* slots, std::size_t slot_size,
                              std::size_t repeats) {
     asm volatile("" : "+r"(op));
@@ -50,7 +50,7 @@ using operation = void (*)(void* pool, void* slot);
 
 [[gnu::noinline]] void nothing(void*, void*) { asm volatile(""); }
 
-/// The value has to be there, in a register, and may have become another one.
+/// Forces the value into a register. The compiler must assume that it changed.
 template <class T> void use(T& value) { asm volatile("" : "+r"(value)); }
 
 /// An object whose constructor and destructor do nothing.
@@ -94,7 +94,7 @@ template <checking C, std::size_t Size> struct raw_level : bytes_level<fixpool::
     }
 };
 
-/// A typed or shared pool. A handle is made in its place; `pair` holds one that the compiler cannot follow.
+/// A typed or shared pool. Handles are constructed in their slots. `pair` holds one that the compiler cannot follow.
 template <class Pool, class Handle> struct object_level {
     static constexpr bool is_bounded = true, is_asked = false;
     using slot = Handle;
@@ -118,7 +118,7 @@ struct typed_level : object_level<fixpool::typed_pool<object<Size>, C>, fixpool:
     using typed_level::object_level::object_level;
 };
 
-/// Its number of blocks is a part of its code.
+/// The number of blocks is part of the type.
 template <checking C, std::size_t Size, std::size_t Blocks>
 struct static_level
     : object_level<fixpool::static_pool<object<Size>, Blocks, C>, fixpool::static_block<object<Size>, Blocks, C>> {
@@ -152,7 +152,7 @@ template <std::size_t Size> struct new_level {
     }
 };
 
-/// Each of them inlines one member of the level, and is never inlined itself.
+/// Each operation inlines one member of the level, and is never inlined itself.
 template <class L> struct operations {
     using slot = typename L::slot;
     [[gnu::noinline]] static void allocate(void* l, void* s) { static_cast<L*>(l)->allocate(*static_cast<slot*>(s)); }
@@ -167,8 +167,8 @@ template <class L> struct operations {
     [[gnu::noinline]] static void owns(void* l, void* s) { static_cast<L*>(l)->owns(*static_cast<slot*>(s)); }
 };
 
-/// Everything at one level, block size and number of blocks. The first block is out all the time but in `pair` and `churn`: what is
-/// averaged is every other block, so that a cost which only one of them has shows.
+/// Counts all operations at one level, block size and number of blocks. The first block is always live, except in `pair` and
+/// `churn`. The means are of all others, so an extra cost of one of these shows.
 template <class Level> void count_all(std::size_t size, std::size_t blocks) {
     using ops = operations<Level>;
     using slot = typename Level::slot;
@@ -191,7 +191,7 @@ template <class Level> void count_all(std::size_t size, std::size_t blocks) {
         counted("allocate_again", &ops::allocate, level, &slots[1], blocks - 1);
         if constexpr (Level::is_asked) counted("owns", &ops::owns, level, &slots[1], blocks - 1);
         for (slot& s : slots) level.release(s);
-        level.pair();  // a large pool is carved anew: the counted pairs reuse this one's block
+        level.pair();  // an empty large pool starts anew, and the counted pairs reuse this block
         counted("pair", &ops::pair, level, spare.data(), spare.size());
     }
     const auto owner = std::make_unique<Level>(blocks);
@@ -210,8 +210,8 @@ template <class Level> void count_all(std::size_t size, std::size_t blocks) {
     for (std::size_t i = 0; i < slots.size(); ++i) toggle(i);
 }
 
-/// The release after which a large pool is empty and in order, the pairs that follow, and the releases of as many blocks as make the
-/// pool look at its order again.
+/// Counts in a large pool whose blocks are in order. First the release that empties it, then pairs, then the releases after
+/// which it looks at its order again.
 template <class Level> void count_large(std::size_t size, std::size_t blocks) {
     using ops = operations<Level>;
     const auto counted = [&](const char* workload, operation op, Level& level, void** slots, std::size_t repeats) {
@@ -263,7 +263,7 @@ int main() {
             count_levels<64>(blocks);
 #endif
         }
-#ifdef STATIC_POOLS  // in a program of their own, as what follows: what else there is changes what a compiler inlines
+#ifdef STATIC_POOLS  // a program of their own: other code would change what the compiler inlines
         count_static<24>();
         count_static<64>();
 #endif

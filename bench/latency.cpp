@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// How long a single release and allocation take, at mixed sizes: what a program waits for in the worst case. Prints
-// percentiles as comma-separated values; README.md says how to read them.
+// latency: how long a single release and allocation take, at mixed sizes. Prints percentiles as comma-separated values.
+// README.md says how to read them.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -27,10 +27,10 @@ constexpr std::array<std::size_t, 6> sizes = {8, 16, 24, 64, 256, 4096};  // byt
 constexpr std::size_t slots = 16'384;                                     // all full
 constexpr std::size_t pairs_a_turn = 262'144;
 
-/// A clock for tens of nanoseconds: the processor's counter where it can be read without a call.
+/// A clock for tens of nanoseconds: on x86-64 the processor's counter.
 class stopwatch {
 public:
-    /// Now, in ticks; what stands before it has been done.
+    /// The time in ticks, once all earlier instructions are done.
     [[nodiscard]] static std::uint64_t now() {
 #if defined(__x86_64__)
         __builtin_ia32_lfence();
@@ -42,7 +42,7 @@ public:
 #endif
     }
 
-    /// Ticks that reading the clock twice takes, the median: what is measured is longer by that.
+    /// Median number of ticks between two readings. Every measured time includes them.
     [[nodiscard]] static std::uint64_t own_ticks() {
         std::vector<std::uint64_t> ticks(10'001);
         for (std::uint64_t& t : ticks) {
@@ -53,7 +53,7 @@ public:
         return ticks[5'000];
     }
 
-    /// Ticks between two values that the clock can have: no time below it is seen. Many clocks count in steps.
+    /// Many clocks advance in steps. Returns the step in ticks: shorter times are not seen.
     [[nodiscard]] static std::uint64_t step() {
         std::uint64_t divisor = 0;
         std::uint64_t last = now();
@@ -65,7 +65,7 @@ public:
         return divisor;
     }
 
-    /// Nanoseconds that a tick takes, measured over 50 ms.
+    /// Nanoseconds per tick, measured over 50 ms.
     [[nodiscard]] static double tick() {
         using clock = std::chrono::steady_clock;
         const clock::time_point start = clock::now();
@@ -78,14 +78,14 @@ public:
     }
 };
 
-/// A contender's blocks, and how long each of its pairs took.
+/// A contender: its blocks, and the time of each pair.
 struct racer {
     std::string name;
     std::function<void(racer&)> run;     // one turn
-    std::vector<std::uint32_t> ticks{};  // of every pair
+    std::vector<std::uint32_t> ticks{};  // per pair
 };
 
-/// Does nothing: what remains is the clock and the loop.
+/// Does nothing. What remains is the clock and the loop.
 class no_memory {
 public:
     explicit no_memory(const workload& w) : block_(w.block_size) {}
@@ -96,7 +96,7 @@ private:
     std::vector<std::byte> block_;
 };
 
-/// One `Memory` for each size, and the blocks that are out.
+/// One `Memory` per size, and the live blocks.
 template <class Memory> class mixture {
 public:
     template <class... From> explicit mixture(const From&... from) {
@@ -110,9 +110,9 @@ public:
         for (const block& b : blocks_) memories_[b.size]->deallocate(b.address);
     }
 
-    /// Replaces blocks at random by blocks of a random size, and notes how long each of that took.
+    /// Replaces random blocks by blocks of a random size, and records how long each pair takes.
     void run(std::vector<std::uint32_t>& ticks) {
-        constexpr std::size_t warm_up = 2 * slots;  // the caches are another contender's
+        constexpr std::size_t warm_up = 2 * slots;  // the caches hold another contender's data
         for (std::size_t i = 0; i < warm_up + pairs_a_turn; ++i) {
             block& b = blocks_[random_() % slots];
             const std::size_t size = random_() % sizes.size();
@@ -122,8 +122,7 @@ public:
             from.deallocate(b.address);
             b.address = to.allocate();
             const std::uint64_t taken = stopwatch::now() - start;
-            *static_cast<std::uint64_t*>(b.address) =
-                size;  // the block's first use is the program's, not the allocator's
+            *static_cast<std::uint64_t*>(b.address) = size;  // not timed: the first use is the program's
             if (i >= warm_up) ticks.push_back(static_cast<std::uint32_t>(std::min<std::uint64_t>(taken, UINT32_MAX)));
             b.size = size;
         }
@@ -157,7 +156,7 @@ void race(std::vector<racer>& racers, int rounds) {
         for (std::size_t turn = 0; turn < racers.size(); ++turn) {
             racer& r = racers[(turn + static_cast<std::size_t>(round)) % racers.size()];
             r.run(r);
-            if (round == 0) r.ticks.clear();  // memory was faulted in
+            if (round == 0) r.ticks.clear();  // not counted: it faults memory in
         }
     }
     std::fputc('\n', stderr);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// private_library: another malloc, loaded beside the program's own and not in its place. And who serves the program's own.
+// private_library: loads another malloc without replacing the program's own, and checks which library serves that.
 #pragma once
 
 #include <dlfcn.h>
@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-/// malloc and free of a library that this process keeps to itself: nothing else in it calls them.
+/// malloc and free of a library that only the holder of this object calls.
 class private_library {
 public:
     struct functions {
@@ -17,11 +17,11 @@ public:
         void (*deallocate)(void* block);
     };
 
-    /// Loads `file` and finds its two functions, which may have names of their own.
-    /// Throws: std::runtime_error that says what is missing, or that somebody else would serve the calls.
+    /// Loads `file` and finds its two functions.
+    /// Throws: std::runtime_error if something is missing, or if another library would serve the calls.
     private_library(const std::string& file, const char* malloc_name, const char* free_name) {
         void* const library =
-            ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);  // never closed: allocators do not survive that
+            ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);  // never closed: allocators do not support it
         if (library == nullptr) throw std::runtime_error(::dlerror());
         void* const found_malloc = ::dlsym(library, malloc_name);
         void* const found_free = ::dlsym(library, free_name);
@@ -44,7 +44,7 @@ public:
         return ::dladdr(function, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "nobody that is known";
     }
 
-    /// The file that serves calls of the function called `name`, as the linker calls it, in this program.
+    /// The file that serves this program's calls of `name`, the linker's name of a function.
     [[nodiscard]] static std::string server_of_calls(const char* name) {
         return server_of(::dlsym(RTLD_DEFAULT, name));
     }
@@ -54,8 +54,8 @@ private:
     std::string file_;
 };
 
-/// Says on standard error who serves the program's own operator new.
-/// Throws: std::runtime_error if that is something else than the system.
+/// Prints to standard error which library serves the program's operator new.
+/// Throws: std::runtime_error if it is not the system's.
 inline void expect_system_new() {
     const std::string new_server = private_library::server_of_calls("_Znwm");
     const std::string malloc_server = private_library::server_of_calls("malloc");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Recorded whole programs: all that they allocated, of every size, through pool_resource and its peers, in turns.
+// programs: plays all allocations of recorded programs, of every size, through pool_resource and its peers, in turns.
 #include <fixpool/pool_resource.hpp>
 
 #include <dlfcn.h>
@@ -19,7 +19,7 @@
 
 namespace {
 
-/// mimalloc, in a library that nothing else in this process calls.
+/// mimalloc. Nothing else in this process calls it.
 class mimalloc_memory {
 public:
     explicit mimalloc_memory(const private_library& library)
@@ -38,7 +38,7 @@ private:
     void* (*allocate_aligned_)(std::size_t size, std::size_t alignment);
 };
 
-/// mimalloc, if it is here. Says on standard error where it comes from, or what is missing.
+/// mimalloc, if it is installed. Prints to standard error which file it is, or what is missing.
 std::optional<mimalloc_memory> load_mimalloc() {
     try {
         const private_library library("libmimalloc.so.2", "mi_malloc", "mi_free");
@@ -50,7 +50,7 @@ std::optional<mimalloc_memory> load_mimalloc() {
     }
 }
 
-/// The contenders, new for each trace.
+/// Makes new contenders, for one trace.
 std::vector<resource_contender> contenders(const std::optional<mimalloc_memory>& mimalloc) {
     std::vector<resource_contender> all{
         contender_of<fixpool::pool_resource>("checked"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The contenders of threads.cpp: all threads use one. `put` gets a block with a number in it into a slot, or returns
-// false where all blocks are out; `take` reads the number and releases the block. The capacity is the workload's peak.
+// shared_contender: what threads.cpp compares; all threads use one contender. `put` allocates a block with a number into
+// a slot, or returns false if there is none. `take` reads the number and releases the block.
 #pragma once
 
 #include <fixpool/shared_memory_pool.hpp>
@@ -27,8 +27,8 @@
 constexpr std::size_t shared_block_size = 64;  // bytes
 using shared_object = object<shared_block_size>;
 
-/// A contender whose blocks are raw: the number is constructed in the block. `Memory` allocates, or returns nullptr, and
-/// deallocates.
+/// A contender with raw blocks: it constructs the number in the block. `Memory::allocate` returns nullptr if there is no
+/// block left.
 template <class Memory> class shared_raw {
 public:
     using slot = void*;
@@ -82,7 +82,7 @@ private:
     fixpool::shared_memory_pool pool_;
 };
 
-/// What one writes without much thought: a mutex, a list of free blocks, and in every handle a shared_ptr to the pool.
+/// The obvious solution: a mutex, a list of free blocks, and a shared_ptr to the pool in every handle.
 class baseline {
     class state {
     public:
@@ -133,8 +133,8 @@ private:
 };
 
 #if defined(FIXPOOL_BENCH_LOCKFREE)
-/// The free list of nodes of boost::lockfree's stack and queue: a bounded freelist_stack. It is a detail of theirs;
-/// their public members hand over values, not blocks. The allocator is the one that they give it.
+/// The node list of boost::lockfree's stack and queue: a bounded freelist_stack, with their allocator. It is not public:
+/// the public members hand over values, not blocks.
 class lockfree_memory {
 public:
     explicit lockfree_memory(const workload& w) : nodes_(allocator(), w.peak) {}

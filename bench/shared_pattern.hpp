@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the threads of threads.cpp do with their one contender.
+// shared_pattern: what the threads of threads.cpp do with their contender.
 #pragma once
 
 #include <algorithm>
@@ -21,15 +21,15 @@ enum class play { pair, churn, burst, any, hand_over };
 struct pattern {
     const char* name;
     play what;
-    std::size_t held;             // blocks that a thread has out, at most
-    bool is_shuffled = false;     // the free blocks, before it begins
-    bool is_nearly_full = false;  // 16 blocks are free
-    std::size_t group = 1;        // threads that make a pair together
+    std::size_t held;             // live blocks per thread, at most
+    bool is_shuffled = false;     // whether the free blocks are shuffled first
+    bool is_nearly_full = false;  // only 16 blocks are free
+    std::size_t group = 1;        // threads that share the work of a pair
 };
 
-inline constexpr std::size_t common_slots = 1024;  // of `any`, for all threads
+inline constexpr std::size_t common_slots = 1024;  // in `any`, for all threads together
 inline constexpr std::size_t shuffled_blocks = 65'536;
-inline constexpr std::size_t ring_size = 256;  // of `producer`
+inline constexpr std::size_t ring_size = 256;  // in `producer`
 
 inline constexpr pattern patterns[] = {
     {"pair", play::pair, 1},
@@ -47,7 +47,7 @@ struct task {
     const pattern* of;
     std::size_t threads;
 
-    /// Blocks of a pool: twice as many as are out, where it is not to be exhausted.
+    /// Blocks in the pool: twice as many as are live, unless the pattern is nearly full.
     [[nodiscard]] std::size_t capacity() const {
         const std::size_t out = of->held * threads;
         if (of->is_nearly_full) return out + 16;
@@ -58,7 +58,7 @@ struct task {
     }
 };
 
-/// A thread's hold on the contender, and its books. It is handed on by value: then it stays in registers.
+/// What a thread uses, and its sums. Passed by value, so that it stays in registers.
 template <class Contender> struct worker_of {
     using slot = typename Contender::slot;
 
@@ -66,7 +66,7 @@ template <class Contender> struct worker_of {
     std::size_t thread;
     std::span<slot> slots;
     random_numbers random{thread};
-    std::uint64_t number = std::uint64_t{thread} << 40;  // the last one that was put into a block
+    std::uint64_t number = std::uint64_t{thread} << 40;  // the last one put into a block
     std::uint64_t put_sum = 0;
     std::uint64_t taken_sum = 0;
     std::uint64_t refused = 0;
@@ -83,8 +83,8 @@ template <class Contender> struct worker_of {
     std::size_t random_below(std::size_t limit) { return static_cast<std::size_t>((random() >> 32) * limit >> 32); }
 };
 
-// How a pattern is played, by each thread: `prepare`, `run` twice, the second time measured, and `finish`. In between
-// all threads wait for each other.
+// Each thread plays a pattern: `prepare`, `run` twice, of which the second is measured, and `finish`. In between, the
+// threads wait for each other.
 
 /// One block, again and again.
 template <class Contender> struct pair_play {
@@ -94,7 +94,7 @@ template <class Contender> struct pair_play {
     [[gnu::noinline]] worker run(worker w, std::size_t operations) {
         for (std::size_t i = 0; i < operations; ++i) {
             w.put(w.slots[0]);
-            std::atomic_signal_fence(std::memory_order_seq_cst);  // the number is read from the block
+            std::atomic_signal_fence(std::memory_order_seq_cst);  // forces a read from the block
             w.take(w.slots[0]);
         }
         return w;
@@ -140,7 +140,7 @@ template <class Contender> struct burst_play {
 };
 
 /// Each thread leaves a new block in a random place of a common array, and releases the one that was there. Handles are
-/// too large to be exchanged: what is exchanged are pointers to cells that hold a block. Each thread has a spare one.
+/// too large for an atomic exchange, so threads exchange pointers to cells with a block. Each thread has a spare cell.
 template <class Contender> class any_play {
     using worker = worker_of<Contender>;
     struct alignas(64) cell {
@@ -172,12 +172,12 @@ public:
 private:
     std::vector<cell> cells_;
     std::size_t threads_;
-    std::vector<cell*> spare_;  // of each thread, empty
+    std::vector<cell*> spare_;  // per thread, empty
     std::array<std::atomic<cell*>, common_slots> places_{};
 };
 
-/// The first half of the threads allocates, the other half releases: each of them has a ring with one of the others, who
-/// is not on its processor if there are two. Who has to wait lets others run.
+/// The first half of the threads allocates, the other half releases. A ring joins one thread of each half, on different
+/// processors if there are two. A thread that has to wait yields.
 template <class Contender> class hand_over_play {
     using worker = worker_of<Contender>;
     struct ring {
@@ -197,7 +197,7 @@ public:
 
 private:
     [[gnu::noinline]] static worker produce(worker w, ring& to, std::size_t operations) {
-        std::size_t read = to.read.load(std::memory_order_acquire);  // as it was seen last: it may be further
+        std::size_t read = to.read.load(std::memory_order_acquire);  // the value seen last; it may be larger by now
         const std::size_t first = to.written.load(std::memory_order_relaxed);
         for (std::size_t i = first; i < first + operations; ++i) {
             while (i - read == ring_size) {
@@ -226,7 +226,7 @@ private:
     std::vector<ring> rings_;
 };
 
-/// Takes a share of all blocks, and releases them in an order that has nothing to do with that of their addresses.
+/// Allocates a share of all blocks, and releases them in random order.
 template <class Contender>
 void shuffle_free_blocks(worker_of<Contender>& w, std::size_t share, std::barrier<>& together) {
     std::vector<typename Contender::slot> taken(share);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What real programs and synthetic loads cost through the pools of one thread and through their peers. README.md says how
-// to read it.
+// suite: time of recorded programs and of synthetic loads, through pools of one thread and through their peers. README.md
+// says how to read it.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
@@ -20,15 +20,15 @@
 
 namespace {
 
-constexpr std::size_t fewest_records = 4096;  // a pass: short workloads are repeated, for what a pass itself costs
+constexpr std::size_t fewest_records = 4096;  // per pass; shorter workloads are repeated
 
-/// Hides where a pointer comes from: what it points to stays in memory, as in a program, and not in registers.
+/// Hides where a pointer comes from. The compiler then keeps its target in memory, as in a program.
 template <class T> T* opaque(T* pointer) {
     benchmark::DoNotOptimize(pointer);
     return pointer;
 }
 
-/// One pass. Returns the sum of the numbers that were in the blocks when they were released.
+/// Plays one pass. Returns the sum of the numbers in the released blocks.
 template <class Contender>
 [[gnu::noinline]] std::uint64_t play(Contender* contender, std::span<const std::uint32_t> records,
                                      typename Contender::slot* slots) {
@@ -44,7 +44,7 @@ template <class Contender>
     return sum;
 }
 
-/// What `play` returns where every block still holds what was put into it.
+/// The sum that `play` must return.
 std::uint64_t sum_of_released(std::span<const std::uint32_t> records) {
     std::uint64_t sum = 0;
     for (const std::uint32_t record : records)
@@ -53,11 +53,11 @@ std::uint64_t sum_of_released(std::span<const std::uint32_t> records) {
 }
 
 template <class Contender, class... From> void run(benchmark::State& state, const workload& w, const From&... from) {
-    set_system_policy(false);  // also where what is not measured comes from
+    set_system_policy(false);  // for the memory of this program's own data, too
     const auto contender = std::make_unique<Contender>(w, from...);
     std::vector<typename Contender::slot> slots(w.slots);
     const std::uint64_t expected = sum_of_released(w.records);
-    for (std::size_t pass = 0; pass < w.passes_before; ++pass)  // memory is faulted in, and all is as it will be
+    for (std::size_t pass = 0; pass < w.passes_before; ++pass)  // faults memory in, and mixes free lists
         play(opaque(contender.get()), w.records, slots.data());
     for (auto _ : state) {
         if (play(opaque(contender.get()), w.records, slots.data()) != expected) {
@@ -68,7 +68,7 @@ template <class Contender, class... From> void run(benchmark::State& state, cons
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(w.records.size()));
 }
 
-/// A workload that is made when it is first played: most runs play a few of them.
+/// A workload that is made when it is first played. Most runs play only a few.
 class lazy_workload {
 public:
     explicit lazy_workload(std::function<workload()> make) : make_(std::move(make)) {}
@@ -121,7 +121,7 @@ private:
         benchmark::RegisterBenchmark((name_ + "/" + contender).c_str(), play_it)->UseRealTime();
     }
 
-    /// The contenders that know the size of their blocks when they are compiled.
+    /// Adds the contenders whose block size is a template argument.
     template <std::size_t... Sizes> void add_typed(std::size_t block_size) {
         const auto add_size = [&]<std::size_t Size>(std::integral_constant<std::size_t, Size>) {
             if (Size != block_size) return;
@@ -137,10 +137,10 @@ private:
     std::shared_ptr<lazy_workload> workload_;
 };
 
-/// How many bytes of blocks and of pointers to them are live, by the cache that they fit into: half of it; one and
-/// a half of the largest cache for none.
+/// Names of caches, and how many bytes of blocks and of their pointers are live: half of the cache. For `none`, one and
+/// a half of the largest cache.
 std::vector<std::pair<std::string, std::size_t>> live_sets() {
-    std::size_t size[4] = {0, 32 << 10, 512 << 10, 16 << 20};  // bytes, where the system says nothing
+    std::size_t size[4] = {0, 32 << 10, 512 << 10, 16 << 20};  // bytes, if the system does not tell
     for (const auto& cache : benchmark::CPUInfo::Get().caches)
         if (cache.type != "Instruction" && cache.level < 4) size[cache.level] = static_cast<std::size_t>(cache.size);
     return {{"L1", size[1] / 2}, {"L2", size[2] / 2}, {"L3", size[3] / 2}, {"none", size[3] / 2 * 3}};
@@ -160,8 +160,8 @@ void add_made(registrar& all) {
     }
 }
 
-/// A recorded workload; what the program never released goes at its end, so that it can be played again. Free lists come into
-/// disorder little by little: eight passes are about as many as are measured then.
+/// A recorded workload. What the program never released is released at the end, so that it can be played again. Eight passes
+/// come first, since free lists come into disorder little by little.
 workload released(const trace& t) {
     workload made{t.block_size, t.slots, t.peak, t.records, 8};
     std::vector<bool> live(t.slots);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// What an allocation and its release cost where all threads use one pool: through the shared pools and through their
-// peers. Prints tables; README.md says how to read them.
+// threads: what an allocation and its release cost while all threads use one pool, through shared pools and their peers.
+// Prints tables. README.md says how to read them.
 //
-// Google Benchmark cannot drop a round for all contenders where others used the processors, so this does without it.
+// It does not use Google Benchmark, which cannot drop a round in which other programs were busy.
 #include <sched.h>
 #include <unistd.h>
 
@@ -36,14 +36,14 @@
 
 namespace {
 
-/// What a pair, an allocation and a release, costs.
+/// Cost of a pair: an allocation and its release.
 struct cost {
     double wall;       // ns
-    double processor;  // ns, of all threads together
+    double processor;  // ns, sum over all threads
     double refused;    // allocations that had to be tried again
 };
 
-/// What a thread used of the clocks, and its books.
+/// Times and sums of one thread.
 struct stretch {
     using clock = std::chrono::steady_clock;
 
@@ -53,7 +53,7 @@ struct stretch {
     std::uint64_t unbalanced;
     std::uint64_t refused;
 
-    /// The processor time of the calling thread so far, in ns.
+    /// Processor time of the calling thread so far, in ns.
     static double processor_time() {
         std::timespec now{};
         ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -61,8 +61,8 @@ struct stretch {
     }
 };
 
-/// Keeps the calling thread on one of the processors that it may use. Left to the system, two threads may take turns on
-/// one while another is free, and then they never meet.
+/// Keeps the calling thread on one processor. Otherwise the system may run two threads on one processor by turns, and
+/// they never compete.
 void stay_on_one_processor(std::size_t thread) {
     cpu_set_t allowed;
     if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
@@ -75,7 +75,7 @@ void stay_on_one_processor(std::size_t thread) {
     ::sched_setaffinity(0, sizeof one, &one);
 }
 
-/// The life of a thread.
+/// All that a thread does.
 template <class Contender, class Play>
 stretch work(Contender& contender, Play& all, const task& t, std::size_t thread, std::size_t operations,
              std::barrier<>& together) {
@@ -85,7 +85,7 @@ stretch work(Contender& contender, Play& all, const task& t, std::size_t thread,
     if (t.of->is_shuffled) shuffle_free_blocks(w, shuffled_blocks / t.threads, together);
     all.prepare(w);
     together.arrive_and_wait();
-    w = all.run(w, operations / 8);  // memory is faulted in
+    w = all.run(w, operations / 8);  // faults memory in
     const std::uint64_t refused_before = w.refused;
     together.arrive_and_wait();
 
@@ -103,8 +103,8 @@ stretch work(Contender& contender, Play& all, const task& t, std::size_t thread,
     return s;
 }
 
-/// Plays a pattern once: on a new pool, by new threads.
-/// Throws: std::runtime_error if what was read is not what was written.
+/// Plays a pattern once, on a new pool with new threads.
+/// Throws: std::runtime_error if a number was read that was not written.
 template <template <class> class Play, class Contender, class... From>
 cost measure(const task& t, std::size_t operations, const From&... from) {
     Contender contender(workload{shared_block_size, 0, t.capacity(), {}}, from...);
@@ -133,7 +133,7 @@ cost measure(const task& t, std::size_t operations, const From&... from) {
 
 struct contender {
     std::string name;
-    std::function<cost(const task&, std::size_t operations)> measure;  // operations are those of each thread
+    std::function<cost(const task&, std::size_t operations)> measure;  // operations per thread
 };
 
 template <class Contender, class... From> contender make_contender(const std::string& name, const From&... from) {
@@ -171,13 +171,13 @@ std::vector<contender> all_contenders() {
 
 // Rounds
 
-/// Looks at who uses the processors.
+/// Measures how busy the processors are.
 class onlooker {
 public:
     onlooker() { look(); }
 
-    /// The part of all processors' time since the last call that others used: other programs, and other machines
-    /// (steal). The system counts in ticks: below 20 ms that is 0.
+    /// The part of all processors' time since the last call that other programs and other machines (steal) used. The
+    /// system counts in ticks: less than 20 ms gives 0.
     double part_of_others() {
         const onlooker before = *this;
         look();
@@ -211,7 +211,7 @@ double median(std::vector<double> values) {
     return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
-/// A line of the tables: a task, and what it cost each contender.
+/// A line of the tables: a task, and its cost for each contender.
 class row {
 public:
     row(task t, const std::vector<contender>& contenders)
@@ -219,7 +219,7 @@ public:
 
     [[nodiscard]] const task& of() const { return task_; }
 
-    /// Finds for each contender how many operations of a thread take as long as a round is to take.
+    /// Finds how many operations per thread take `round_ns`, for each contender.
     void calibrate(double round_ns) {
         for (const contender& c : *contenders_) {
             auto operations = static_cast<double>(std::max<std::size_t>(256, task_.of->held));
@@ -234,7 +234,7 @@ public:
         }
     }
 
-    /// All contenders, once, in random order.
+    /// Plays all contenders once, in random order.
     void play_round(std::mt19937& random) {
         std::vector<std::size_t> order(contenders_->size());
         std::iota(order.begin(), order.end(), 0U);
@@ -244,8 +244,8 @@ public:
         others_.push_back(processors.part_of_others());
     }
 
-    /// Chooses the rounds that count: those in which others had at most a twentieth of the processors, and where these
-    /// are few, the quietest third. Says so on standard error.
+    /// Chooses the rounds that count: those in which others had at most a twentieth of the processors. If these are few,
+    /// the quietest third counts. Prints which to standard error.
     void choose_rounds() {
         std::vector<std::size_t> quietest(others_.size());
         std::iota(quietest.begin(), quietest.end(), 0U);
@@ -261,7 +261,7 @@ public:
             others_.size() - chosen_.size(), others_.size(), quiet < chosen_.size() ? ", disturbed all the same" : "");
     }
 
-    /// The median over the rounds that were chosen.
+    /// The median over the chosen rounds.
     [[nodiscard]] double median_of(std::size_t contender, double cost::*what) const {
         std::vector<double> values;
         for (const std::size_t round : chosen_) values.push_back(taken_[contender][round].*what);
@@ -280,9 +280,9 @@ private:
 
     task task_;
     const std::vector<contender>* contenders_;
-    std::vector<std::size_t> operations_;   // a round and thread, of each contender
-    std::vector<std::vector<cost>> taken_;  // of each contender, in each round
-    std::vector<double> others_;            // what they had of the processors, in each round
+    std::vector<std::size_t> operations_;   // per round and thread, for each contender
+    std::vector<std::vector<cost>> taken_;  // for each contender, in each round
+    std::vector<double> others_;            // their part of the processors, in each round
     std::vector<std::size_t> chosen_;       // rounds
 };
 
@@ -338,7 +338,7 @@ std::vector<row> all_rows(const options& chosen, const std::vector<contender>& c
     return rows;
 }
 
-/// On standard error, where somebody looks at it.
+/// Prints to standard error, if that is a terminal.
 void say_progress(const std::string& what) {
     if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r%-60s", what.c_str());
 }
@@ -362,7 +362,7 @@ void play_all(std::vector<row>& rows, const options& chosen) {
 
 using cell_text = std::function<std::string(const row&, std::size_t column)>;
 
-/// In Markdown.
+/// Prints Markdown.
 void print_table(const std::vector<row>& rows, const std::string& corner, const std::vector<std::string>& columns,
                  const cell_text& text) {
     std::printf("| %s | threads |", corner.c_str());
@@ -382,7 +382,7 @@ std::string fixed(double value, int digits) {
     return text.data();
 }
 
-/// Wall time, and in brackets processor time.
+/// Wall time, and processor time in brackets.
 std::string both(const std::function<double(double cost::*)>& value, int digits) {
     return fixed(value(&cost::wall), digits) + " (" + fixed(value(&cost::processor), digits) + ")";
 }
@@ -411,7 +411,7 @@ void print_ratios(const std::vector<row>& rows, const std::vector<std::string>& 
     });
 }
 
-/// Only where there were some.
+/// Prints nothing if there were none.
 void print_refusals(const std::vector<row>& rows, const std::vector<std::string>& names) {
     for (const row& r : rows) {
         for (std::size_t i = 0; i < names.size(); ++i) {

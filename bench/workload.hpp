@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// workload: a stream of allocations and releases, recorded or made, which every contender plays in the same loop.
+// workload: a stream of allocations and releases, recorded or synthetic. All contenders play it in the same loop.
 #pragma once
 
 #include <algorithm>
@@ -12,16 +12,17 @@
 
 #include "../examples/trace.hpp"
 
-/// What is played, over and over: records are those of a trace, a slot gets a block, or with the highest bit set gives it back.
+/// A stream that can be played over and over. A record is a slot, as in a trace: it gets a block, or with the highest bit set
+/// releases it.
 struct workload {
     std::size_t block_size = 0;          // bytes
-    std::size_t slots = 0;               // one above the highest slot
-    std::size_t peak = 0;                // blocks out at once
-    std::vector<std::uint32_t> records;  // at the end nothing is live
-    std::size_t passes_before = 1;       // times that it is played before it is measured
+    std::size_t slots = 0;               // the highest slot, plus one
+    std::size_t peak = 0;                // live blocks, at most
+    std::vector<std::uint32_t> records;  // at the end no block is live
+    std::size_t passes_before = 1;       // passes before the measurement
 };
 
-/// Makes the streams that are not recorded. The same arguments make the same stream, on every machine.
+/// Makes synthetic streams. The same arguments make the same stream on every machine.
 class workload_maker {
 public:
     workload_maker(std::size_t block_size, std::size_t blocks) : block_size_(block_size), blocks_(blocks) {}
@@ -29,22 +30,21 @@ public:
     /// One block, allocated and released.
     [[nodiscard]] static workload pair(std::size_t block_size) { return {block_size, 1, 1, {0, trace::release_bit}}; }
 
-    /// All blocks, and the last one released first.
+    /// All blocks; the last one is released first.
     [[nodiscard]] workload lifo() const {
         std::vector<std::uint32_t> order = in_order();
         std::reverse(order.begin(), order.end());
         return allocated_then_released(order);
     }
 
-    /// All blocks, and the first one released first.
+    /// All blocks; the first one is released first.
     [[nodiscard]] workload fifo() const { return allocated_then_released(in_order()); }
 
-    /// All blocks, released in an order that has nothing to do with that of allocation.
+    /// All blocks, released in random order.
     [[nodiscard]] workload shuffled() const { return allocated_then_released(shuffled_order()); }
 
-    /// Load that rises and falls: three allocations into random slots and a release of a random block, and so on until all
-    /// are live; then three releases and an allocation, until none is. Which is at random, whether is not: what is
-    /// measured is not the prediction of the loop's branch.
+    /// Load that rises and falls: three allocations per release until all blocks are live, then three releases per
+    /// allocation until none is. Slots are random. The order of operations is not, so branch prediction costs nothing.
     [[nodiscard]] workload churn() const {
         workload made{block_size_, blocks_, blocks_, {}};
         std::vector<std::uint32_t> free = in_order();
@@ -86,5 +86,5 @@ private:
     }
 
     std::size_t block_size_;  // bytes
-    std::size_t blocks_;      // the most that are live
+    std::size_t blocks_;      // live blocks, at most
 };

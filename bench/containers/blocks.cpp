@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Blocks without a container: one of them, again and again, and windows of blocks that are replaced at random.
+// Blocks without a container: one block, again and again; and windows of blocks that are replaced at random.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -33,12 +33,12 @@ private:
     static constexpr std::size_t words = 6;
 };
 
-/// Sizes as programs have them, in words, from 8 to 512 bytes: mostly nodes and short strings. One in 64 each.
+/// Sizes as in real programs, in words: 8 to 512 bytes, mostly nodes and short strings. Each entry is equally likely.
 constexpr std::array<std::uint8_t, 64> sizes = {
     1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  5,  5,  5,  5,
     5, 5, 6, 6, 6, 6, 6, 6, 7, 7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 11, 12, 12, 13, 14, 16, 18, 20, 24, 32, 40, 52, 64};
 
-constexpr std::size_t words_in_line = 8;  // of the cache
+constexpr std::size_t words_in_line = 8;  // of the cache, in words
 
 template <std::size_t Slots> class window_play {
 public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Boost.JSON: documents are parsed, edited, copied, read and dropped.
+// Boost.JSON: parses, edits, copies, reads and drops documents.
 #include "workload.hpp"
 
 #if __has_include(<boost/json/src.hpp>)
@@ -15,7 +15,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// A resource of the standard's as Boost wants it. This is what a program writes that has both.
+/// Adapts a resource of std to Boost's interface, as a program with both would.
 class adapter final : public json::memory_resource {
 public:
     explicit adapter(std::pmr::memory_resource* upstream) : upstream_(upstream) {}
@@ -32,7 +32,7 @@ private:
     std::pmr::memory_resource* upstream_;
 };
 
-/// A program that writes Boost's resource over mimalloc itself: one virtual call, and not two.
+/// Boost's resource interface directly on mimalloc: one virtual call, not two.
 class direct_mimalloc final : public json::memory_resource {
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
         return allocate_by_mimalloc(bytes, alignment);
@@ -41,7 +41,7 @@ class direct_mimalloc final : public json::memory_resource {
     [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 };
 
-/// The same for ours, by its allocator. Boost.JSON asks for no alignment above that of a word.
+/// The same on fixpool's allocator. Boost.JSON asks for no alignment above that of a word.
 template <fixpool::checking C> class direct_pool final : public json::memory_resource {
 public:
     explicit direct_pool(fixpool::pool_allocator<std::uint64_t, C> from) : from_(from) {}
@@ -57,7 +57,7 @@ private:
     fixpool::pool_allocator<std::uint64_t, C> from_;
 };
 
-/// What values are stored in, from each memory.
+/// The storage of JSON values, for each memory.
 class storage {
 public:
     explicit storage(system_memory&) {}  // Boost.JSON's default: operator new
@@ -84,7 +84,7 @@ private:
     json::memory_resource* borrowed_ = nullptr;
 };
 
-/// Reads everything.
+/// Reads all values. Returns a checksum.
 std::uint64_t walk(const json::value& of) {
     switch (of.kind()) {
         case json::kind::object: {
@@ -111,7 +111,7 @@ std::uint64_t walk(const json::value& of) {
     return 0;
 }
 
-/// Changes something everywhere: members come and go, strings and arrays grow and shrink. Returns how many changes.
+/// Edits all parts of a document: adds and removes members, grows and shrinks strings and arrays. Counts the changes.
 class editor {
 public:
     std::uint64_t edit(json::value& of) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The contenders: what a program's containers can get their memory from. README.md says what each of them is.
+// contenders: memories for a program's containers. README.md describes each of them.
 #pragma once
 
 #include <fixpool/pool_allocator.hpp>
@@ -22,10 +22,10 @@
 #include <boost/container/pmr/unsynchronized_pool_resource.hpp>
 #endif
 
-// A memory gives allocators to containers: `allocator<T>` is their type, `get<T>()` makes one. `end_round` is called when
-// nothing is live. A memory is made without arguments; it lives for all rounds of a process, as a program's would.
+// A memory gives allocators to containers: `allocator<T>` is their type, `get<T>()` makes one. `end_round` is called while
+// nothing is live. A memory has a default constructor, and lives for all rounds of a process.
 
-/// operator new and delete, as a program has them that asks for nothing else.
+/// operator new and delete, by std::allocator.
 class system_memory {
 public:
     template <class T> using allocator = std::allocator<T>;
@@ -33,10 +33,10 @@ public:
     void end_round() {}
 };
 
-/// mimalloc's functions, once it is loaded: null before.
+/// mimalloc's functions; null until it is loaded.
 inline private_library::functions mimalloc_calls{};
 
-/// Throws: std::runtime_error if it is not there.
+/// Throws: std::runtime_error if mimalloc is not installed.
 inline void load_mimalloc() { mimalloc_calls = private_library("libmimalloc.so.2", "mi_malloc", "mi_free").calls(); }
 
 inline void* allocate_by_mimalloc(std::size_t bytes, std::size_t alignment) {
@@ -65,7 +65,7 @@ public:
     void end_round() {}
 };
 
-/// mimalloc as a program of std::pmr would have it.
+/// mimalloc, by std::pmr.
 class mimalloc_resource final : public std::pmr::memory_resource {
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
         return allocate_by_mimalloc(bytes, alignment);
@@ -74,7 +74,7 @@ class mimalloc_resource final : public std::pmr::memory_resource {
     [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 };
 
-/// operator new and delete as a program of std::pmr has them.
+/// operator new and delete, by std::pmr.
 class system_resource_memory {
 public:
     template <class T> using allocator = std::pmr::polymorphic_allocator<T>;
@@ -83,7 +83,7 @@ public:
     void end_round() {}
 };
 
-/// A resource, by virtual calls.
+/// A resource of std or fixpool, by virtual calls.
 template <class Resource> class resource_memory {
 public:
     template <class T> using allocator = std::pmr::polymorphic_allocator<T>;
@@ -115,7 +115,7 @@ private:
 };
 #endif
 
-/// Ours without virtual calls.
+/// fixpool's resource, without virtual calls.
 template <fixpool::checking C> class pool_memory {
 public:
     template <class T> using allocator = fixpool::pool_allocator<T, C>;

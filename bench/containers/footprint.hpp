@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// footprint: the memory that a map of a million numbers takes, when it is built and when most of it was erased.
+// footprint: the memory of a map of a million numbers, after it is built and after most of it is erased.
 #pragma once
 
 #include <malloc.h>
@@ -21,7 +21,7 @@
 
 #include "contenders.hpp"
 
-/// Counts the bytes that are out.
+/// Counts the allocated bytes.
 class counting_resource final : public std::pmr::memory_resource {
 public:
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -41,15 +41,15 @@ private:
     std::size_t bytes_ = 0;
 };
 
-/// A line of the table: bytes that were taken and bytes that are resident, as the map comes and goes.
+/// A line of the table: taken and resident bytes while the map grows and shrinks.
 class footprint {
 public:
-    /// `taken` tells the bytes that are taken so far; it is null where nobody knows. `shrink` gives back what can be given
-    /// back; it is null where there is no such thing.
+    /// `taken` returns the bytes taken so far; null if unknown. `shrink` gives unused memory back; null if there is no such
+    /// function.
     footprint(std::function<std::size_t()> taken, std::function<void()> shrink)
         : taken_(std::move(taken)), shrink_(std::move(shrink)) {}
 
-    /// Builds the map, erases a random 90 %, shrinks, clears, shrinks.
+    /// Builds the map, erases a random 90 %, shrinks, clears, and shrinks again. Prints after each step.
     template <class Allocator> void print(const Allocator& from) {
         const std::vector<int> keys = shuffled_keys();
         taken_before_ = taken();
@@ -77,7 +77,7 @@ public:
 private:
     static constexpr int count = 1'000'000;
 
-    /// 0 to count - 1, each once.
+    /// 0 to count - 1, in random order.
     static std::vector<int> shuffled_keys() {
         std::vector<int> keys(count);
         std::iota(keys.begin(), keys.end(), 0);
@@ -118,13 +118,13 @@ private:
     std::size_t resident_before_ = 0;  // bytes
 };
 
-/// What glibc has from the system, in bytes.
+/// Bytes that glibc has from the system.
 inline std::size_t taken_by_glibc() {
     const struct mallinfo2 all = ::mallinfo2();
     return all.arena + all.hblkhd;
 }
 
-/// One contender's line.
+/// Prints the line of one contender.
 class footprint_run {
 public:
     footprint_run(std::string name, std::function<void()> print) : name_(std::move(name)), print_(std::move(print)) {}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Asio handlers, whose memory comes from the allocator that is bound to them.
+// Asio handlers, with an allocator that is bound to them.
 #include "workload.hpp"
 
 #if __has_include(<asio.hpp>)
@@ -9,7 +9,7 @@
 
 namespace {
 
-/// A chain of `left` handlers, each of which posts the next one. Handlers carry what real ones do, of several sizes.
+/// A chain of `left` handlers, each of which posts the next one. They carry data of several sizes, as real ones do.
 template <std::size_t Words, class Memory> class link {
 public:
     using allocator_type = typename Memory::template allocator<std::uint64_t>;
@@ -27,7 +27,7 @@ public:
     void operator()() {
         for (const std::uint64_t word : carried_) *sum_ += word;
         if (left_ == 0) return;
-        // Sizes alternate, and so do those that are live.
+        // Sizes alternate.
         constexpr std::size_t next_words = Words == 2 ? 12 : Words == 12 ? 6 : 2;
         link<next_words, Memory>(*io_, *memory_, *sum_, left_ - 1).post();
     }

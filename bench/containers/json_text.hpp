@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// json_text: JSON documents like those that parsers are measured with, made anew. The same ones on every machine.
+// json_text: generates JSON documents like the usual benchmark files of parsers. The same ones on every machine.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 class json_text {
 public:
-    /// Messages of people: nested objects of many members, long and short strings, some numbers.
+    /// Messages: nested objects of many members, long and short strings, some numbers.
     static std::string messages(int count) {
         json_text made(1);
         made.text_ = R"({"statuses":[)";
@@ -18,7 +18,7 @@ public:
         return made.text_ + R"(],"search_metadata":{"completed_in":0.087,"count":100}})";
     }
 
-    /// A catalogue of events: small objects, keyed by numbers, and arrays of whole numbers.
+    /// A catalogue of events: small objects with numbers as keys, and arrays of integers.
     static std::string catalogue(int count) {
         json_text made(2);
         made.text_ = R"({"events":{)";
@@ -131,6 +131,6 @@ private:
         return add("]]}}");
     }
 
-    std::mt19937 random_;  // its numbers are the same everywhere
+    std::mt19937 random_;  // the same numbers on every machine
     std::string text_;
 };

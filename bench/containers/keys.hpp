@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// key_sets: random keys that containers are built of, asked for and rid of. The same ones on every machine.
+// key_sets: random keys to insert, look up and erase. The same ones on every machine.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 class key_sets {
 public:
     explicit key_sets(std::size_t count) : inserted_(count), refilled_(count / 2) {
-        std::mt19937 random(1);  // its numbers are the same everywhere
+        std::mt19937 random(1);  // the same numbers on every machine
         for (std::uint32_t& key : inserted_) key = static_cast<std::uint32_t>(random());
         for (std::uint32_t& key : refilled_) key = static_cast<std::uint32_t>(random());
         shuffled_ = inserted_;
@@ -21,11 +21,11 @@ public:
 
     [[nodiscard]] std::span<const std::uint32_t> inserted() const { return inserted_; }
     [[nodiscard]] std::span<const std::uint32_t> looked_up() const { return shuffled_; }
-    /// A random half of what was inserted, in random order.
+    /// A random half of the inserted keys, in random order.
     [[nodiscard]] std::span<const std::uint32_t> erased() const {
         return std::span(shuffled_).first(shuffled_.size() / 2);
     }
-    /// As many other keys.
+    /// As many new keys.
     [[nodiscard]] std::span<const std::uint32_t> refilled() const { return refilled_; }
 
 private:

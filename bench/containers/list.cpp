@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A list that is walked when it is new, and when half of it was erased and made anew; the same list in an order that has
-// nothing to do with that of its making, in which it is dropped, too.
+// A list is read when it is new, and again after half of it was erased and refilled. The scrambled list is then relinked
+// in random order, read, and dropped.
 #include <list>
 #include <optional>
 #include <random>
@@ -52,7 +52,7 @@ private:
         return sum;
     }
 
-    /// Links the nodes in random order. Not measured: it allocates nothing.
+    /// Links the nodes in random order. Not measured, since it allocates nothing.
     template <class List> static void scramble(List& of) {
         std::vector<typename List::iterator> places;
         for (auto place = of.begin(); place != of.end(); ++place) places.push_back(place);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A map of random keys, as map_play.hpp says.
+// A map of random keys; map_play.hpp says what is done with it.
 #include <cstdint>
 #include <functional>
 #include <map>

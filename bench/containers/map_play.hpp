@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// map_play: what is done with a map of random keys: every node is found, and some are dropped, in an order that has nothing
-// to do with that of building.
+// map_play: builds a map of random keys, looks all of them up in another order, erases half, refills, reads and drops it.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +10,7 @@
 #include "keys.hpp"
 #include "workload.hpp"
 
-/// `Map<Allocator>` maps std::uint32_t to std::uint64_t. `Count` is the number of its nodes, about.
+/// `Map<Allocator>` maps std::uint32_t to std::uint64_t. It has about `Count` nodes.
 template <template <class Allocator> class Map, std::size_t Count> class map_play {
     using element = std::pair<const std::uint32_t, std::uint64_t>;
     template <class Memory> using map = Map<typename Memory::template allocator<element>>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// nlohmann::json: documents are parsed, edited, copied, read and dropped. Its values make their allocators themselves,
-// so these have no state; a memory is a variable of the program.
+// nlohmann::json: parses, edits, copies, reads and drops documents. Its values construct their allocators, so these have
+// no state, and a memory is a global variable.
 #include "workload.hpp"
 
 #if __has_include(<nlohmann/json.hpp>)
@@ -15,7 +15,7 @@
 
 namespace {
 
-/// A resource whose functions are called by their names and not virtually.
+/// A resource whose functions are called without a virtual call.
 template <class Resource> class direct : public Resource {
 public:
     void* take(std::size_t bytes, std::size_t alignment) { return Resource::do_allocate(bytes, alignment); }
@@ -36,7 +36,7 @@ public:
     static inline direct<Resource> resource;
 };
 
-/// One of the standard's or Boost's resources.
+/// A resource of std or of Boost.
 template <class Resource> class direct_memory {
 public:
     template <class T> using allocator = direct_allocator<T, Resource>;
@@ -59,7 +59,7 @@ using json_of =
     nlohmann::basic_json<std::map, std::vector, std::basic_string<char, std::char_traits<char>, Allocator<char>>, bool,
                          std::int64_t, std::uint64_t, double, Allocator>;
 
-/// Reads everything.
+/// Reads all values. Returns a checksum.
 template <class Json> std::uint64_t walk(const Json& of) {
     switch (of.type()) {
         case Json::value_t::object: {
@@ -85,7 +85,7 @@ template <class Json> std::uint64_t walk(const Json& of) {
     }
 }
 
-/// Changes something everywhere: members come and go, strings and arrays grow and shrink. Returns how many changes.
+/// Edits all parts of a document: adds and removes members, grows and shrinks strings and arrays. Counts the changes.
 template <class Json> class editor {
 public:
     std::uint64_t edit(Json& of) {

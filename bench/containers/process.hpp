@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// process: runs this program again with other arguments. What an allocator was used for before decides what it does next,
-// and mallopt cannot be taken back: each measurement has a process of its own.
+// process: runs this program again with other arguments. Each measurement has a process of its own, since an allocator's
+// past changes its speed, and mallopt cannot be undone.
 #pragma once
 
 #include <sys/wait.h>
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-/// Returns what it wrote to standard output; its standard error is ours.
+/// Runs this program. Returns its standard output; shares standard error.
 /// Throws: std::runtime_error if it cannot be started or fails.
 inline std::string output_of_self(std::vector<std::string> arguments) {
     std::array<int, 2> ends{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// results: what the processes measured, and the tables of it.
+// results: the measurements of all processes, and their tables.
 #pragma once
 
 #include <algorithm>
@@ -17,15 +17,15 @@
 
 #include "phases.hpp"
 
-/// Of one workload, what each contender took for each phase.
+/// Times of one workload: per contender and phase.
 class results {
 public:
     static constexpr const char* total = "all phases";
 
     explicit results(std::string workload) : workload_(std::move(workload)) {}
 
-    /// Takes what a process printed: lines of milliseconds, checksum, and the phase's name; the last one is the total.
-    /// Throws: std::runtime_error if a checksum is another than that of the contenders before.
+    /// Adds the output of a process: lines of milliseconds, checksum, phase. The last line is the total.
+    /// Throws: std::runtime_error if a checksum differs from that of other contenders.
     void add(const std::string& contender, const std::string& output) {
         if (taken_.count(contender) == 0) contenders_.push_back(contender);
         std::istringstream lines(output);
@@ -44,21 +44,21 @@ public:
     [[nodiscard]] const std::vector<std::string>& phases() const { return phases_; }
     [[nodiscard]] bool has(const std::string& contender) const { return taken_.count(contender) != 0; }
 
-    /// Milliseconds: the median over processes.
+    /// The median over processes, in milliseconds.
     [[nodiscard]] double ms(const std::string& contender, const std::string& phase = total) const {
         return median(taken_.at(contender).at(phase));
     }
-    /// Of medians; NaN where one of the two was not measured.
+    /// Ratio of medians; NaN if one of the two was not measured.
     [[nodiscard]] double ratio(const std::string& contender, const std::string& to,
                                const std::string& phase = total) const {
         return has(contender) && has(to) ? ms(contender, phase) / ms(to, phase) : std::nan("");
     }
-    /// Of the fastest processes. Where it is another one than that of the medians, the machine was disturbed.
+    /// Ratio of the fastest processes. If it differs from that of the medians, the machine was disturbed.
     [[nodiscard]] double fastest_ratio(const std::string& contender, const std::string& to) const {
         return has(contender) && has(to) ? fastest_ms(contender) / fastest_ms(to) : std::nan("");
     }
 
-    /// In Markdown. The last column says how far the middle half of the processes are apart.
+    /// Prints Markdown. The last column is the spread.
     void print() const {
         std::printf("\n| %s, ms |", workload_.c_str());
         for (const std::string& phase : phases_) std::printf(" %s |", phase.c_str());
@@ -92,7 +92,7 @@ private:
         return *std::min_element(all.begin(), all.end());
     }
 
-    /// How far the middle half of the processes are apart, as a part of the median.
+    /// The distance of the middle half of the processes, divided by the median.
     [[nodiscard]] double spread(const std::string& contender) const {
         std::vector<double> all = taken_.at(contender).at(total);
         std::sort(all.begin(), all.end());
@@ -100,13 +100,13 @@ private:
     }
 
     std::string workload_;
-    std::vector<std::string> phases_;      // in order, and the total
+    std::vector<std::string> phases_;      // in order; then the total
     std::vector<std::string> contenders_;  // in order
     std::map<std::string, std::uint64_t> checksums_;
     std::map<std::string, std::map<std::string, std::vector<double>>> taken_;
 };
 
-/// Ratios of checked to the three that it is compared with, beside their goals.
+/// Ratios of checked to three peers, beside their goals.
 class goals {
 public:
     explicit goals(const std::vector<results>& all) : all_(&all) {}
@@ -141,8 +141,8 @@ private:
         std::array<const char*, 3> to;
         bool is_of_fastest;
     };
-    // `plain`: glibc and mimalloc as a program calls them that has no resource, without virtual calls. `resources`: behind
-    // std::pmr, too. The last column says what is left where a resource costs next to nothing.
+    // `plain`: glibc and mimalloc without std::pmr and its virtual calls. `resources`: with them. The last column shows
+    // about what is left to gain for any resource.
     static constexpr std::array plain = {"std_unsynchronized", "operator_new_keeping", "mimalloc"};
     static constexpr std::array resources = {"std_unsynchronized", "new_delete_resource", "mimalloc_resource"};
     static constexpr std::array columns = {
@@ -156,7 +156,7 @@ private:
         return found == all_->end() ? nullptr : &*found;
     }
 
-    /// The geometric mean over workloads; NaN where one of them was not measured.
+    /// The geometric mean over workloads; NaN if one of them was not measured.
     [[nodiscard]] double ratio(const std::vector<std::string>& workloads, const column& of, const char* to) const {
         double product = 1;
         for (const std::string& name : workloads) {
@@ -167,7 +167,7 @@ private:
         return std::pow(product, 1 / static_cast<double>(workloads.size()));
     }
 
-    /// As the goals are written: .75, 1.06
+    /// A ratio in the format of the goals: .75, 1.06.
     static std::string written(double ratio) {
         if (std::isnan(ratio)) return "-";
         std::array<char, 32> text{};
@@ -188,7 +188,7 @@ private:
         std::printf("\n");
     }
 
-    /// Of nlohmann::json on static_pool_allocator, the phase that is worst against glibc's.
+    /// Prints the phase of nlohmann::json that is worst on static_pool_allocator, compared with glibc.
     void print_worst_phase() const {
         std::printf("| nlohmann: no phase above glibc's | 1.0 |");
         const results* const r = find("nlohmann::json");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Objects of several types behind std::shared_ptr, made by std::allocate_shared and handed around.
+// Objects of several types from std::allocate_shared: replaced and copied at random.
 #include <array>
 #include <cstdint>
 #include <memory>

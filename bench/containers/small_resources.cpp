@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Many memories with few nodes each, as for documents, requests or levels: what a memory itself costs.
+// Many memories with few nodes each, as for documents or requests: the cost of a memory itself.
 #include <array>
 #include <list>
 #include <map>
@@ -11,10 +11,10 @@
 namespace {
 
 constexpr int resources = 300;
-constexpr std::uint32_t nodes = 30;  // in each
-constexpr int repetitions = 40;      // a round: one takes a fraction of a millisecond
+constexpr std::uint32_t nodes = 30;  // per memory
+constexpr int repetitions = 40;      // per round; one takes a fraction of a millisecond
 
-/// A memory of its own, and a container on it: a map or a list.
+/// A container, a map or a list, on a memory of its own.
 template <class Memory> class small_program {
     using pair = std::pair<const std::uint32_t, std::uint64_t>;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// A hash table of random keys, which grows as it is built.
+// A hash table of random keys. It grows while it is built.
 #include <cstdint>
 #include <functional>
 #include <unordered_map>

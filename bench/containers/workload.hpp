@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// workload: a program in phases, and the contenders that it runs on.
+// workload: a program in phases, and the contenders that run it.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,7 @@ private:
 
 class workload {
 public:
-    /// `rounds` are played in a process, and one more before.
+    /// A process plays `rounds`, after one that does not count.
     workload(std::string name, int rounds) : name_(std::move(name)), rounds_(rounds) {}
 
     /// A workload that cannot be built here.
@@ -36,14 +36,14 @@ public:
         return made;
     }
 
-    /// Adds a contender. `Play` prepares in its constructor what is not measured; `play(memory, timed)` is a round.
+    /// Adds a contender. The constructor of `Play` is not measured. `play(memory, timed)` is a round.
     template <class Play, class Memory> void add(const char* name) {
         contenders_.emplace_back(name, play_rounds<Play, Memory>);
     }
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] int rounds() const { return rounds_; }
-    [[nodiscard]] const std::string& why_missing() const { return why_missing_; }  // empty if it is here
+    [[nodiscard]] const std::string& why_missing() const { return why_missing_; }  // empty if nothing is missing
     [[nodiscard]] const std::vector<contender>& contenders() const { return contenders_; }
 
 private:
@@ -65,7 +65,7 @@ private:
     std::vector<contender> contenders_;
 };
 
-/// A workload whose containers take the allocators of any memory.
+/// A workload that runs on every memory.
 template <class Play> workload on_every_memory(std::string name, int rounds) {
     workload made(std::move(name), rounds);
     made.add<Play, system_memory>("operator_new");
@@ -86,7 +86,7 @@ template <class Play> workload on_every_memory(std::string name, int rounds) {
     return made;
 }
 
-// Each is in the file of its name, or of its first word.
+// Each is in the file of its name, or of the first word of its name.
 workload boost_json_workload();
 workload nlohmann_json_workload();
 workload map_workload();
