@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""What report, compare and documents share: they build programs, run them, and read what suite measured."""
+"""What report, compare and documents share: building programs, running them, and reading what suite measured."""
 import collections
 import concurrent.futures
 import glob
@@ -16,13 +16,13 @@ BENCH = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(BENCH)
 RECORDED = sorted(glob.glob(os.path.join(ROOT, "examples", "traces", "*.trace")))
 FIVE = ["trace/" + os.path.basename(file)[: -len(".trace")] for file in RECORDED]
-# jemalloc keeps much in static thread-local storage, more than glibc leaves free for libraries that are loaded later.
-# tcmalloc would move the end of glibc's heap.
+# jemalloc needs more static thread-local storage than glibc leaves free for libraries that are loaded later.
+# Without TCMALLOC_SKIP_SBRK, tcmalloc moves the end of glibc's heap.
 ENVIRONMENT = dict(os.environ, GLIBC_TUNABLES="glibc.rtld.optional_static_tls=16384", TCMALLOC_SKIP_SBRK="1")
-# What the preset bench hands to the compiler, but for warnings: an older library may have some.
+# As the preset bench compiles, but without warnings: an older library may cause some.
 CXX = [*shlex.split(os.environ.get("CXX", "g++")), "-std=c++20", "-O3", "-DNDEBUG"]
 
-Library = collections.namedtuple("Library", "name include folder")  # the folder is for what is built against it
+Library = collections.namedtuple("Library", "name include folder")  # programs that use it are built in the folder
 
 
 def die(text):
@@ -30,7 +30,7 @@ def die(text):
 
 
 def run(*command, folder=None):
-    """Standard output and standard error of a command; ends the script where it fails."""
+    """Returns standard output and standard error of a command. Ends the script if it fails."""
     result = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
     if result.returncode != 0:
         die(f"{shlex.join(command)} failed:\n{result.stdout}{result.stderr}")
@@ -38,7 +38,7 @@ def run(*command, folder=None):
 
 
 def matcher(option, regex):
-    """The compiled regular expression of a command line; ends the script where it is none."""
+    """Compiles the regular expression of an option. Ends the script if it is not one."""
     try:
         return re.compile(regex)
     except re.error as error:
@@ -46,7 +46,7 @@ def matcher(option, regex):
 
 
 class Progress:
-    """Says on standard error what is done next, and how long the rest will take."""
+    """Prints to standard error what is done next, and how long the rest will take."""
 
     def __init__(self, steps):
         self.steps, self.done, self.start = steps, 0, time.monotonic()
@@ -63,7 +63,7 @@ def working_tree():
 
 
 def library_of(revision):
-    """The library of a git revision, taken into build/compare."""
+    """The library of a git revision, extracted into build/compare."""
     commit = run("git", "rev-parse", "--verify", "--short=12", revision + "^{commit}", folder=ROOT)[0].strip()
     folder = os.path.join(ROOT, "build", "compare", commit)
     os.makedirs(folder, exist_ok=True)
@@ -74,7 +74,7 @@ def library_of(revision):
 
 
 def build_against(libraries, name, *linked):
-    """Builds bench/NAME.cpp of the working tree against each of the libraries. Returns the programs."""
+    """Builds bench/NAME.cpp of the working tree against each library. Returns the programs."""
     print(f"building {name}", file=sys.stderr)
 
     def build(library):
@@ -88,7 +88,7 @@ def build_against(libraries, name, *linked):
 
 
 def benchmarks(suite, traces):
-    """{workload: [contenders]} of a program suite, in order."""
+    """{workload: [contenders]} of the program `suite`, in order."""
     found = collections.defaultdict(list)
     for name in run(suite, *traces, "--benchmark_list_tests")[0].splitlines():
         workload, contender = name.removesuffix("/real_time").rsplit("/", 1)
@@ -97,8 +97,9 @@ def benchmarks(suite, traces):
 
 
 def play(suite, traces, workload, contenders, repetitions, is_quick):
-    """{contender: [ns per operation]} of one process, and what it said. Of several repetitions each contender's first
-    one is left out: some still take memory from the system."""
+    """Runs one process. Returns {contender: [ns per operation]}, and what the process printed to standard error.
+
+    Of several repetitions, each contender's first one is left out: some still take memory from the system in it."""
     escaped = re.sub(r"([^\w/ -])", r"\\\1", workload)
     output, said = run(suite, *traces, f"--benchmark_filter=^{escaped}/({'|'.join(contenders)})/real_time$",
                        "--benchmark_format=json", "--benchmark_enable_random_interleaving=true",
@@ -114,18 +115,52 @@ def play(suite, traces, workload, contenders, repetitions, is_quick):
 
 
 def quietest_medians(rounds):
-    """{what: median} of the round whose geometric mean over all that was measured is the lowest."""
+    """{what: median} of the quietest round: that with the lowest geometric mean over all medians."""
     medians = [{what: statistics.median(values) for what, values in one.items()} for one in rounds]
     return min(medians, key=lambda one: statistics.geometric_mean(one.values()))
 
 
 def fastest(rounds):
-    """{what: ns per operation} of the fastest repetitions of all rounds."""
+    """{what: ns per operation} of the fastest repetition in all rounds."""
     return {what: min(min(one[what]) for one in rounds) for what in rounds[0]}
 
 
+PATTERNS = ["lifo", "fifo", "shuffled", "churn"]
+PAGE = 4096  # bytes: blocks of this size are a kind of their own, since page faults decide what they cost
+# Kinds of workloads, and their titles in a plot.
+KINDS = {
+    "programs": "recorded\nprograms",
+    "warm": "8 to 256 B,\nin the L2 cache",
+    "ordered": "8 to 256 B, beyond\nL2, in order",
+    "cold": "8 to 256 B, beyond\nL2, random order",
+    "pages": "4096 B,\nall patterns",
+}
+
+
+def block_size(workload):
+    """In bytes; 0 for a recorded program."""
+    return 0 if workload.startswith("trace/") else int(workload.split("/")[1])
+
+
+def kind(workload):
+    """One of KINDS; None for a recorded program that is not in the repository."""
+    if workload.startswith("trace/"):
+        return "programs" if workload in FIVE else None
+    if block_size(workload) == PAGE:
+        return "pages"
+    if not workload.endswith(("/L3", "/none")):
+        return "warm"
+    return "ordered" if workload.startswith(("lifo/", "fifo/")) else "cold"
+
+
+def by_kind(workloads):
+    """{kind: [workloads]}, of those kinds that there are, in the order of KINDS."""
+    found = {one: [workload for workload in workloads if kind(workload) == one] for one in KINDS}
+    return {one: names for one, names in found.items() if names}
+
+
 def is_cold(workload):
-    """Whether blocks are used again in an order of their own, and have left the second cache by then."""
+    """Whether blocks have left the second cache when they are used again, in another order than that of their addresses."""
     pattern = workload.split("/")[0]
     return workload in ("trace/xmllint-128", "trace/jq-272") or (
         pattern in ("shuffled", "churn") and workload.endswith(("/L3", "/none")))

@@ -1,13 +1,27 @@
 # SPDX-License-Identifier: BSL-1.0
-"""The plots of bench/report, as SVG."""
-import math
+"""The plots of bench/report: SVG, 800 pixels wide, readable on light and on dark pages. No panel has more than six contenders.
+
+A title says what is seen. Where it states a figure or a winner, it is computed from what was measured."""
+import io
 import os
-import statistics
+import re
+import textwrap
+from statistics import geometric_mean
 
 import matplotlib
 
+import measuring
+
+WIDTH = 800  # pixels, as all lengths here
+INK = "#1f2329"  # text and axes; on a dark page INK_ON_DARK
+INK_ON_DARK = "#d7dde4"
 matplotlib.use("svg")
-matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "fixpool", "font.size": 10, "axes.grid": True, "grid.alpha": 0.3})
+matplotlib.rcParams.update({
+    "svg.fonttype": "none", "svg.hashsalt": "fixpool", "figure.dpi": 72, "savefig.transparent": True, "font.size": 12,
+    "axes.titlesize": 12, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
+    "grid.color": "#808890", "grid.alpha": 0.35, "legend.frameon": False, "legend.handletextpad": 0.3, "legend.columnspacing": 1.2,
+    "legend.borderpad": 0, "lines.linewidth": 1.6, "lines.markersize": 6,
+    **{what: INK for what in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")}})
 import matplotlib.pyplot as plt  # noqa: E402
 
 LABELS = {
@@ -17,8 +31,8 @@ LABELS = {
     "typed_pool": "typed_pool",
     "unchecked_typed_pool": "unchecked typed_pool",
     "carried": "memory_pool, carried",
-    "operator_new": "operator new",
-    "operator_new_keeping": "operator new, keeping",
+    "operator_new": "glibc",
+    "operator_new_keeping": "glibc, keeping",
     "make_unique": "make_unique",
     "mimalloc": "mimalloc",
     "jemalloc": "jemalloc",
@@ -26,136 +40,331 @@ LABELS = {
     "boost": "boost::pool",
     "foonathan": "foonathan",
     "pmr": "pmr unsynchronized",
+    "shared_pool": "shared_pool",
+    "baseline": "one mutex",
+    "boost_lockfree": "boost::lockfree",
+    "pmr_synchronized": "pmr synchronized",
 }
-# Of each: colour, marker. Ours are filled and dark, the others open.
+# Colour and marker. The colours are told apart on white and on black. Markers of fixpool are filled.
 STYLES = {
-    "floor": ("#999999", "|"),
-    "checked": ("#0057b8", "o"),
-    "unchecked": ("#e07b00", "o"),
-    "typed_pool": ("#6fa8dc", "o"),
-    "operator_new": ("#000000", "s"),
-    "operator_new_keeping": ("#000000", "+"),
-    "mimalloc": ("#2e8b57", "^"),
-    "jemalloc": ("#8b2e7d", "v"),
-    "tcmalloc": ("#7a5c2e", "<"),
-    "boost": ("#c0392b", "D"),
-    "foonathan": ("#d4a017", ">"),
-    "pmr": ("#5b7db1", "x"),
+    "checked": ("#2f7de0", "o"),
+    "unchecked": ("#e07b1a", "o"),
+    "typed_pool": ("#5fb0d8", "o"),
+    "operator_new": ("#808890", "s"),
+    "operator_new_keeping": (INK, "s"),
+    "mimalloc": ("#2f9e55", "^"),
+    "jemalloc": ("#a766d6", "v"),
+    "tcmalloc": ("#a8803c", "<"),
+    "boost": ("#dd4b41", "D"),
+    "foonathan": ("#c49a10", ">"),
+    "pmr": ("#a766d6", "X"),
+    "shared_pool": ("#2f7de0", "o"),
+    "baseline": ("#a8803c", "v"),
+    "boost_lockfree": ("#dd4b41", "D"),
+    "pmr_synchronized": ("#a766d6", "X"),
 }
-# Of the plot of threads: label, colour, marker.
-THREADS = {
-    "shared_pool": ("shared_pool", "#0057b8", "o"),
-    "shared_pool_off": ("shared_pool, no magazines", "#6fa8dc", "o"),
-    "operator_new": ("operator new", "#000000", "s"),
-    "mimalloc": ("mimalloc", "#2e8b57", "^"),
-    "boost_lockfree": ("boost::lockfree", "#c0392b", "D"),
-    "pmr": ("pmr synchronized", "#5b7db1", "x"),
-}
-PATTERNS = ["pair", "lifo", "fifo", "shuffled", "churn"]
-LIVE_SETS = ["L1", "L2", "L3", "none"]
+OURS = ("checked", "unchecked", "typed_pool", "shared_pool")
+KEEPING = "operator_new_keeping"
+SPEED = ["checked", "unchecked", "boost", "mimalloc", KEEPING, "operator_new"]
+GROUPS = [["checked", "unchecked", "typed_pool", "boost", "foonathan", "pmr"],
+          ["checked", "mimalloc", "jemalloc", "tcmalloc", KEEPING, "operator_new"]]
+SHARED = ["shared_pool", "baseline", "operator_new", "mimalloc", "boost_lockfree", "pmr"]
+LIVE_SETS = {"L1": "fits L1", "L2": "fits L2", "L3": "fits L3", "none": "fits no cache"}
+
+
+def canvas(height, rows=1, columns=1, top=0, bottom=0, left=0, right=10, gap=(20, 20), **options):
+    """A figure and its panels, as a list of rows. Margins and gaps in pixels."""
+    figure, panels = plt.subplots(rows, columns, figsize=(WIDTH / 72, height / 72), squeeze=False, **options)
+    panel_width = (WIDTH - left - right - gap[0] * (columns - 1)) / columns
+    panel_height = (height - top - bottom - gap[1] * (rows - 1)) / rows
+    figure.subplots_adjust(left=left / WIDTH, right=1 - right / WIDTH, top=1 - top / height, bottom=bottom / height,
+                           wspace=gap[0] / panel_width, hspace=gap[1] / panel_height)
+    return figure, panels
+
+
+def at(figure, x, y):
+    """Pixels from the left and from the top, in the figure's coordinates."""
+    return x / WIDTH, 1 - y / (figure.get_figheight() * 72)
+
+
+def say(figure, title, note=""):
+    """Writes the title, and below it a note. Both are wrapped."""
+    y = 4
+    for text, weight, size, columns in ((title, "bold", 13, 100), (note, "normal", 12, 120)):
+        for line in textwrap.wrap(text, columns):
+            figure.text(*at(figure, 6, y), line, weight=weight, size=size, va="top")
+            y += 18
+
+
+def save(figure, folder, name):
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    on_dark = "".join(f'[style*="{what}: {INK}"] {{{what}: {INK_ON_DARK} !important}}' for what in ("fill", "stroke"))
+    svg = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', text.getvalue(), count=2)
+    svg = svg.replace("</style>", f"@media (prefers-color-scheme: dark) {{{on_dark}}}</style>", 1)
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(re.sub(r"[ \t]+$", "", svg, flags=re.M))
 
 
 def style(contender):
     colour, marker = STYLES[contender]
-    ours = contender in ("checked", "unchecked", "typed_pool")
-    return {"color": colour, "marker": marker, "markersize": 7 if ours else 6, "label": LABELS[contender],
-            "markerfacecolor": colour if ours else "none", "zorder": 3 if ours else 2}
+    is_ours = contender in OURS
+    return {"color": colour, "marker": marker, "label": LABELS[contender], "markerfacecolor": colour if is_ours else "none",
+            "zorder": 4 if is_ours else 3}
 
 
-def save(figure, folder, name):
-    figure.savefig(os.path.join(folder, name), bbox_inches="tight", metadata={"Date": None})
-    plt.close(figure)
+def log_axis(axis, subs=(1,)):
+    axis.set_major_locator(matplotlib.ticker.LogLocator(subs=subs))
+    axis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(matplotlib.ticker.NullLocator())
 
 
-def geometric_mean(values):
-    return math.exp(statistics.mean(math.log(value) for value in values))
+def add_legend(figure, panels, y, x=0):
+    """A row of labels, `y` pixels below the top, of all that the panels show."""
+    handles = {label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels())}
+    if handles:
+        figure.legend(list(handles.values()), list(handles), loc="upper left", bbox_to_anchor=at(figure, x, y), ncol=6,
+                      handlelength=1.6, borderaxespad=0)
+
+
+def means(results, names, contenders):
+    """{contender: geometric mean in ns}, of those that all the workloads have."""
+    return {c: geometric_mean(results[name][c] for name in names) for c in contenders if names and all(c in results[name] for name in names)}
+
+
+def ratio_range(ratios):
+    low, high = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def speed(folder, results):
+    """The plot of the front page: what an operation takes, in each kind of workload."""
+    kinds = [(kind, found) for kind, names in measuring.by_kind(results).items() if (found := means(results, names, SPEED))]
+    if not kinds:
+        return
+    rows = [c for c in SPEED if any(c in found for _, found in kinds)]
+    figure, panels = canvas(280, columns=len(kinds), top=96, bottom=26, left=132, gap=(8, 0))
+    for panel, (kind, found) in zip(panels[0], kinds):
+        *others, largest = sorted(found.values())
+        end = largest if not others or largest < 3 * others[-1] else 1.4 * others[-1]
+        for row, contender in enumerate(rows):
+            if contender not in found:
+                continue
+            value = found[contender]
+            colour = STYLES[contender][0] if contender in OURS else "#808890"
+            if value <= end:
+                panel.barh(-row, value, height=0.7, color=colour)
+            else:  # too long: the bar is broken
+                panel.barh(-row, 0.7 * end, height=0.7, color=colour)
+                panel.barh(-row, 0.22 * end, left=0.78 * end, height=0.7, color=colour)
+            panel.text(min(value, end) + 0.04 * end, -row, f"{value:.2f}" if value < 10 else f"{value:.1f}", va="center_baseline")
+        panel.set_xlim(0, 1.55 * end)
+        panel.set_ylim(-len(rows) + 0.4, 0.6)
+        panel.set_yticks([-row for row in range(len(rows))], [LABELS[c] for c in rows] if panel is panels[0][0] else [])
+        panel.set_xticks([])
+        panel.grid(False)
+        panel.tick_params(length=0)
+        panel.spines["bottom"].set_visible(False)
+        panel.set_title(measuring.KINDS[kind], loc="left", pad=6)
+    against_glibc = [found["checked"] / found[KEEPING] for _, found in kinds if KEEPING in found]
+    title = "What an allocation or a release takes"
+    if against_glibc:
+        title = f"Checked pools take {ratio_range(against_glibc)} of the time of a glibc that keeps its memory"
+    against_boost = {kind: found["checked"] / found["boost"] for kind, found in kinds if "boost" in found}
+    slower = [f"{ratio:.2f} times ({measuring.KINDS[kind]})" for kind, ratio in against_boost.items() if ratio > 1]
+    say(figure, title, f"boost::pool, which checks nothing, is faster in {len(slower)} of {len(kinds)} kinds: they take {', '.join(slower)} its time."
+        if slower else "")
+    figure.text(*at(figure, 6, 260), "ns per allocation or release, geometric means; less is better. A broken bar is longer than it is drawn.",
+                va="top", size=11)
+    save(figure, folder, "speed.svg")
+
+
+def peer_rows(results):
+    """[(label, workloads, is the first of its part)]"""
+    def of(patterns, live, pages):
+        return [name for name in results if name.split("/")[0] in patterns and name.endswith("/" + live)
+                and (measuring.block_size(name) == measuring.PAGE) == pages]
+
+    parts = [[(name.removeprefix("trace/"), [name]) for name in measuring.FIVE if name in results]]
+    small_pairs = [name for name in results if name.startswith("pair/") and measuring.block_size(name) != measuring.PAGE]
+    parts.append([("8 to 256 B: one block", small_pairs)])
+    for label, patterns in (("lifo and fifo", ("lifo", "fifo")), ("shuffled", ("shuffled",)), ("churn", ("churn",))):
+        parts[-1] += [(f"{label}, {text}", of(patterns, live, False)) for live, text in LIVE_SETS.items()]
+    parts.append([("4096 B: one block", [name for name in results if name == f"pair/{measuring.PAGE}"])])
+    parts[-1] += [(f"all patterns, {text}", of(measuring.PATTERNS, live, True)) for live, text in LIVE_SETS.items()]
+    parts = [[row for row in part if row[1]] for part in parts]
+    return [(label, names, i == 0) for part in parts for i, (label, names) in enumerate(part)]
 
 
 def peers(folder, results):
-    """A row for each kind of workload: where every contender stands relative to operator new."""
-    rows = [(name.removeprefix("trace/"), [name]) for name in results if name.startswith("trace/")]
-    rows.append(("one pair", [name for name in results if name.startswith("pair/")]))
-    for pattern in PATTERNS[1:]:
-        for live in LIVE_SETS:
-            rows.append((f"{pattern}, " + (f"fits {live}" if live != "none" else "fits no cache"),
-                         [name for name in results if name.startswith(pattern + "/") and name.endswith("/" + live)]))
-    rows = [row for row in rows if row[1]]
-    figure, axes = plt.subplots(figsize=(9, 0.33 * len(rows) + 1.2))
-    for contender in STYLES:
-        points = [(geometric_mean([results[n][contender] / results[n]["operator_new"] for n in names]), -row)
-                  for row, (_, names) in enumerate(rows) if all(contender in results[n] for n in names)]
-        if points:
-            axes.plot(*zip(*points), linestyle="none", **style(contender))
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.set_yticks([-row for row in range(len(rows))], [name for name, _ in rows])
-    axes.set_ylim(-len(rows) + 0.4, 0.6)
-    axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xlabel("time of an operation, relative to operator new (less is better)")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncol=4, frameon=False)
+    """A row for each kind of workload: time of every contender, relative to a glibc that keeps its memory."""
+    end = 30  # larger ratios are written
+    rows = [row for row in peer_rows(results) if means(results, row[1], [KEEPING])]
+    if not rows:
+        return
+    figure, panels = canvas(118 + 20 * len(rows), columns=2, top=72, bottom=46, left=176, gap=(16, 0), sharey=True)
+    lost = {}
+    for panel, group in zip(panels[0], GROUPS):
+        for contender in group:
+            points = [(found[contender] / found[KEEPING], -row) for row, (_, names, _) in enumerate(rows)
+                      if len(found := means(results, names, [contender, KEEPING])) == len({contender, KEEPING})]
+            if contender == KEEPING or not points:
+                continue
+            inside = [point for point in points if point[0] <= end]
+            panel.plot(*zip(*inside or [(float("nan"), 0)]), linestyle="none", **style(contender))
+            for ratio, y in points:
+                if ratio > end:
+                    panel.text(2 * end, y, f"{LABELS[contender].split()[0]}: {ratio:.0f} \u2192", ha="right", va="center_baseline", size=11)
+        panel.set_xscale("log")
+        panel.set_xlim(0.03, 2 * end)
+        log_axis(panel.xaxis)
+        panel.axvline(1, color=STYLES[KEEPING][0], linewidth=1)
+        panel.set_ylim(-len(rows) + 0.4, 0.6)
+        panel.grid(axis="y", alpha=0.15)
+        panel.set_xlabel("time, relative to glibc, keeping")
+        for row, (_, _, is_first) in enumerate(rows):
+            if is_first and row:
+                panel.axhline(0.5 - row, color="#808890", linewidth=1)
+        panel.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncol=2, handlelength=0.8, fontsize=11.5, borderaxespad=0.4)
+    panels[0][0].set_yticks([-row for row in range(len(rows))], [label for label, _, _ in rows])
+    for _, names, _ in rows:
+        found = means(results, names, [c for c in STYLES if c != "checked"] + ["checked"])
+        if "checked" in found:
+            for peer in ("boost", "mimalloc", KEEPING):
+                if peer in found:
+                    lost.setdefault(peer, []).append(found["checked"] > found[peer])
+    text = ", ".join(f"{sum(those)} to {'a glibc that keeps its memory' if peer == KEEPING else LABELS[peer]}" for peer, those in lost.items())
+    say(figure, f"Of {len(rows)} rows, checked pools lose {text}" if lost else "Time per allocation or release")
     save(figure, folder, "peers.svg")
 
 
-def curves(folder, name, results, label, xs, workload_of):
-    """A panel for each pattern; workload_of(pattern, x) is a workload's name."""
-    figure, panels = plt.subplots(1, len(PATTERNS), figsize=(15, 4), sharey=True)
-    for panel, pattern in zip(panels, PATTERNS):
-        for contender in STYLES:
-            points = [(i, results[w][contender]) for i, x in enumerate(xs)
-                      if (w := workload_of(pattern, x)) in results and contender in results[w]]
-            if points:
-                panel.plot(*zip(*points), linewidth=1.2, **style(contender))
-        panel.set_title(pattern)
-        panel.set_xticks(range(len(xs)), [str(x) for x in xs])
-        panel.set_xlabel(label)
-        panel.set_yscale("log")
-        panel.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda y, _: f"{y:g}"))
-    panels[0].set_ylabel("ns an operation")
-    handles = {label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels())}
-    if handles:
-        figure.legend(handles.values(), handles.keys(), loc="upper center", bbox_to_anchor=(0.5, 1.08), ncol=len(handles), frameon=False)
+def curves(folder, name, title, results, xlabel, xs, workload_of, apart=None):
+    """A row of panels for each group of contenders, a panel for each pattern. What is at `apart` is not joined to the rest."""
+    patterns = [p for p in ("lifo", "shuffled", "churn") if any(workload_of(p, x) in results for x in xs)]
+    if not patterns:
+        return
+    figure, panels = canvas(546, rows=2, columns=len(patterns), top=74, bottom=44, left=50, gap=(12, 74), sharey="row", sharex=True)
+    for row, group in zip(panels, GROUPS):
+        for panel, pattern in zip(row, patterns):
+            for contender in group:
+                points = [(i + 0.4 * (x == apart), results[w][contender]) for i, x in enumerate(xs)
+                          if (w := workload_of(pattern, x)) in results and contender in results[w]]
+                joined = [point for point in points if point[0] == int(point[0])]
+                alone = [point for point in points if point[0] != int(point[0])]
+                if joined:
+                    panel.plot(*zip(*joined), **style(contender))
+                if alone:
+                    panel.plot(*zip(*alone), linestyle="none", **style(contender) | {"label": "_"})
+            if apart in xs:
+                panel.axvline(xs.index(apart) - 0.3, color="#808890", linewidth=1, linestyle=":")
+            panel.set_xticks([i + 0.4 * (x == apart) for i, x in enumerate(xs)], [str(x) for x in xs])
+            panel.set_xlim(-0.3, len(xs) - 0.7 + 0.4 * (apart in xs))
+            panel.set_yscale("log")
+            log_axis(panel.yaxis, (1, 2, 5))
+            panel.set_title(pattern, loc="left")
+        row[0].set_ylabel("ns per operation")
+    for panel in panels[-1]:
+        panel.set_xlabel(xlabel)
+    say(figure, title)
+    add_legend(figure, panels[0], 32, 6)
+    height = figure.get_figheight() * 72
+    second = height * (1 - panels[1][0].get_position().y1)
+    add_legend(figure, panels[1], second - 42, 6)
     save(figure, folder, name)
 
 
-def percentiles(folder, latency):
-    figure, axes = plt.subplots(figsize=(9, 4.5))
-    for contender, values in latency.items():
-        if contender in STYLES and contender != "floor":
-            points = [(x, y) for x, y in values.items() if x.startswith("p") and x != "pairs"]
-            axes.plot([x for x, _ in points], [y for _, y in points], linewidth=1.2, **style(contender))
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda y, _: f"{y:g}"))
-    axes.set_ylabel("ns, a release and an allocation")
-    axes.set_xlabel("percentile")
-    axes.legend(ncol=2, frameon=False)
+def block_sizes(folder, results):
+    sizes = [8, 16, 24, 64, 256, measuring.PAGE]
+
+    def workload_of(pattern, size):
+        return f"{pattern}/{size}/L2"
+
+    title = "Time per operation, by block size"
+    small = [results[w]["checked"] for p in ("lifo", "shuffled", "churn") for s in sizes[:-1]
+             if "checked" in results.get(w := workload_of(p, s), {})]
+    if small:
+        title = f"In the second cache, the size of small blocks hardly matters to a checked pool: {min(small):.1f} to {max(small):.1f} ns" \
+            if max(small) < 2 * min(small) else f"In the second cache, checked pools take {min(small):.1f} to {max(small):.1f} ns for small blocks"
+    curves(folder, "block_size.svg", title, results, "bytes per block", sizes, workload_of, measuring.PAGE)
+
+
+def live_sets(folder, results):
+    def workload_of(pattern, live):
+        return f"{pattern}/64/{live}"
+
+    title = "Time per operation, by the cache that the live blocks fit into (64 bytes each)"
+    found = results.get(workload_of("shuffled", "none"), {})
+    if all(c in found for c in ("checked", "boost", KEEPING)):
+        title = f"Shuffled 64-byte blocks beyond all caches: checked pool {found['checked']:.0f} ns, " \
+            f"boost::pool {found['boost']:.0f}, glibc that keeps {found[KEEPING]:.0f}"
+    curves(folder, "live_set.svg", title, results, "live blocks fit", list(LIVE_SETS), workload_of)
+
+
+def latencies(folder, percentiles):
+    """percentiles is {contender: {"p50": ns, ...}}, with the step of the clock among the contenders where it is known."""
+    step = percentiles.get("clock_step", {}).get("p50", 0)
+    figure, panels = canvas(338, columns=2, top=78, bottom=44, left=54, gap=(16, 0), sharey=True)
+    points = [point for point in next(iter(percentiles.values())) if point != "pairs"]
+    for panel, group in zip(panels[0], GROUPS):
+        for contender in group:
+            if contender in percentiles:
+                panel.plot(points, [max(percentiles[contender][p], step / 2 or 1) for p in points], **style(contender))
+        panel.set_yscale("log")
+        log_axis(panel.yaxis)
+        panel.set_xlabel("percentile")
+        if step:
+            panel.axhspan(step / 2.6, step, color="#808890", alpha=0.3, linewidth=0)
+            panel.text(len(points) - 1, step / 1.6, f"below one step of the clock: {step:.3g} ns", ha="right", va="center", size=11)
+        panel.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncol=2, handlelength=1.4, fontsize=11.5, borderaxespad=0.3)
+    panels[0][0].set_ylabel("ns, a release and an allocation")
+    panels[0][0].set_ylim(bottom=step / 2.6 if step else None)
+    title = "Percentiles of the time of a release and an allocation"
+    if "p99.9" in points and all(c in percentiles for c in ("checked", KEEPING, "operator_new")):
+        ours, keeping, glibc = (percentiles[c]["p99.9"] for c in ("checked", KEEPING, "operator_new"))
+        title = f"p99.9: checked pool {ours:.0f} ns" + (" (one step of the clock)" if step and ours < 1.5 * step else "") + \
+            f", glibc that keeps its memory {keeping:.0f}, glibc {glibc:.0f}"
+    say(figure, title)
     save(figure, folder, "latency.svg")
 
 
 def threads(folder, costs):
     """costs is {pattern: {contender: {threads: ns of wall time}}}."""
-    found = costs["private/16"]
-    counts = sorted({count for times in found.values() for count in times})
-    figure, axes = plt.subplots(figsize=(8, 4.5))
-    for contender, (label, colour, marker) in THREADS.items():
-        if contender in found:
-            ours = contender.startswith("shared_pool")
-            axes.plot([counts.index(count) for count in found[contender]], found[contender].values(), linewidth=1.4, color=colour, marker=marker,
-                      markerfacecolor=colour if ours else "none", label=label, zorder=3 if ours else 2)
-    axes.set_title("An allocation and its release, where all threads use one pool (16 blocks each)", fontsize=11)
-    axes.set_xticks(range(len(counts)), [str(count) for count in counts])
-    axes.set_xlabel("threads")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-    axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda y, _: f"{y:g}"))
-    axes.set_ylabel("ns of wall time per pair")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=3, frameon=False)
+    titles = {"private/16": "each thread its own blocks", "any": "blocks of all threads", "nearly_full": "nearly all blocks are out"}
+    patterns = [pattern for pattern in titles if pattern in costs]
+    if not patterns:
+        return
+    counts = sorted({count for pattern in patterns for times in costs[pattern].values() for count in times})
+    figure, panels = canvas(330, columns=len(patterns), top=80, bottom=44, left=54, gap=(12, 0), sharey=True)
+    for panel, pattern in zip(panels[0], patterns):
+        for contender in SHARED:
+            times = costs[pattern].get(contender)
+            if times:
+                panel.plot([counts.index(count) for count in times], list(times.values()),
+                           **style("pmr_synchronized" if contender == "pmr" else contender))
+        panel.set_xticks(range(len(counts)), [str(count) for count in counts])
+        panel.set_yscale("log")
+        log_axis(panel.yaxis, (1, 2, 5))
+        panel.set_xlabel("threads")
+        panel.set_title(titles[pattern], loc="left")
+    panels[0][0].set_ylabel("ns per pair")
+    title = "Wall time of an allocation and its release in a pool that threads share"
+
+    def two(pattern, contender):
+        return costs.get(pattern, {}).get(contender, {}).get(2)
+
+    if all(two(*what) for what in (("private/16", "shared_pool"), ("private/16", "operator_new"), ("private/16", "baseline"))):
+        title = "Two threads, {}: shared_pool takes {:.1f} ns per pair, glibc {:.1f}, one mutex {:.0f}".format(
+            titles["private/16"], *(two("private/16", c) for c in ("shared_pool", "operator_new", "baseline")))
+    say(figure, title)
+    add_legend(figure, panels[0], 32, 6)
     save(figure, folder, "threads.svg")
 
 
-def draw(folder, results, latency):
+def draw(folder, results, percentiles, costs):
+    speed(folder, results)
     peers(folder, results)
-    sizes = [8, 16, 24, 64, 256, 4096]
-    curves(folder, "block_size.svg", results, "bytes a block", sizes, lambda p, x: f"{p}/{x}" + ("" if p == "pair" else "/L2"))
-    curves(folder, "live_set.svg", results, "fits", LIVE_SETS, lambda p, x: f"{p}/64" + ("" if p == "pair" else f"/{x}"))
-    percentiles(folder, latency)
+    block_sizes(folder, results)
+    live_sets(folder, results)
+    latencies(folder, percentiles)
+    threads(folder, costs)
