@@ -172,8 +172,8 @@ def speed(folder, results):
     if against_glibc:
         title = f"Checked pools take {ratio_range(against_glibc)} of the time of a glibc that keeps its memory"
     against_boost = {kind: found["checked"] / found["boost"] for kind, found in kinds if "boost" in found}
-    slower = [f"{ratio:.2f} times ({measuring.KINDS[kind]})" for kind, ratio in against_boost.items() if ratio > 1]
-    say(figure, title, f"boost::pool, which checks nothing, is faster in {len(slower)} of {len(kinds)} kinds: they take {', '.join(slower)} its time."
+    slower = [f"{ratio:.2f} ({measuring.KINDS[kind]})" for kind, ratio in against_boost.items() if ratio > 1]
+    say(figure, title, f"boost::pool, which checks nothing, is faster in {len(slower)} of {len(kinds)} kinds: checked / boost::pool is {', '.join(slower)}."
         if slower else "")
     figure.text(*at(figure, 6, 260), "ns per allocation or release, geometric means; less is better. A broken bar is longer than it is drawn.",
                 va="top", size=11)

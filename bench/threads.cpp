@@ -388,7 +388,7 @@ std::string both(const std::function<double(double cost::*)>& value, int digits)
 }
 
 void print_costs(const std::vector<row>& rows, const std::vector<std::string>& names) {
-    print_table(rows, "ns a pair: wall (processors)", names, [](const row& r, std::size_t contender) {
+    print_table(rows, "ns per pair: wall (processors)", names, [](const row& r, std::size_t contender) {
         return both([&](double cost::*what) { return r.median_of(contender, what); }, 1);
     });
 }
@@ -417,7 +417,7 @@ void print_refusals(const std::vector<row>& rows, const std::vector<std::string>
         for (std::size_t i = 0; i < names.size(); ++i) {
             const double refused = r.median_of(i, &cost::refused);
             if (refused == 0) continue;
-            std::printf("%s, %s: %.3g allocations a pair were refused and tried again\n", r.of().name().c_str(),
+            std::printf("%s, %s: %.3g allocations per pair were refused and tried again\n", r.of().name().c_str(),
                         names[i].c_str(), refused);
         }
     }
