@@ -283,7 +283,7 @@ def block_sizes(folder, results):
     title = "Time per operation, by block size"
     small = [results[w]["checked"] for p in ("lifo", "shuffled", "churn") for s in sizes[:-1]
              if "checked" in results.get(w := workload_of(p, s), {})]
-    if small:
+    if len(small) == 3 * len(sizes[:-1]):
         title = f"In the second cache, the size of small blocks hardly matters to a checked pool: {min(small):.1f} to {max(small):.1f} ns" \
             if max(small) < 2 * min(small) else f"In the second cache, checked pools take {min(small):.1f} to {max(small):.1f} ns for small blocks"
     curves(folder, "block_size.svg", title, results, "bytes per block", sizes, workload_of, measuring.PAGE)
