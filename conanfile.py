@@ -20,7 +20,7 @@ class FixpoolConan(ConanFile):
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
     exports = "include/fixpool/version.hpp"
-    exports_sources = "include/*.hpp", "LICENSE"
+    exports_sources = "include/*.hpp", "cmake/gdb/fixpool.py", "LICENSE"
     no_copy_source = True
 
     def set_version(self):
@@ -39,10 +39,12 @@ class FixpoolConan(ConanFile):
     def package(self):
         copy(self, "LICENSE", self.source_folder, Path(self.package_folder, "licenses"))
         copy(self, "*.hpp", Path(self.source_folder, "include"), Path(self.package_folder, "include"))
+        copy(self, "fixpool.py", Path(self.source_folder, "cmake", "gdb"), Path(self.package_folder, "res", "gdb"))
 
     def package_info(self):
         self.cpp_info.bindirs = []
         self.cpp_info.libdirs = []
+        self.cpp_info.resdirs = ["res"]  # GDB's printers
         self.cpp_info.set_property("cmake_file_name", "fixpool")
         self.cpp_info.set_property("cmake_target_name", "fixpool::fixpool")
         self.cpp_info.set_property("pkg_config_name", "fixpool")

@@ -1,5 +1,5 @@
-# Installs the headers, a CMake package and a pkg-config file. They do not depend on where they lie, so the tree can be
-# moved. Only the module's library depends on the processor, so one tree serves 32-bit and 64-bit programs.
+# Installs the headers, a CMake package, a pkg-config file and printers for GDB. They do not depend on where they lie, so the
+# tree can be moved. Only the module's library depends on the processor, so one tree serves 32-bit and 64-bit programs.
 include(CMakePackageConfigHelpers)
 set(package_dir "${CMAKE_INSTALL_DATADIR}/cmake/fixpool")
 
@@ -13,4 +13,5 @@ install(FILES cmake/fixpool-config.cmake "${CMAKE_CURRENT_BINARY_DIR}/fixpool-co
 file(RELATIVE_PATH prefix "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
 file(RELATIVE_PATH includedir "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
 configure_file(cmake/fixpool.pc.in fixpool.pc @ONLY)
+install(FILES cmake/gdb/fixpool.py DESTINATION "${CMAKE_INSTALL_DATADIR}/fixpool/gdb")
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/fixpool.pc" DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig")
