@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSL-1.0
-"""GDB pretty-printers for fixpool. They need GDB 10 or newer, with Python.
+"""GDB pretty-printers for fixpool. They are tested with GDB 13, and need Python 3.8 in it.
 
     (gdb) source /path/to/fixpool.py
 
-They show a pool with its counts and a map of its blocks, a block with its object and its index, and a violation as its
-sentence. They read memory only and call no function of the program, so they work on core files, too.
+A pool shows its counts and a map of its blocks. A block shows its index and its object. A violation shows its sentence.
+The printers only read memory, and call no function of the program. So they work on core files, too.
 """
 
-# The printers find types by name, in the inline namespace of any version, and members by name. Whoever renames one of
-# these members changes its name here as well. tests/debuggers/run fails otherwise.
+# The printers find types and members by name. The inline namespace may be that of any version.
+# Who renames one of these members changes it here, too. tests/debuggers/run fails otherwise.
 #
 #   pools               list_ reporter_ pool_ state_ objects_ blocks_ large_
 #   reporter            name_
@@ -25,7 +25,8 @@ sentence. They read memory only and call no function of the program, so they wor
 #   large_block         tag size
 #   block               owner_ object_; shared_objects: blocks_
 #   arena               source_; source: all but release and context
-#   site, violation     all, but violation::context
+#   site, holder        all
+#   violation           all but context
 #
 # Of the standard library: the pointer in std::shared_ptr; pointer and size in std::span.
 
@@ -627,8 +628,11 @@ class Printer:
 
 
 class PoolPrinter(Printer):
+    @functools.cached_property
+    def pool(self):
+        return Pool(self.value)
+
     def text(self):
-        self.pool = Pool(self.value)
         return self.pool.summary()
 
     def parts(self):
@@ -662,8 +666,14 @@ class BlockPrinter(Printer):
 class ResourcePrinter(Printer):
     """basic_pool_resource."""
 
-    pages = ()
-    large = ()
+    @functools.cached_property
+    def pages(self):
+        return pages_of(self.value["blocks_"])
+
+    @functools.cached_property
+    def large(self):
+        """The sizes of the large blocks, in bytes."""
+        return [large["size"] for large in entries_of(self.value["large_"]["table_"])]
 
     @staticmethod
     def size_of_class(number):  # as in size_classes.hpp
@@ -678,22 +688,24 @@ class ResourcePrinter(Printer):
         title = level_of(gdb.types.get_basic_type(self.value.type)) + "pool_resource"
         try:
             title += name_of(self.value["reporter_"])
-            self.pages = pages_of(self.value["blocks_"])
-            self.large = [large["size"] for large in entries_of(self.value["large_"]["table_"])]
+            out = sum(page.out for page in self.pages)
+            pages, large = plural(len(self.pages), "page"), plural(len(self.large), "large block")
         except (Unreadable, gdb.error) as error:
             return f"{title}, not constructed or overwritten: {error}"
-        out = sum(page.out for page in self.pages)
-        pages, large = plural(len(self.pages), "page"), plural(len(self.large), "large block")
         return f"{title}: {plural(out, 'block')} in use, {pages}, {large}"
 
     def parts(self):
-        for size_class in sorted({page.size_class for page in self.pages}):
-            pages = [page for page in self.pages if page.size_class == size_class]
+        try:
+            all_pages, large = self.pages, self.large
+        except (Unreadable, gdb.error):  # the text says so
+            return
+        for size_class in sorted({page.size_class for page in all_pages}):
+            pages = [page for page in all_pages if page.size_class == size_class]
             total, out = (sum(counts) for counts in zip(*((page.capacity, page.out) for page in pages)))
             drawn = map_of(b"".join(page.draw() for page in pages), total)
             yield f"stride {self.size_of_class(size_class)}", f"{out} of {plural(total, 'block')} in use, map {drawn}"
-        if self.large:
-            yield "large", f"{plural(len(self.large), 'block')}, {plural(sum(self.large), 'byte')}"
+        if large:
+            yield "large", f"{plural(len(large), 'block')}, {plural(sum(large), 'byte')}"
 
 
 def place_of(site):
