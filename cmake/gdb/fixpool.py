@@ -41,7 +41,7 @@ import gdb.types
 
 COLUMNS = 64  # of a map
 MOST_BLOCKS = 0xFFFF_FFFE  # of a pool, as in layout.hpp
-MOST_MAPPED = 1 << 20  # blocks: larger pools get no map, which would take seconds
+MOST_MAPPED = 1 << 22  # blocks: larger pools get no map, which would take seconds
 IN_USE, FREE, NEVER = b"#.-"
 
 

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory_resource>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -120,7 +121,15 @@ template <class Pool> void fill(Pool& pool) {
     static fixpool::basic_shared_memory_pool<debug> traced(eight, {.name = "traced"});
     static const fixpool::site receive("net.cpp", 88, "receive");
     static_cast<void>(traced.allocate(receive));
-    show("print packets; print small; print fast; print traced", packets, small, fast, traced);
+    // All blocks are free again, and will be handed out in order. Some were in a thread's magazine only.
+    static fixpool::shared_memory_pool drained({.block_size = 4096, .block_count = 100}, {.name = "drained"});
+    std::vector<void*> taken(72);
+    taken[0] = drained.allocate();
+    std::thread([&taken] {
+        for (std::size_t i = 1; i < taken.size(); ++i) taken[i] = drained.allocate();
+    }).join();
+    for (void* const block : taken) drained.deallocate(block);
+    show("print packets; print small; print fast; print traced; print drained", packets, small, fast, traced, drained);
     show("fuzz packets *packets.state_._M_ptr; fuzz fast *fast.state_._M_ptr; fuzz traced *traced.state_._M_ptr",
          packets, fast, traced);
 

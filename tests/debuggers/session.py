@@ -48,7 +48,7 @@ def execute(command):
 
 
 random.seed(20)
-for setting in ("confirm off", "disable-randomization off", "pagination off", "print inferior-events off", "print pretty on", "width 0"):
+for setting in ("confirm off", "disable-randomization off", "pagination off", "print inferior-events off", "print pretty on", "print thread-events off", "width 0"):
     gdb.execute("set " + setting)
 gdb.Breakpoint("stop").silent = True
 gdb.execute("run", to_string=True)
