@@ -81,7 +81,8 @@ def members_of(data, struct):
 
 
 def object_at(address, of_type):
-    value = gdb.Value(address).cast(of_type.pointer()).dereference()
+    pointer = of_type.pointer()
+    value = gdb.Value(address & (1 << 8 * pointer.sizeof) - 1).cast(pointer).dereference()
     value.fetch_lazy()  # fails here, and not when it is printed
     return value
 

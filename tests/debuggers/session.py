@@ -10,7 +10,10 @@ ROUNDS = 60  # of a fuzz
 def fuzz(value, region):
     """Prints a value while words of its memory, or of what `region` is, have any values. No text is looked at: the printers
     must not fail, nor take long."""
-    region = gdb.parse_and_eval(region)
+    try:
+        region = gdb.parse_and_eval(region)
+    except gdb.error:  # libc++ has another name in std::shared_ptr
+        region = gdb.parse_and_eval(region.replace("_M_ptr", "__ptr_"))
     memory = gdb.selected_inferior()
     address, size = int(region.address), region.type.sizeof
     kept = bytes(memory.read_memory(address, size))
