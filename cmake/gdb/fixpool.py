@@ -148,8 +148,8 @@ def plural(count, noun):
 
 
 def map_of(marks, total):
-    """A character per block, or per run of blocks in a large pool, as in census; and what the characters mean. Blocks behind
-    the last mark were never handed out."""
+    """A character per block, or per run of blocks in a large pool, as in census; and what the characters mean. Blocks
+    behind the last mark were never handed out."""
     run = max(1, -(-total // COLUMNS))
 
     def character(marks):
@@ -550,13 +550,15 @@ class Pool:
         self.blocks, self.name, self.problem = None, "", ""
         try:
             state = part(value)
-            pool = state["depot_"]["value_"]["pool"] if "shared" in kind else state
+            is_shared = "depot_" in fields_of(gdb.types.get_basic_type(state.type))
+            pool = state["depot_"]["value_"]["pool"] if is_shared else state
             self.name = name_of(pool["reporter_"])
-            self.blocks = self.blocks_of(pool["list_"], state, namespace)
+            self.blocks = self.blocks_of(pool["list_"], state if is_shared else None, namespace)
         except (Unreadable, gdb.error, OverflowError, ValueError) as error:
             self.problem = str(error)
 
-    def blocks_of(self, kept, state, namespace):
+    @staticmethod
+    def blocks_of(kept, shared_state, namespace):
         kind = name_of_type(kept.type)[0]
         if kind == "debug_list":
             return DebugList(kept, namespace)
@@ -564,7 +566,7 @@ class Pool:
             return StaticList(kept)
         if kind == "growing_blocks":
             return DebugGrowingBlocks(kept, namespace) if level_of(kept.type) == "debug " else GrowingBlocks(kept)
-        return SharedList(state) if "shared" in self.title else FreeList(kept)
+        return FreeList(kept) if shared_state is None else SharedList(shared_state)
 
     def full_name(self):
         """Its type and its name, or its address if it has none."""
@@ -735,8 +737,8 @@ class HolderPrinter(Printer):
 
 
 class ViolationPrinter(Printer):
-    """The sentence of detail::describe or, at debug level, of detail::describe_debug, and who holds blocks. Code addresses
-    are lines here, as far as GDB knows them."""
+    """The sentence of detail::describe or, at debug level, of detail::describe_debug, and who holds blocks. Code
+    addresses are lines here, as far as GDB knows them."""
 
     DEEDS = {
         "double_free": "double free of block ",
@@ -794,7 +796,8 @@ class ViolationPrinter(Printer):
         text += self.sites()
         if holders:
             return text
-        return text + self.both("; operation", "allocation", "release") + self.both(", thread", "allocated_by", "released_by")
+        text += self.both("; operation", "allocation", "release")
+        return text + self.both(", thread", "allocated_by", "released_by")
 
     def both(self, noun, first, second):
         one, other = int(self.value[first]), int(self.value[second])
@@ -805,7 +808,11 @@ class ViolationPrinter(Printer):
 
 
 class ArenaPrinter(Printer):
-    FUNCTIONS = {"fetch_from_heap": "operator new", "fetch_pages": "the system", "fetch_from_resource": "a memory_resource"}
+    FUNCTIONS = {
+        "fetch_from_heap": "operator new",
+        "fetch_from_resource": "a memory_resource",
+        "fetch_pages": "the system",
+    }
 
     def text(self):
         source = self.value["source_"]

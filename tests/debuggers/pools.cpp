@@ -24,6 +24,10 @@ struct connection {
     const char* peer;
 };
 
+struct shared_secret {
+    int number;
+};
+
 namespace {
 
 /// The debugger stops here. `wanted` says what it prints of the caller's caller.
@@ -107,7 +111,8 @@ template <class Pool> void fill(Pool& pool) {
     static const fixpool::block<connection, unchecked> erin = fast.allocate(5, "erin");
     static fixpool::typed_pool<connection, debug> traced(4, {.name = "traced"});
     static const fixpool::block<connection, debug> frank = traced.allocate(6, "frank");
-    show("print fast; print erin; print traced; print frank", fast, erin, traced, frank);
+    static fixpool::typed_pool<shared_secret> secrets(2);
+    show("print fast; print erin; print traced; print frank; print secrets", fast, erin, traced, frank, secrets);
     show("fuzz connections; fuzz traced; fuzz carol; fuzz frank", connections, traced, carol, frank);
 }
 

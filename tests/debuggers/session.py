@@ -8,8 +8,8 @@ ROUNDS = 60  # of a fuzz
 
 
 def fuzz(value, region):
-    """Prints a value while words of its memory, or of what `region` is, have any values. No text is looked at: the printers
-    must not fail, nor take long."""
+    """Prints a value while words of its memory, or of the memory of `region`, have any values. The text may be any: the
+    printers must not fail."""
     try:
         region = gdb.parse_and_eval(region)
     except gdb.error:  # libc++ has another name in std::shared_ptr
@@ -51,8 +51,10 @@ def execute(command):
 
 
 random.seed(20)
-for setting in ("confirm off", "disable-randomization off", "pagination off", "print inferior-events off", "print pretty on", "print thread-events off", "width 0"):
+for setting in ("confirm off", "disable-randomization off", "pagination off", "width 0"):
     gdb.execute("set " + setting)
+for setting in ("inferior-events off", "pretty on", "thread-events off"):
+    gdb.execute("set print " + setting)
 gdb.Breakpoint("stop").silent = True
 gdb.execute("run", to_string=True)
 while gdb.selected_inferior().pid:
