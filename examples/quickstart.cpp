@@ -13,7 +13,7 @@ struct connection {
 int main() {
     fixpool::typed_pool<connection> pool(2);  // for one thread; shared_pool is for several
     {
-        const fixpool::block<connection> first = pool.allocate(1, "alice");  // throws if all blocks are in use
+        const fixpool::block<connection> first = pool.allocate(1, "alice");  // throws if none is free
         const fixpool::block<connection> second = pool.allocate(2, "bob");
         const fixpool::block<connection> third = pool.try_allocate(3, "carol");  // is empty instead
         std::printf("first is %s, second is %s\n", first->peer.c_str(), second->peer.c_str());

@@ -144,9 +144,9 @@ void each_pool_has_a_level_and_a_name() {
     headline("Each pool has a level and a name");
     const fixpool::violation_handler previous = fixpool::get_violation_handler();
 
-    fixpool::typed_pool<connection> pool(64, {.name = "connections"});         // the level is checking::checked
+    fixpool::typed_pool<connection> pool(64, {.name = "connections"});         // checking::checked
     fixpool::typed_pool<connection, fixpool::checking::unchecked> fast(1024);  // for one hot place
-    fixpool::set_violation_handler(print_violation);                           // void(const fixpool::violation&)
+    fixpool::set_violation_handler(print_violation);                           // void(const violation&)
 
     fixpool::block<connection> mine = pool.allocate(1);
     connection* const raw = mine.release();  // from here on, no handle owns it
