@@ -102,6 +102,7 @@ def save(figure, folder, name):
     plt.close(figure)
     on_dark = "".join(f'[style*="{what}: {INK}"] {{{what}: {INK_ON_DARK} !important}}' for what in ("fill", "stroke"))
     svg = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', text.getvalue(), count=2)
+    svg = re.sub("(<style[^>]*>)", r"\1:root{color-scheme:light dark}", svg, count=1)  # alone in a tab: a dark page under light text
     svg = svg.replace("</style>", f"@media (prefers-color-scheme: dark) {{{on_dark}}}</style>", 1)
     with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
         file.write(re.sub(r"[ \t]+$", "", svg, flags=re.M))
