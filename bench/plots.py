@@ -87,13 +87,16 @@ def at(figure, x, y):
     return x / WIDTH, 1 - y / (figure.get_figheight() * 72)
 
 
+def wrapped(title, note):
+    """[(line, weight, size)]"""
+    return [(part, weight, size) for text, weight, size, columns in ((title, "bold", 13, 100), (note, "normal", 12, 120))
+            for line in text.splitlines() for part in textwrap.wrap(line, columns)]
+
+
 def say(figure, title, note=""):
-    """Writes the title, and below it a note. Both are wrapped."""
-    y = 4
-    for text, weight, size, columns in ((title, "bold", 13, 100), (note, "normal", 12, 120)):
-        for line in textwrap.wrap(text, columns):
-            figure.text(*at(figure, 6, y), line, weight=weight, size=size, va="top")
-            y += 18
+    """Writes the title, and below it a note."""
+    for i, (line, weight, size) in enumerate(wrapped(title, note)):
+        figure.text(*at(figure, 6, 4 + 18 * i), line, weight=weight, size=size, va="top")
 
 
 def save(figure, folder, name):
@@ -134,32 +137,58 @@ def means(results, names, contenders):
     return {c: geometric_mean(results[name][c] for name in names) for c in contenders if names and all(c in results[name] for name in names)}
 
 
+def one_line(text):
+    return text.replace("\n", " ")
+
+
 def ratio_range(ratios):
     low, high = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
     return low if low == high else f"{low} to {high}"
 
 
+def said_of_typed_pools(results):
+    """What a typed_pool takes against a memory_pool, with and without blocks of 4096 bytes; empty if unknown."""
+    found = {name: values["typed_pool"] / values["checked"] for name, values in results.items()
+             if measuring.kind(name) and "typed_pool" in values and "checked" in values}
+    if not found:
+        return ""
+    by_kind = [geometric_mean(found[name] for name in names) for names in measuring.by_kind(found).values()]
+    small = [ratio for name, ratio in found.items() if measuring.kind(name) != "pages"]
+    means_of = sorted({f"{geometric_mean(those):.1f}" for those in (found.values(), small) if those})
+    text = f"A typed_pool takes {' to '.join(means_of)} times as long as memory_pool on average"
+    return f"{text}, by kind {ratio_range(by_kind)} times." if len(by_kind) > 1 else f"{text}."
+
+
 def speed(folder, results):
-    """The plot of the front page: what an operation takes, in each kind of workload."""
-    kinds = [(kind, found) for kind, names in measuring.by_kind(results).items() if (found := means(results, names, SPEED))]
+    """The plot of the front page: what an operation takes, in each kind of workload. Bars are ratios, figures are ns."""
+    end = 1.5  # bars of larger ratios are broken
+    kinds = [(kind, found) for kind, names in measuring.by_kind(results).items() if KEEPING in (found := means(results, names, SPEED))]
     if not kinds:
         return
     rows = [c for c in SPEED if any(c in found for _, found in kinds)]
-    figure, panels = canvas(280, columns=len(kinds), top=96, bottom=26, left=132, gap=(8, 0))
+    against_glibc = [found["checked"] / found[KEEPING] for _, found in kinds if "checked" in found]
+    title = "What an allocation or a release takes"
+    if against_glibc:
+        title = f"Checked pools take {ratio_range(against_glibc)} of the time of a glibc that keeps its memory"
+    against_boost = {kind: found["checked"] / found["boost"] for kind, found in kinds if "checked" in found and "boost" in found}
+    slower = [f"{ratio:.2f} ({one_line(measuring.KINDS[kind])})" for kind, ratio in against_boost.items() if ratio > 1]
+    note = f"boost::pool, which checks nothing, is faster in {len(slower)} of {len(kinds)} kinds: checked / boost::pool is {', '.join(slower)}.\n" \
+        if slower else ""
+    note += said_of_typed_pools(results)
+    top = 42 + 18 * len(wrapped(title, note))
+    figure, panels = canvas(202 + top, columns=len(kinds), top=top, bottom=44, left=132, gap=(8, 0))
     for panel, (kind, found) in zip(panels[0], kinds):
-        *others, largest = sorted(found.values())
-        end = largest if not others or largest < 3 * others[-1] else 1.4 * others[-1]
         for row, contender in enumerate(rows):
             if contender not in found:
                 continue
-            value = found[contender]
+            ns, ratio = found[contender], found[contender] / found[KEEPING]
             colour = STYLES[contender][0] if contender in OURS else "#808890"
-            if value <= end:
-                panel.barh(-row, value, height=0.7, color=colour)
-            else:  # too long: the bar is broken
+            if ratio <= end:
+                panel.barh(-row, ratio, height=0.7, color=colour)
+            else:
                 panel.barh(-row, 0.7 * end, height=0.7, color=colour)
                 panel.barh(-row, 0.22 * end, left=0.78 * end, height=0.7, color=colour)
-            panel.text(min(value, end) + 0.04 * end, -row, f"{value:.2f}" if value < 10 else f"{value:.1f}", va="center_baseline")
+            panel.text(min(ratio, end) + 0.04 * end, -row, f"{ns:.2f}" if ns < 10 else f"{ns:.1f}", va="center_baseline")
         panel.set_xlim(0, 1.55 * end)
         panel.set_ylim(-len(rows) + 0.4, 0.6)
         panel.set_yticks([-row for row in range(len(rows))], [LABELS[c] for c in rows] if panel is panels[0][0] else [])
@@ -168,16 +197,9 @@ def speed(folder, results):
         panel.tick_params(length=0)
         panel.spines["bottom"].set_visible(False)
         panel.set_title(measuring.KINDS[kind], loc="left", pad=6)
-    against_glibc = [found["checked"] / found[KEEPING] for _, found in kinds if KEEPING in found]
-    title = "What an allocation or a release takes"
-    if against_glibc:
-        title = f"Checked pools take {ratio_range(against_glibc)} of the time of a glibc that keeps its memory"
-    against_boost = {kind: found["checked"] / found["boost"] for kind, found in kinds if "boost" in found}
-    slower = [f"{ratio:.2f} ({measuring.KINDS[kind]})" for kind, ratio in against_boost.items() if ratio > 1]
-    say(figure, title, f"boost::pool, which checks nothing, is faster in {len(slower)} of {len(kinds)} kinds: checked / boost::pool is {', '.join(slower)}."
-        if slower else "")
-    figure.text(*at(figure, 6, 260), "ns per allocation or release, geometric means; less is better. A broken bar is longer than it is drawn.",
-                va="top", size=11)
+    say(figure, title, note)
+    figure.text(*at(figure, 6, 164 + top), "Bars: time relative to glibc, keeping, on one scale. A broken bar is longer than it is drawn.\n"
+                "Figures: ns per allocation or release. Both are geometric means; less is better.", va="top", size=11, linespacing=1.5)
     save(figure, folder, "speed.svg")
 
 
