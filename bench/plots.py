@@ -204,61 +204,63 @@ def speed(folder, results):
 
 
 def peer_rows(results):
-    """[(label, workloads, is the first of its part)]"""
-    def of(patterns, live, pages):
-        return [name for name in results if name.split("/")[0] in patterns and name.endswith("/" + live)
+    """[(label, workloads, is the first of its part)]. L1 and L2 are apart: means over both would hide losses in L1."""
+    def of(patterns, lives, pages):
+        return [name for name in results if name.split("/")[0] in patterns and (name.split("/") + [""])[2] in lives
                 and (measuring.block_size(name) == measuring.PAGE) == pages]
 
+    live_sets = {"fit L1": ["L1"], "fit L2": ["L2"], "beyond L2": ["L3", "none"]}
     parts = [[(name.removeprefix("trace/"), [name]) for name in measuring.FIVE if name in results]]
-    small_pairs = [name for name in results if name.startswith("pair/") and measuring.block_size(name) != measuring.PAGE]
-    parts.append([("8 to 256 B: one block", small_pairs)])
-    for label, patterns in (("lifo and fifo", ("lifo", "fifo")), ("shuffled", ("shuffled",)), ("churn", ("churn",))):
-        parts[-1] += [(f"{label}, {text}", of(patterns, live, False)) for live, text in LIVE_SETS.items()]
-    parts.append([("4096 B: one block", [name for name in results if name == f"pair/{measuring.PAGE}"])])
-    parts[-1] += [(f"all patterns, {text}", of(measuring.PATTERNS, live, True)) for live, text in LIVE_SETS.items()]
+    for size, pages, groups in (("8 to 256 B", False, (("in order", ("lifo", "fifo")), ("random order", ("shuffled", "churn")))),
+                                ("4096 B", True, (("all patterns", measuring.PATTERNS),))):
+        parts.append([(f"{size}: one block", of(["pair"], [""], pages))])
+        parts[-1] += [(f"{label}, {text}", of(patterns, lives, pages)) for label, patterns in groups for text, lives in live_sets.items()]
     parts = [[row for row in part if row[1]] for part in parts]
     return [(label, names, i == 0) for part in parts for i, (label, names) in enumerate(part)]
 
 
 def peers(folder, results):
-    """A row for each kind of workload: time of every contender, relative to a glibc that keeps its memory."""
+    """A row for each kind of workload: time of every contender, relative to a glibc that keeps its memory. In a row, each contender has a
+    line of its own."""
     end = 30  # larger ratios are written
     rows = [row for row in peer_rows(results) if means(results, row[1], [KEEPING])]
     if not rows:
         return
-    figure, panels = canvas(118 + 20 * len(rows), columns=2, top=72, bottom=46, left=176, gap=(16, 0), sharey=True)
-    lost = {}
+    figure, panels = canvas(136 + 35 * len(rows), columns=2, top=90, bottom=46, left=176, gap=(16, 0), sharey=True)
     for panel, group in zip(panels[0], GROUPS):
-        for contender in group:
-            points = [(found[contender] / found[KEEPING], -row) for row, (_, names, _) in enumerate(rows)
-                      if len(found := means(results, names, [contender, KEEPING])) == len({contender, KEEPING})]
-            if contender == KEEPING or not points:
-                continue
+        drawn = [contender for contender in group if contender != KEEPING]
+        for line, contender in enumerate(drawn):
+            lower = 0.86 * ((line + 0.5) / len(drawn) - 0.5)
+            points = [(found[contender] / found[KEEPING], -row - lower) for row, (_, names, _) in enumerate(rows)
+                      if {contender, KEEPING} == set(found := means(results, names, [contender, KEEPING]))]
             inside = [point for point in points if point[0] <= end]
-            panel.plot(*zip(*inside or [(float("nan"), 0)]), linestyle="none", **style(contender))
+            if points:
+                panel.plot(*zip(*inside or [(float("nan"), 0)]), linestyle="none", markersize=5, **style(contender))
             for ratio, y in points:
                 if ratio > end:
-                    panel.text(2 * end, y, f"{LABELS[contender].split()[0]}: {ratio:.0f} \u2192", ha="right", va="center_baseline", size=11)
+                    panel.text(2 * end, y, f"{LABELS[contender].split()[0]}: {ratio:.0f} \u2192", ha="right", va="center_baseline", size=10)
         panel.set_xscale("log")
         panel.set_xlim(0.03, 2 * end)
         log_axis(panel.xaxis)
         panel.axvline(1, color=STYLES[KEEPING][0], linewidth=1)
-        panel.set_ylim(-len(rows) + 0.4, 0.6)
-        panel.grid(axis="y", alpha=0.15)
+        panel.set_ylim(-len(rows) + 0.4, 0.5)
+        panel.grid(axis="y", visible=False)
+        panel.tick_params(axis="y", length=0)
         panel.set_xlabel("time, relative to glibc, keeping")
         for row, (_, _, is_first) in enumerate(rows):
-            if is_first and row:
-                panel.axhline(0.5 - row, color="#808890", linewidth=1)
+            if row:
+                panel.axhline(0.5 - row, color="#808890", linewidth=1.5 if is_first else 0.5, alpha=1 if is_first else 0.6)
         panel.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncol=2, handlelength=0.8, fontsize=11.5, borderaxespad=0.4)
     panels[0][0].set_yticks([-row for row in range(len(rows))], [label for label, _, _ in rows])
-    for _, names, _ in rows:
-        found = means(results, names, [c for c in STYLES if c != "checked"] + ["checked"])
-        if "checked" in found:
-            for peer in ("boost", "mimalloc", KEEPING):
-                if peer in found:
-                    lost.setdefault(peer, []).append(found["checked"] > found[peer])
-    text = ", ".join(f"{sum(those)} to {'a glibc that keeps its memory' if peer == KEEPING else LABELS[peer]}" for peer, those in lost.items())
-    say(figure, f"Of {len(rows)} rows, checked pools lose {text}" if lost else "Time per allocation or release")
+    title, note = "Time per allocation or release", ""
+    pairs = [(found["checked"], found["boost"]) for _, names, _ in rows
+             if {"checked", "boost"} == set(found := means(results, names, ["checked", "boost"]))]
+    if pairs:
+        title = f"Checked pools are slower than boost::pool in {sum(ours > boost for ours, boost in pairs)} of {len(pairs)} rows"
+        every = [values["checked"] > values["boost"] for name, values in results.items()
+                 if measuring.kind(name) and "checked" in values and "boost" in values]
+        note = f"In single workloads: in {sum(every)} of {len(every)}. Rows are geometric means; less is better."
+    say(figure, title, note)
     save(figure, folder, "peers.svg")
 
 
