@@ -264,12 +264,26 @@ def peers(folder, results):
     save(figure, folder, "peers.svg")
 
 
+def said_of_losses(results, workloads):
+    """Where checked pools are slower than a peer that the plots of curves show; empty if nowhere."""
+    texts = []
+    for peer in dict.fromkeys(c for group in GROUPS for c in group if c not in OURS):
+        ratios = [(results[w]["checked"] / results[w][peer], w) for w in workloads
+                  if "checked" in results.get(w, {}) and peer in results[w]]
+        slower = sum(ratio > 1 for ratio, _ in ratios)
+        if slower:
+            texts.append("{} in {} of {} workloads, at worst {:.2f} ({})".format(LABELS[peer], slower, len(ratios), *max(ratios)))
+    return f"Checked pools are slower than {'; than '.join(texts)}." if texts else ""
+
+
 def curves(folder, name, title, results, xlabel, xs, workload_of, apart=None):
     """A row of panels for each group of contenders, a panel for each pattern. What is at `apart` is not joined to the rest."""
-    patterns = [p for p in ("lifo", "shuffled", "churn") if any(workload_of(p, x) in results for x in xs)]
+    patterns = [p for p in measuring.PATTERNS if any(workload_of(p, x) in results for x in xs)]
     if not patterns:
         return
-    figure, panels = canvas(546, rows=2, columns=len(patterns), top=74, bottom=44, left=50, gap=(12, 74), sharey="row", sharex=True)
+    note = said_of_losses(results, [workload_of(p, x) for p in patterns for x in xs])
+    below = 18 * (len(wrapped(title, note)) - 1)
+    figure, panels = canvas(546 + below, rows=2, columns=len(patterns), top=74 + below, bottom=44, left=50, gap=(12, 74), sharey="row", sharex=True)
     for row, group in zip(panels, GROUPS):
         for panel, pattern in zip(row, patterns):
             for contender in group:
@@ -291,8 +305,8 @@ def curves(folder, name, title, results, xlabel, xs, workload_of, apart=None):
         row[0].set_ylabel("ns per operation")
     for panel in panels[-1]:
         panel.set_xlabel(xlabel)
-    say(figure, title)
-    add_legend(figure, panels[0], 32, 6)
+    say(figure, title, note)
+    add_legend(figure, panels[0], 32 + below, 6)
     height = figure.get_figheight() * 72
     second = height * (1 - panels[1][0].get_position().y1)
     add_legend(figure, panels[1], second - 42, 6)
@@ -306,9 +320,8 @@ def block_sizes(folder, results):
         return f"{pattern}/{size}/L2"
 
     title = "Time per operation, by block size"
-    small = [results[w]["checked"] for p in ("lifo", "shuffled", "churn") for s in sizes[:-1]
-             if "checked" in results.get(w := workload_of(p, s), {})]
-    if len(small) == 3 * len(sizes[:-1]):
+    small = [results[w]["checked"] for p in measuring.PATTERNS for s in sizes[:-1] if "checked" in results.get(w := workload_of(p, s), {})]
+    if len(small) == len(measuring.PATTERNS) * len(sizes[:-1]):
         title = f"In the second cache, the size of small blocks hardly matters to a checked pool: {min(small):.1f} to {max(small):.1f} ns" \
             if max(small) < 2 * min(small) else f"In the second cache, checked pools take {min(small):.1f} to {max(small):.1f} ns for small blocks"
     curves(folder, "block_size.svg", title, results, "bytes per block", sizes, workload_of, measuring.PAGE)
