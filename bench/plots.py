@@ -392,8 +392,8 @@ def threads(folder, costs):
         return costs.get(pattern, {}).get(contender, {}).get(2)
 
     if all(two(*what) for what in (("private/16", "shared_pool"), ("private/16", "operator_new"), ("private/16", "baseline"))):
-        title = "Two threads, {}: shared_pool takes {:.1f} ns per pair, glibc {:.1f}, one mutex {:.0f}".format(
-            titles["private/16"], *(two("private/16", c) for c in ("shared_pool", "operator_new", "baseline")))
+        title = "Two threads, {}: shared_pool {:g} ns per pair, glibc {:g}, one mutex {:g}".format(
+            titles["private/16"], *(float(f"{two('private/16', c):.3g}") for c in ("shared_pool", "operator_new", "baseline")))
     say(figure, title)
     add_legend(figure, panels[0], 32, 6)
     save(figure, folder, "threads.svg")

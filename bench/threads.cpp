@@ -425,6 +425,7 @@ void print_refusals(const std::vector<row>& rows, const std::vector<std::string>
 
 void write_csv(const std::string& name, const std::vector<row>& rows, const std::vector<std::string>& names) {
     std::ofstream file(name);
+    file.precision(10);  // more than the tables have: whoever rounds these figures again gets the tables' figures
     file << "pattern,threads,contender,wall_ns,processor_ns,refused,rounds\n";
     for (const row& r : rows) {
         for (std::size_t i = 0; i < names.size(); ++i) {
