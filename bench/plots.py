@@ -342,7 +342,7 @@ def live_sets(folder, results):
 def latencies(folder, percentiles):
     """percentiles is {contender: {"p50": ns, ...}}, with the step of the clock among the contenders where it is known."""
     step = percentiles.get("clock_step", {}).get("p50", 0)
-    figure, panels = canvas(338, columns=2, top=78, bottom=44, left=54, gap=(16, 0), sharey=True)
+    figure, panels = canvas(338, columns=2, top=78, bottom=44, left=60, gap=(16, 0), sharey=True)
     points = [point for point in next(iter(percentiles.values())) if point != "pairs"]
     for panel, group in zip(panels[0], GROUPS):
         for contender in group:
