@@ -21,10 +21,10 @@ void growing_raw_blocks() {
     // [growing_pool]
     fixpool::growing_pool pool(64);
     std::vector<void*> blocks(10'000);
-    for (void*& block : blocks) block = pool.allocate();  // gets pages from operator new
+    for (void*& block : blocks) block = pool.allocate();  // gets pages
     pool.deallocate_bulk(blocks);
-    pool.shrink();  // gives the pages back
-    std::printf("%zu blocks were in use, the pool has %zu now\n", pool.peak_in_use(), pool.total_blocks());
+    pool.shrink();  // gives pages back
+    std::printf("%zu blocks were in use\n", pool.peak_in_use());
     // [growing_pool]
 }
 
@@ -36,7 +36,7 @@ void growing_objects() {
     // [growing_typed_pool]
 
     // [growth]
-    fixpool::growing_typed_pool<std::string> few({.page_bytes = 4096, .max_blocks = 1});
+    fixpool::growing_typed_pool<std::string> few({.max_blocks = 1});
     const auto first = few.allocate("bob");
     if (!few.try_allocate("carol")) std::puts("no more than max_blocks");
     // [growth]
@@ -44,17 +44,21 @@ void growing_objects() {
 
 void resources() {
     // [pool_resource]
-    fixpool::pool_resource resource({}, std::pmr::new_delete_resource(), {.name = "parser"});
+    fixpool::pool_resource resource({}, std::pmr::new_delete_resource(),
+                                    {.name = "parser"});
     std::pmr::map<int, std::pmr::string> names(&resource);
     names.emplace(1, "a name that is too long for the string itself");
     std::size_t blocks = 0;
-    resource.for_each_pool([&blocks](const fixpool::pool_stats& stats) { blocks += stats.in_use; });
+    resource.for_each_pool([&blocks](const fixpool::pool_stats& stats) {
+        blocks += stats.in_use;
+    });
     if (blocks != 0) std::puts("the map is in blocks of the resource");
     // [pool_resource]
 
     // [resource_options]
     const fixpool::resource_options options{.name = "requests"};
-    const fixpool::pool_resource named(std::pmr::get_default_resource(), options);
+    auto* const upstream = std::pmr::get_default_resource();
+    const fixpool::pool_resource named(upstream, options);
     std::puts(named.name());
     // [resource_options]
 
@@ -70,7 +74,8 @@ void allocators() {
     // [pool_allocator]
     fixpool::pool_resource resource;
     std::list<int, fixpool::pool_allocator<int>> numbers({1, 2, 3}, &resource);
-    const auto shared = std::allocate_shared<int>(fixpool::pool_allocator<int>(&resource), 4);
+    const fixpool::pool_allocator<int> allocator(&resource);
+    const auto shared = std::allocate_shared<int>(allocator, 4);
     std::printf("%zu numbers and %d\n", numbers.size(), *shared);
     // [pool_allocator]
 }
@@ -78,16 +83,21 @@ void allocators() {
 // [static_pool_allocator]
 fixpool::pool_resource for_numbers;
 
-std::list<int, fixpool::static_pool_allocator<int, for_numbers>> numbers() { return {1, 2, 3}; }
+using allocator = fixpool::static_pool_allocator<int, for_numbers>;
+
+std::list<int, allocator> numbers() { return {1, 2, 3}; }
 // [static_pool_allocator]
 
 void arenas() {
     // [mapping]
     const fixpool::pool_layout layout{.block_size = 4096, .block_count = 8};
-    fixpool::memory_pool mapped(layout, fixpool::mapped_arena({.prefault = true, .guard_pages = true}));
-    fixpool::memory_pool from_resource(layout, fixpool::memory_resource_arena(std::pmr::new_delete_resource()));
+    const fixpool::mapping options{.prefault = true, .guard_pages = true};
+    fixpool::memory_pool mapped(layout, fixpool::mapped_arena(options));
+    auto* const upstream = std::pmr::new_delete_resource();
+    fixpool::memory_pool other(layout,
+                               fixpool::memory_resource_arena(upstream));
     // [mapping]
-    std::printf("%zu and %zu blocks\n", mapped.available(), from_resource.available());
+    std::printf("%zu and %zu blocks\n", mapped.available(), other.available());
 }
 
 }  // namespace

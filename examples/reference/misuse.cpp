@@ -12,7 +12,8 @@ using fixpool::checking;
 
 void exhaustion() {
     // [pool_exhausted]
-    fixpool::memory_pool pool({.block_size = 64, .block_count = 1}, {.name = "messages"});
+    fixpool::memory_pool pool({.block_size = 64, .block_count = 1},
+                              {.name = "messages"});
     void* const only = pool.allocate();
     try {
         pool.deallocate(pool.allocate());
@@ -25,12 +26,15 @@ void exhaustion() {
 
 void levels() {
     // [checking]
-    fixpool::memory_pool checked({.block_size = 64, .block_count = 16});
-    fixpool::basic_memory_pool<checking::unchecked> unchecked({.block_size = 64, .block_count = 16});
+    const fixpool::pool_layout layout{.block_size = 64, .block_count = 16};
+    fixpool::memory_pool checked(layout);
+    fixpool::basic_memory_pool<checking::unchecked> unchecked(layout);
     fixpool::typed_pool<int, checking::debug> debug(16);
-    static_assert(fixpool::knows_live_blocks<checking::debug> && !fixpool::knows_live_blocks<checking::unchecked>);
+    static_assert(fixpool::knows_live_blocks<checking::debug> &&
+                  !fixpool::knows_live_blocks<checking::unchecked>);
     // [checking]
-    std::printf("%zu, %zu and %zu blocks\n", checked.available(), unchecked.available(), debug.available());
+    std::printf("%zu, %zu and %zu blocks\n", checked.available(),
+                unchecked.available(), debug.available());
 }
 
 void statuses() {
@@ -38,7 +42,8 @@ void statuses() {
     fixpool::memory_pool pool({.block_size = 64, .block_count = 16});
     void* const block = pool.allocate();
     pool.deallocate(block);
-    if (pool.try_deallocate(block) == fixpool::release_status::double_free) std::puts("double free");
+    if (pool.try_deallocate(block) == fixpool::release_status::double_free)
+        std::puts("double free");
     // [release_status]
 }
 
@@ -46,9 +51,9 @@ void handler() {
     // [violation]
     fixpool::set_violation_handler([](const fixpool::violation& v) {
         if (v.kind == fixpool::violation_kind::double_free)
-            std::printf("double free of block %zu in %s\n", v.index, v.pool_name);
+            std::printf("double free of block %zu\n", v.index);
     });
-    fixpool::memory_pool pool({.block_size = 64, .block_count = 16}, {.name = "messages"});
+    fixpool::memory_pool pool({.block_size = 64, .block_count = 16});
     void* const block = pool.allocate();
     pool.deallocate(block);
     pool.deallocate(block);  // calls the handler, then has no effect
@@ -59,8 +64,10 @@ void handler() {
 void sites() {
     // [site]
     fixpool::typed_pool<int, checking::debug> pool(16);
-    const auto handle = pool.allocate_at({}, 1);                       // reports name this line
-    const auto other = pool.allocate_at({"game.cpp", 7, "spawn"}, 2);  // reports name game.cpp:7
+    // Reports name this line:
+    const auto handle = pool.allocate_at({}, 1);
+    // Reports name game.cpp:7:
+    const auto other = pool.allocate_at({"game.cpp", 7, "spawn"}, 2);
     // [site]
     std::printf("%d and %d\n", *handle, *other);
 }
@@ -69,10 +76,13 @@ void leaks() {
     // [holder]
     const auto print = [](const fixpool::violation& v) {
         for (const fixpool::holder& each : v.holders)
-            std::printf("leak of %zu blocks from %s:%u\n", each.blocks, each.where.file, each.where.line);
+            std::printf("leak of %zu blocks from %s:%u\n", each.blocks,
+                        each.where.file, each.where.line);
     };
-    fixpool::basic_memory_pool<checking::debug> pool({.block_size = 64, .block_count = 16}, {.on_violation = print});
-    for (int i = 0; i < 3; ++i) static_cast<void>(pool.allocate({"game.cpp", 7, "spawn"}));
+    fixpool::basic_memory_pool<checking::debug> pool(
+        {.block_size = 64, .block_count = 16}, {.on_violation = print});
+    for (int i = 0; i < 3; ++i)
+        static_cast<void>(pool.allocate({"game.cpp", 7, "spawn"}));
     // [holder]
 }
 
@@ -88,7 +98,8 @@ void who_holds_the_blocks() {
     // [group]
     const fixpool::census census(pool);
     for (const fixpool::census::group& each : census.groups())
-        std::printf("%s has %zu blocks, from %zu to %zu\n", each.where.file, each.blocks, each.first, each.last);
+        std::printf("%s has %zu blocks, from %zu to %zu\n", each.where.file,
+                    each.blocks, each.first, each.last);
     // [group]
 }
 

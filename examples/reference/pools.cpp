@@ -20,17 +20,20 @@ struct order {
 
 void raw_blocks() {
     // [memory_pool]
-    fixpool::memory_pool pool({.block_size = 64, .block_count = 16}, {.name = "messages"});
+    fixpool::memory_pool pool({.block_size = 64, .block_count = 16},
+                              {.name = "messages"});
     void* const message = pool.allocate();
     std::memcpy(message, "hello", 6);
-    std::printf("%zu of %zu blocks in use\n", pool.in_use(), pool.total_blocks());
+    std::printf("%zu of %zu blocks in use\n", pool.in_use(),
+                pool.total_blocks());
     pool.deallocate(message);
     // [memory_pool]
 }
 
 void shared_raw_blocks() {
     // [shared_memory_pool]
-    const fixpool::shared_memory_pool pool({.block_size = 64, .block_count = 16});
+    const fixpool::shared_memory_pool pool(
+        {.block_size = 64, .block_count = 16});
     void* message = nullptr;
     std::thread producer([pool, &message] { message = pool.allocate(); });
     producer.join();
@@ -45,7 +48,9 @@ void objects() {
     const fixpool::block<order> first = pool.allocate(1, "alice");
     const fixpool::block<order> second = pool.allocate(2, "bob");
     if (!pool.try_allocate(3, "carol")) std::puts("no block left");
-    pool.for_each([](const order& each) { std::printf("order %d of %s\n", each.number, each.client.c_str()); });
+    pool.for_each([](const order& each) {
+        std::printf("order %d of %s\n", each.number, each.client.c_str());
+    });
     // [typed_pool]
 }
 
@@ -67,7 +72,7 @@ void handles() {
     fixpool::typed_pool<order> pool(10);
     fixpool::block<order> handle = pool.allocate(1, "alice");
     fixpool::block<order> owner = std::move(handle);  // handle is empty now
-    order* const given_up = owner.release();          // owner is empty, the object lives on
+    order* const given_up = owner.release();          // the object lives on
     owner = pool.adopt(given_up);                     // owned again
     owner.reset();                                    // destroys the object
     std::printf("%zu objects in use\n", pool.in_use());
@@ -86,14 +91,20 @@ void hashed_handles() {
 void options() {
     // [pool_layout]
     constexpr auto for_orders = fixpool::pool_layout::of<order>(100);
-    constexpr fixpool::pool_layout pages{.block_size = 4096, .block_count = 8, .alignment = 4096};
-    static_assert(for_orders.block_size == sizeof(order) && pages.alignment == 4096);
+    constexpr fixpool::pool_layout pages{
+        .block_size = 4096, .block_count = 8, .alignment = 4096};
+    static_assert(for_orders.block_size == sizeof(order) &&
+                  pages.alignment == 4096);
     // [pool_layout]
 
     // [pool_options]
-    const auto count = [](const fixpool::violation& v) { ++*static_cast<int*>(v.context); };
+    const auto count = [](const fixpool::violation& v) {
+        ++*static_cast<int*>(v.context);
+    };
     int violations = 0;
-    fixpool::memory_pool pool(pages, {.name = "pages", .on_violation = count, .context = &violations});
+    const fixpool::pool_options options{
+        .name = "pages", .on_violation = count, .context = &violations};
+    fixpool::memory_pool pool(pages, options);
     pool.deallocate(&violations);  // a foreign pointer
     std::printf("%d violation\n", violations);
     // [pool_options]
@@ -102,17 +113,21 @@ void options() {
     void* const page = pool.allocate();
     const fixpool::pool_stats stats = pool.stats();
     pool.deallocate(page);
-    std::printf("%zu of %zu in use, %zu bytes each\n", stats.in_use, stats.total_blocks, stats.block_size);
+    std::printf("%zu of %zu in use, %zu bytes each\n", stats.in_use,
+                stats.total_blocks, stats.block_size);
     // [pool_stats]
 }
 
 void arenas() {
     // [arena]
     constexpr fixpool::pool_layout layout{.block_size = 64, .block_count = 16};
-    alignas(64) static std::byte buffer[fixpool::memory_pool::required_bytes(layout)];
-    const fixpool::memory_pool in_buffer(layout, fixpool::arena::borrow(buffer));
+    constexpr auto bytes = fixpool::memory_pool::required_bytes(layout);
+    alignas(64) static std::byte buffer[bytes];
+    const fixpool::memory_pool in_buffer(layout,
+                                         fixpool::arena::borrow(buffer));
     const fixpool::memory_pool on_heap(layout, fixpool::arena::heap());
-    std::printf("the first block is at byte %td of the buffer\n", in_buffer.blocks().data() - buffer);
+    std::printf("the first block is at byte %td of the buffer\n",
+                in_buffer.blocks().data() - buffer);
     // [arena]
     std::printf("%zu blocks on the heap\n", on_heap.total_blocks());
 }
@@ -120,9 +135,12 @@ void arenas() {
 void lent_buffers() {
     // [lent_bytes]
     constexpr fixpool::pool_layout layout{.block_size = 64, .block_count = 16};
-    alignas(64) static unsigned char for_dma[64 * 16];                                 // only blocks
-    static std::byte metadata[fixpool::memory_pool::required_metadata_bytes(layout)];  // all the rest
-    const fixpool::memory_pool pool(layout, fixpool::arena::borrow({for_dma, sizeof for_dma}, metadata));
+    alignas(64) static unsigned char for_dma[64 * 16];  // only blocks
+    constexpr auto rest =
+        fixpool::memory_pool::required_metadata_bytes(layout);
+    static std::byte metadata[rest];
+    const fixpool::memory_pool pool(
+        layout, fixpool::arena::borrow({for_dma, sizeof for_dma}, metadata));
     std::printf("%zu blocks\n", pool.total_blocks());
     // [lent_bytes]
 }
@@ -132,7 +150,7 @@ constinit fixpool::static_pool<order, 16> orders;  // a global in .bss
 
 void count_orders() {
     const auto handle = orders.allocate(1, "alice");
-    std::printf("%zu in use, %zu free\n", orders.in_use(), orders.available());
+    std::printf("%zu of 16 in use\n", orders.in_use());
 }
 // [static_pool]
 
