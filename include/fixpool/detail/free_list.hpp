@@ -215,9 +215,9 @@ private:
     }
 
     /// The number of the block that starts at `address`. For any other address, a number that is at least total().
-    // If offset == index * stride, then offset * inverse is exactly index << shift, because multiplying by an odd
-    // number permutes the integers modulo 2^bits. Otherwise a bit below shift is set, and rotated to the top. The
-    // result is at least 2^(bits - shift), which exceeds total(), as total() << shift <= 2^(bits - 1).
+    // offset * inverse is index << shift exactly if offset == index * stride: multiplying by an odd number permutes the
+    // integers modulo 2^bits. So no other multiple of 2^shift gives an index. A bit of offset below shift is rotated to
+    // the top. The result is then 2^(bits - shift) or more: above total(), as total() << shift <= 2^(bits - 1).
     template <std::size_t Stride>
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
