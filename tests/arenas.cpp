@@ -18,6 +18,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -61,6 +62,13 @@ std::vector<mapping> mappings() {
 /// The bytes of the pages that an arena takes.
 template <class Pool> std::size_t mapped_bytes(pool_layout layout, mapping options) {
     return rounded_up(Pool::required_bytes(layout), options.huge_pages ? pages::huge_size : pages::size());
+}
+
+/// The first byte of the pool's pages. At debug level, metadata and guard bytes lie there, before the blocks.
+template <class Pool> const std::byte* start_of(const Pool& pool, pool_layout layout) {
+    const auto blocks = pool.blocks();
+    return std::is_same_v<Pool, debug_pool> ? blocks.data() + blocks.size() - Pool::required_bytes(layout)
+                                            : blocks.data();
 }
 
 /// Whether all bytes may be touched. Only AddressSanitizer can tell; without it, true.
@@ -300,8 +308,8 @@ TEMPLATE_TEST_CASE("a mapped arena takes the addresses it needs, and gives all o
     }
 }
 
-TEMPLATE_TEST_CASE("guard pages lie in front of the first block and behind the last page", "[arenas]", unchecked_pool,
-                   memory_pool) {
+TEMPLATE_TEST_CASE("guard pages lie in front of the first page and behind the last one", "[arenas]", unchecked_pool,
+                   memory_pool, debug_pool) {
     for (const bool is_huge : {false, true}) {
         for (const std::size_t alignment : {std::size_t{1}, std::size_t{65536}, 4 * mebibyte}) {
             const mapping options{.huge_pages = is_huge, .guard_pages = true};
@@ -310,7 +318,7 @@ TEMPLATE_TEST_CASE("guard pages lie in front of the first block and behind the l
             const std::byte *begin = nullptr, *behind = nullptr;
             {
                 const TestType pool(layout, mapped_arena(options));
-                begin = pool.blocks().data();
+                begin = start_of(pool, layout);
                 behind = begin + mapped_bytes<TestType>(layout, options);
                 CHECK(pages::is_closed(begin - page));
                 CHECK(pages::is_closed(begin - 1));
@@ -326,20 +334,25 @@ TEMPLATE_TEST_CASE("guard pages lie in front of the first block and behind the l
     }
 }
 
-TEST_CASE("a write to a guard page ends the program", "[arenas]") {
+TEMPLATE_TEST_CASE("a write to a guard page ends the program", "[arenas]", memory_pool, debug_pool) {
     const pool_layout layout{64, 1000};
-    const std::size_t size = mapped_bytes<memory_pool>(layout, {});
-    const auto write_at = [&](std::ptrdiff_t offset) {
+    const std::size_t size = mapped_bytes<TestType>(layout, {});
+    const std::size_t before_blocks = [&] {  // bytes
+        const TestType pool(layout, mapped_arena());
+        return static_cast<std::size_t>(pool.blocks().data() - start_of(pool, layout));
+    }();
+    const auto write_at = [&](std::ptrdiff_t offset) {  // from the start of the first page
         return child::run([&] {
-            memory_pool pool(layout, mapped_arena({.guard_pages = true}));
+            TestType pool(layout, mapped_arena({.guard_pages = true}));
             void* const first_block = pool.allocate();
-            *static_cast<volatile std::byte*>(pool.blocks().data() + offset) = std::byte{1};
+            auto* const start = const_cast<std::byte*>(start_of(pool, layout));
+            *static_cast<volatile std::byte*>(start + offset) = std::byte{1};
             pool.deallocate(first_block);
             return end::right;
         });
     };
     CHECK(child::ended(write_at(-1), end::access_violation));
-    CHECK(child::ended(write_at(0), end::right));
+    CHECK(child::ended(write_at(static_cast<std::ptrdiff_t>(before_blocks)), end::right));
     CHECK(child::ended(write_at(static_cast<std::ptrdiff_t>(size)), end::access_violation));
 }
 

@@ -14,7 +14,7 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 /// Options of mapped_arena. Each has a cost, so all are off by default.
 struct mapping {
-    bool huge_pages = false;   ///< pages of 2 MiB if the system has them, and a size rounded up to 2 MiB
+    bool huge_pages = false;   ///< pages of 2 MiB if the system has them, else others; rounds the size up to 2 MiB
     bool prefault = false;     ///< give all pages memory at construction, so that there are no page faults later
     bool lock = false;         ///< keep pages from being swapped out; limited by RLIMIT_MEMLOCK or the working set
     bool guard_pages = false;  ///< any access to the page before or behind the memory ends the program
@@ -76,27 +76,29 @@ inline void release_pages(void* bytes, std::size_t size, std::size_t alignment, 
 
 }  // namespace detail
 
-/// Memory from `upstream`: one allocation at the pool's construction, one deallocation at its destruction. A shared
-/// pool is destroyed on the thread that gives up its last copy or block.
+/// Memory from `upstream`: one allocation at the pool's construction, one deallocation of the same size and alignment
+/// at its destruction. A shared pool is destroyed on the thread that gives up its last copy or block.
 /// Requires: `upstream` is not nullptr and outlives the pool.
 /// Throws: the pool's constructor throws what `upstream` throws.
 [[nodiscard]] inline arena memory_resource_arena(std::pmr::memory_resource* upstream) noexcept {
     return arena::from(&detail::fetch_from_resource, &detail::release_to_resource, upstream);
 }
 
-/// Whole pages from the operating system, by mmap or VirtualAlloc. The pool maps them at its construction and unmaps
-/// them at its destruction. A page takes memory at its first use.
+/// Whole pages from the operating system, by mmap or VirtualAlloc, at any alignment. The pool maps them at its
+/// construction and unmaps them at its destruction. A page takes memory at its first use.
 ///
-/// Order in memory: the blocks from the start of the first page, then the metadata. At debug level, guard bytes come
-/// first. With guard pages, a write before the first block ends the program at once. A write behind the last block may
-/// first overwrite the metadata and the rest of the last page.
+/// Order in memory, from the start of the first page: blocks, then metadata. At debug level: metadata, guard bytes,
+/// then blocks. With guard pages, a write before the first block ends the program at once. At debug level, it may first
+/// overwrite guard bytes and metadata. A write behind the last block may first overwrite the rest of the last page,
+/// metadata included.
 ///
 /// Huge pages are the reserved ones of Linux (MAP_HUGETLB), if there are enough. Otherwise they are transparent ones,
 /// as with guard pages or an alignment above 2 MiB. After a fork, the child ends if it writes to a reserved page and no
 /// other is left.
 ///
 /// Throws: the pool's constructor throws std::bad_alloc if the system has no memory or no addresses left. It throws
-/// std::system_error if the system refuses to lock or prefault the pages. Nothing stays mapped then.
+/// std::system_error if the system refuses to lock or prefault the pages; the text says how many bytes were requested.
+/// Nothing stays mapped then.
 [[nodiscard]] inline arena mapped_arena(mapping options = {}) noexcept {
     return arena::from(&detail::fetch_pages, &detail::release_pages, detail::context_of(options));
 }
