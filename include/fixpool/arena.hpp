@@ -44,30 +44,42 @@ FIXPOOL_CALLERS_END
 
 /// The source of a pool's memory. It is an argument of the pool's constructor, which moves it into the pool. It is used
 /// only at construction and destruction of the pool, so it does not slow down allocations.
+///
+/// The functions of this class throw nothing: an arena gets its memory when a pool is constructed. That constructor
+/// throws if there is no memory, or too little.
+/// Complexity: O(1), plus the time of the memory's source.
+/// Thread safety: one thread at a time.
 class arena {
 public:
-    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. It may throw.
+    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. It may throw: the pool's
+    /// constructor passes the exception on.
     using fetch_function = void* (*)(std::size_t size, std::size_t alignment, void* context);
     /// Takes back memory from a `fetch_function`. Size and alignment are the same as there.
     using release_function = void (*)(void* bytes, std::size_t size, std::size_t alignment, void* context) noexcept;
 
-    /// Memory from `operator new`: one allocation when the pool is constructed.
+    /// Memory from `operator new`: one allocation at the pool's construction, one deallocation at its destruction.
+    /// Throws: the pool's constructor throws std::bad_alloc if there is no memory.
     [[nodiscard]] static arena heap() noexcept { return from(&fetch_from_heap, &release_to_heap); }
 
-    /// Memory from the caller's functions. The pool calls `fetch` once at its construction and `release` once at its
-    /// destruction, both with `context`. `release` may be nullptr. Requires: `fetch` is not nullptr.
+    /// Memory from the caller's functions. The pool calls `fetch` once, at its construction. It calls `release` once,
+    /// at its destruction or if its constructor fails after `fetch`. Both get `context`. `release` may be nullptr.
+    /// Requires: `fetch` is not nullptr.
+    /// Throws: the pool's constructor throws std::bad_alloc if `fetch` returns nullptr, std::length_error if it returns
+    /// misaligned memory, and any exception of `fetch`.
     [[nodiscard]] static arena from(fetch_function fetch, release_function release, void* context = nullptr) noexcept {
         return arena({.fetch = fetch, .release = release, .context = context});
     }
 
     /// A buffer of the caller. The caller keeps it until the pool is destroyed, and gives it to one pool only. A
     /// memory_pool or typed_pool in it allocates no other memory.
+    /// Throws: the pool's constructor throws std::length_error if the buffer is too small.
     [[nodiscard]] static arena borrow(lent_bytes lent) noexcept {
         return arena({lent.bytes.data(), lent.bytes.size()});
     }
 
     /// Two buffers of the caller: `blocks` holds only blocks, in memory for DMA for example. `metadata` holds the rest.
     /// It needs at least the pool's `required_metadata_bytes`, at any alignment.
+    /// Throws: the pool's constructor throws std::length_error if a buffer is too small.
     [[nodiscard]] static arena borrow(lent_bytes blocks, lent_bytes metadata) noexcept {
         return arena({blocks.bytes.data(), blocks.bytes.size(), metadata.bytes.data(), metadata.bytes.size(), true});
     }
@@ -80,7 +92,8 @@ public:
         std::swap(source_, taken.source_);
         return *this;
     }
-    /// Gives the memory back. Does nothing if it is borrowed, or if no pool was constructed.
+    /// Gives back what `fetch` returned, also if the pool's constructor threw afterwards. Does nothing for borrowed
+    /// memory.
     ~arena() {
         if (source_.release != nullptr && source_.blocks != nullptr)
             source_.release(source_.blocks, source_.blocks_size, source_.alignment, source_.context);

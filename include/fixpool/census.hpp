@@ -19,8 +19,9 @@ template <class T, checking C> class typed_pool;
 template <class T, checking C> class shared_pool;
 
 /// A report on the blocks of a pool at one moment: `fixpool::census(pool).print()`. At debug level, it groups the
-/// blocks in use by the place that allocated them. At checked level, it groups them by ranges of indices. It is
-/// independent of the pool afterwards, but the file names in its sites must stay valid.
+/// blocks in use by the place that allocated them. At checked level, it groups them by ranges of indices. It accepts a
+/// memory_pool, typed_pool, shared_memory_pool or shared_pool of these two levels. It is independent of the pool
+/// afterwards, but the file names in its sites must stay valid.
 /// Thread safety: construction as the pool; then one thread at a time.
 // Invariant: each element of blocks_ is `free`, `never_out`, or the number of the block's group.
 class census {

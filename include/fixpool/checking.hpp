@@ -9,13 +9,18 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// How much misuse a pool detects. The level is part of the pool's type, not a macro or a build mode. All levels have
 /// the same capacity and, but for `debug`, the same complexity.
 ///
-/// | level       | detects                                            | costs                                       |
-/// |-------------|----------------------------------------------------|---------------------------------------------|
-/// | `unchecked` | nothing: misuse is undefined behaviour             | one pointer per block                       |
-/// | `checked`   | wrong pointers, double free, a second owner, leaks | 5 bytes per block; one index per release    |
-/// | `debug`     | also wrong writes, and where blocks were allocated | 150 bytes per block, O(block_size) per call |
+/// | level       | detects                                         | costs                                            |
+/// |-------------|-------------------------------------------------|--------------------------------------------------|
+/// | `unchecked` | nothing: misuse is undefined behaviour          | one pointer per block                            |
+/// | `checked`   | double free, wrong pointers, second owner, leak | 5 bytes per block; finding an index per release  |
+/// | `debug`     | also wrong writes; where blocks were allocated  | over 150 bytes per block; O(block_size) per call |
 ///
-/// debug.hpp describes the debug level in detail. It is part of fixpool.hpp.
+/// Wrong pointers are foreign, misaligned (as inside a block), or of a block that was never allocated. Each misuse is
+/// detected exactly, not by samples. Wrong writes are writes after free, overflows and underflows. At each release,
+/// `checked` computes the block's index.
+///
+/// The debug level also reports where and when a block was allocated and released. debug.hpp describes it in detail. It
+/// is part of fixpool.hpp.
 enum class checking : unsigned char { unchecked, checked, debug };
 
 /// Satisfied by every level but `unchecked`. Members that need to know which blocks are in use require it.

@@ -6,8 +6,8 @@
 // first.
 //
 // Overflows: guard bytes (0xfd), 16 or more, lie before and behind each block. They are verified when the block or a
-// neighbour is released, or when a neighbour is handed out for the first time. Strides are larger than at other levels.
-// The pool's metadata lies before the blocks, out of reach of an overflow.
+// neighbour is released or handed out for the first time. Strides are larger than at other levels. The pool's metadata
+// lies before the blocks, out of reach of an overflow.
 //
 // When the handler returns from write_after_free or buffer_overflow, the pool repairs the bytes and goes on. `audit`
 // verifies all bytes and repairs nothing. `sort_free_blocks` does nothing.

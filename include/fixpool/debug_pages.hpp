@@ -9,7 +9,8 @@
 // - A long overflow may overwrite the record of the next block. It is found at the latest when that block is released
 //   or handed out again. It is reported as buffer_overflow of the block before, if that is in use, then as
 //   corrupted_pool. Where the next block was allocated is unknown afterwards.
-// - A report of a leak groups the blocks by place in memory of the upstream resource, if there is any.
+// - To group the blocks of a leak by place, the pool allocates from upstream. If that has no memory, the report has no
+//   groups.
 // - A resource records code addresses and the exact size of each block. A size class serves blocks that are about 160
 //   bytes smaller than at other levels. Its `options()` takes this into account.
 #pragma once

@@ -6,14 +6,18 @@
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// Options of a pool: its name, its violation handler, and the size of its magazines. Every option has a default.
+/// Options of a pool: its name, its violation handler, and the size of its magazines. Later versions may add options,
+/// each with a default.
+///
 /// In a plug-in, write `pool_options options{}`. Without the braces it may get the defaults of the host program.
 struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
     const char* name = "";  ///< appears in reports; the pool copies 31 characters (none if FIXPOOL_TRAP is 1)
     violation_handler on_violation = nullptr;  ///< handler of this pool; nullptr: see set_violation_handler
     void* context = nullptr;                   ///< passed to the handler as violation::context
     const detail::handler_place* image = &detail::image_handler;  ///< selects that default handler; leave it as it is
-    unsigned magazine_size = 60;  ///< shared pools: see shared_pool; 0: each operation takes the lock
+    /// Shared pools: most blocks that move at once between a thread's magazine and the pool. 0: there are no magazines,
+    /// each operation takes the lock. See shared_pool.
+    unsigned magazine_size = 60;
 };
 
 namespace detail {

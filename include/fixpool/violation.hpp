@@ -13,7 +13,8 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 /// Kinds of misuse. A block is in use from its allocation until it is free again.
 enum class violation_kind : unsigned char {
-    /// The block is free now, but was handed out since construction or the last `reset()`.
+    /// The block is free now, but was handed out since construction or the last `reset()`. It was released, or its
+    /// constructor threw.
     double_free,
     /// The block was never handed out since then, or its object is being constructed or destroyed.
     not_allocated,
@@ -59,7 +60,8 @@ struct holder {
     std::size_t blocks = 0;        ///< number of blocks
 };
 
-/// The description of a misuse. Unknown members are 0, nullptr or empty; an unknown index is npos.
+/// The description of a misuse. Unknown members are 0, nullptr or empty; an unknown index is npos. In pools that grow,
+/// `index` and the counts refer to one page: see basic_growing_pool.
 struct violation {
     FIXPOOL_HIDDEN static constexpr std::size_t npos = static_cast<std::size_t>(-1);  ///< index of no block
 
@@ -74,15 +76,16 @@ struct violation {
     site released_at = site::unknown();   ///< debug level: where it was released
     void* context = nullptr;              ///< pool_options::context
 
-    // The following are set at debug level.
-    std::ptrdiff_t offset = 0;             ///< position of the first wrong byte, from the block's start
-    unsigned char byte = 0;                ///< the value of that byte
-    std::uint64_t allocation = 0;          ///< number of the block's allocation; the pool numbers its operations from 1
-    std::uint64_t release = 0;             ///< number of its release; 0: not released since that allocation
-    unsigned allocated_by = 0;             ///< number of the allocating thread, from 1; each image counts its own
-    unsigned released_by = 0;              ///< number of the releasing thread
-    std::span<const holder> holders = {};  ///< of a destroyed pool: its blocks by place, most first; for this call
-    void (*print)(const violation&) noexcept = nullptr;  ///< used by the default handler; nullptr: it prints one line
+    std::ptrdiff_t offset = 0;     ///< debug level: position of the first wrong byte, from the block's start
+    unsigned char byte = 0;        ///< debug level: the value of that byte
+    std::uint64_t allocation = 0;  ///< debug level: number of the allocation among the pool's operations, from 1
+    std::uint64_t release = 0;     ///< debug level: number of the release; 0: not released since that allocation
+    unsigned allocated_by = 0;     ///< debug level: number of the allocating thread, from 1; each image counts its own
+    unsigned released_by = 0;      ///< debug level: number of the releasing thread
+    /// Debug level: the blocks in use of a destroyed pool by place, largest group first. Valid during the call.
+    std::span<const holder> holders = {};
+    /// Debug level: the function by which the default handler prints the report. nullptr: it prints one line.
+    void (*print)(const violation&) noexcept = nullptr;
 
     const char* problem = "";  ///< of a corrupted pool: which data disagree
 };
