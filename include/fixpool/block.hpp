@@ -44,17 +44,20 @@ public:
 
     [[nodiscard]] T* get() const noexcept { return object_; }         ///< address of the object; nullptr if empty
     [[nodiscard]] T& operator*() const noexcept { return *object_; }  ///< the object. Requires: not empty.
-    [[nodiscard]] T* operator->() const noexcept { return object_; }  ///< its members. Requires: not empty.
+    [[nodiscard]] T* operator->() const noexcept { return object_; }  ///< access to its members. Requires: not empty.
     /// Whether the handle owns an object.
     [[nodiscard]] explicit operator bool() const noexcept { return object_ != nullptr; }
 
-    /// Destroys the object and gives its memory back. Then the handle is empty. Does nothing if it is empty already.
+    /// Destroys the object and gives its memory back. Then the handle is empty. Does nothing if it is empty already. If
+    /// the object is not in use any more, reports a violation instead, as the pool's level of checking allows.
+    /// Complexity: O(1), plus T's destructor; expected O(1) in a pool that grows.
     void reset() noexcept {
         if (T* const object = std::exchange(object_, nullptr); object != nullptr) owner_->give_back(object);
     }
 
-    /// Gives up the object without destroying it. Then the handle is empty. Pass the returned pointer to the pool's
-    /// `adopt` later. Returns nullptr if the handle is empty.
+    /// Gives up the object without destroying it. Then the handle is empty, and the object lives on in its block. Pass
+    /// the returned pointer to the pool's `adopt` later. Returns nullptr if the handle is empty.
+    /// Complexity: O(1); expected O(1) in a pool that grows.
     [[nodiscard]] T* release() noexcept {
         T* const object = std::exchange(object_, nullptr);
         if (object != nullptr) owner_->give_up(object);
@@ -66,11 +69,13 @@ public:
         std::swap(owner_, other.owner_);
         std::swap(object_, other.object_);
     }
+    /// Exchanges the objects of two handles.
     friend void swap(block& a, block& b) noexcept { a.swap(b); }
 
-    /// Compares the addresses of the objects; the address of an empty handle is nullptr.
+    /// Whether the addresses of the objects are equal; the address of an empty handle is nullptr.
     [[nodiscard]] friend bool operator==(const block& a, const block& b) noexcept { return a.object_ == b.object_; }
     [[nodiscard]] friend bool operator==(const block& a, std::nullptr_t) noexcept { return a.object_ == nullptr; }
+    /// Orders handles by the addresses of their objects, as std::unique_ptr does.
     [[nodiscard]] friend std::strong_ordering operator<=>(const block& a, const block& b) noexcept {
         return std::compare_three_way()(a.object_, b.object_);
     }

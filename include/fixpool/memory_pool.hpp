@@ -26,7 +26,8 @@ template <checking C, class Sync> class shared_state;
 ///
 /// The block that was released last is handed out first. A large pool that becomes empty hands out its blocks in order
 /// of addresses again, ascending or descending. Large means that at least 64 blocks and 256 KiB were in use at once.
-/// The pool keeps its order if samples show that it is good. Free blocks keep their bytes, except at debug level.
+/// It does not if samples show that they are in order of addresses already. Free blocks keep their bytes, except at
+/// debug level.
 /// Complexity: construction is O(1).
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
@@ -53,8 +54,8 @@ public:
 
     /// Takes over the blocks of the other pool, which then has 0 blocks.
     basic_memory_pool(basic_memory_pool&&) noexcept = default;
-    /// Takes over the blocks of `other`. First reports a `leak` if blocks of this pool are in use, and frees its
-    /// memory.
+    /// Takes over the blocks of `other`. First reports a `leak` if blocks of this pool are in use (not at unchecked
+    /// level), and frees its memory.
     basic_memory_pool& operator=(basic_memory_pool&& other) noexcept {
         if (this == &other) return *this;
         report_leak();
@@ -109,6 +110,7 @@ public:
     }
 
     /// As `allocate`, but returns nullptr if all blocks are in use.
+    /// Complexity: O(1).
     [[nodiscard]] void* try_allocate() noexcept {
         entry taken;
         return list_.take(taken) ? hand_out(taken) : nullptr;
@@ -123,7 +125,8 @@ public:
         list_.put(claimed);
     }
 
-    /// Stores a new block in each element of `blocks`. Returns false and hands out none if too few are free.
+    /// Stores a new block in each element of `blocks`. If too few are free, returns false, hands out none, and leaves
+    /// the elements unchanged.
     /// Complexity: O(blocks.size()).
     [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
         if (blocks.size() > available()) return list_.refuse();
@@ -132,11 +135,13 @@ public:
     }
 
     /// Calls `deallocate` for each element, in order.
+    /// Complexity: O(blocks.size()).
     void deallocate_bulk(std::span<void* const> blocks) noexcept {
         for (void* const block : blocks) deallocate(block);
     }
 
-    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
+    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. At debug level, it still
+    /// reports damaged guard bytes.
     /// Complexity: O(1).
     [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
         if (block == nullptr) return release_status::null_pointer;
@@ -179,8 +184,9 @@ public:
     /// Verifies the pool's metadata, for tests or after a wrong write. Reports the first contradiction as
     /// `corrupted_pool` and returns false. Of this object itself it verifies only the counts. At debug level, it also
     /// verifies the bytes of free blocks and of guards. It reports `write_after_free` and `buffer_overflow`, and
-    /// repairs nothing.
-    /// Complexity: O(peak_in_use()), whatever was overwritten. At debug level: linear in the bytes of these blocks.
+    /// repairs nothing: a handler that calls `audit` is called again.
+    /// Complexity: O(peak_in_use()), whatever was overwritten. At debug level: linear in the bytes of all blocks that
+    /// were ever handed out.
     bool audit() const noexcept requires knows_live_blocks<C> { return is_sound(in_use()); }
 
     /// Makes all blocks free, even those in use. Sets the peak and the count of refused allocations to 0.
@@ -190,12 +196,15 @@ public:
     [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }           ///< capacity, in blocks
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }  ///< free blocks
     [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }                   ///< blocks in use
-    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }       ///< peak of in_use()
-    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    /// Most blocks in use at once since construction or the last `reset()`.
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }
+    /// Usable bytes per block.
     [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }
+    /// Bytes from one block to the next.
     [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }
+    /// Each block starts at a multiple of so many bytes.
     [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }
-    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< "" if it has none
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< the name, or ""
 
     /// All counters at once.
     [[nodiscard]] pool_stats stats() const noexcept {

@@ -58,6 +58,7 @@ public:
     /// Complexity: as the resource.
     [[nodiscard]] T* allocate(std::size_t n) { return detail::object_memory<T, C>::allocate(*resource_, n); }
     /// Gives back memory from `allocate(n)`. Misuse is a violation of the resource.
+    /// Complexity: as the resource.
     void deallocate(T* objects, std::size_t n) noexcept {
         detail::object_memory<T, C>::deallocate(*resource_, objects, n);
     }
@@ -97,8 +98,12 @@ public:
     static_pool_allocator() noexcept = default;
     template <class U> static_pool_allocator(const static_pool_allocator<U, Resource>&) noexcept {}
 
-    /// As in pool_allocator.
+    /// Returns memory for n objects.
+    /// Throws: std::bad_array_new_length if n is too large; any exception of the resource.
+    /// Complexity: as the resource.
     [[nodiscard]] T* allocate(std::size_t n) { return memory::allocate(Resource, n); }
+    /// Gives back memory from `allocate(n)`. Misuse is a violation of the resource.
+    /// Complexity: as the resource.
     void deallocate(T* objects, std::size_t n) noexcept { memory::deallocate(Resource, objects, n); }
 
     /// Always true.

@@ -31,15 +31,22 @@ struct FIXPOOL_HIDDEN_FUNCTIONS resource_options {
 
 /// A replacement for std::pmr::unsynchronized_pool_resource that detects misuse. It rounds each request up to a size
 /// class: one of 38 sizes up to 16384 bytes. Each class has pages of its own, usually of 64 KiB, from the upstream
-/// resource. The first page of a class is smaller. Requests above `options().largest_required_pool_block` (default:
-/// 4096 bytes) go to the upstream resource. Pages are aligned to their size, at least 4 KiB: a small buffer holds fewer
-/// blocks than with std's.
+/// resource. The first page of a class is smaller, and so are later ones if upstream has no large one. Larger requests
+/// than `options().largest_required_pool_block` (default: 4096 bytes) go to the upstream resource. Pages are aligned to
+/// their size, at least 4 KiB: a small buffer holds fewer blocks than with std's.
 ///
-/// A release is a violation if its pointer is not a block in use. It is a `size_mismatch` if its size belongs to
-/// another class than the size of the allocation. For large blocks, the sizes must be equal. A released large block is
-/// foreign. The violation changes nothing. Its `index` and `total_blocks` refer to the block's page. Releasing nullptr
-/// does nothing. A request of 0 bytes gets a block. The destructor frees all memory and reports no leak. The debug
-/// level needs debug_pages.hpp.
+/// At all levels but unchecked, a release is a violation if its pointer is not a block in use: `double_free`,
+/// `not_allocated`, `misaligned_pointer` or `foreign_pointer`. It is a `size_mismatch` if its size belongs to another
+/// class than the size of the allocation. For large blocks and at debug level, the sizes must be equal. So must the
+/// alignments of large blocks. A large block that was released is foreign. A violation changes nothing. At unchecked
+/// level, a wrong release is undefined behaviour.
+///
+/// In a violation, `index`, `total_blocks` and `live_blocks` refer to the block's page. For a pointer into no page, the
+/// counts are those of all pages and `index` is npos.
+///
+/// Releasing nullptr does nothing. A request of 0 bytes gets a block. The destructor frees all memory and reports no
+/// leak. The debug level needs debug_pages.hpp.
+/// Throws: an allocation throws any exception of upstream.
 /// Complexity: allocation O(1), plus the time of upstream; release expected O(1). Each time the number of pages or of
 /// large blocks has doubled, an allocation is linear in it.
 /// Thread safety: one thread at a time.
@@ -78,7 +85,8 @@ public:
 
     /// Verifies the metadata of the pages. Reports the first contradiction as `corrupted_pool` and returns false. It
     /// trusts this object and its pointers to metadata.
-    /// Complexity: O(pages + their blocks), whatever was overwritten.
+    /// Complexity: O(pages + their blocks), whatever was overwritten. At debug level: linear in the bytes of all pages
+    /// and large blocks.
     bool audit() const noexcept requires knows_live_blocks<C> {
         return is_sound(detail::page_audit<C, detail::class_count>(blocks_, detail::class_shapes.data()).find(),
                         reporter_, this);
@@ -90,7 +98,7 @@ public:
     /// The options in use: as given, rounded up to a size class, at most 16384 bytes and 8192 blocks per page.
     [[nodiscard]] std::pmr::pool_options options() const noexcept { return sizes_; }
 
-    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< "" if it has none
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< the name, or ""
 
     /// Calls fn(const pool_stats&) for each size class that has pages, the smallest first. Here `peak_in_use` is an
     /// upper bound: it counts blocks that were ever in use, even if not at once.
@@ -103,18 +111,22 @@ public:
     }
 
 protected:
-    /// The functions of std::pmr::memory_resource. A derived class may override them; pool_allocator calls them only
-    /// for arrays.
+    /// Allocates, as std::pmr::memory_resource says. A derived class may override the functions of this kind;
+    /// pool_allocator calls them only for arrays.
+    /// Throws: any exception of upstream. Complexity: see the class.
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
         if (!is_small(bytes, alignment)) [[unlikely]]
             return allocate_any(bytes, alignment);
         return take(small_class(bytes, alignment), bytes);
     }
+    /// Releases, as std::pmr::memory_resource says. Reports a violation and changes nothing if the release is wrong.
+    /// Complexity: expected O(1); reporting a violation takes O(pages).
     void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
         if (!is_small(bytes, alignment)) [[unlikely]]
             return deallocate_any(block, bytes, alignment);
         put(small_class(bytes, alignment), block, bytes);
     }
+    /// Whether `other` is this very resource.
     [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
         return this == &other;
     }
@@ -230,6 +242,8 @@ using pool_resource = basic_pool_resource<>;
 /// upstream resource if a block is too small for it, is aligned too little, or if all are in use. The default upstream
 /// throws std::bad_alloc. A wrong release is a violation of the pool, unless memory from upstream is in use.
 /// The pool and the upstream resource must outlive this resource.
+/// Throws: an allocation throws any exception of upstream.
+/// Complexity: O(1), plus the time of upstream.
 /// Thread safety: one thread at a time.
 template <checking C> class basic_block_resource final : public std::pmr::memory_resource {
 public:

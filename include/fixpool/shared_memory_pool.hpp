@@ -17,7 +17,8 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// threads give back the same block, one succeeds and the other causes a `double_free`. shared_pool describes
 /// magazines.
 ///
-/// The last copy to be destroyed frees the memory. First it reports a `leak` if blocks are in use.
+/// The last copy to be destroyed frees the memory. First it reports a `leak` if blocks are in use (not at unchecked
+/// level).
 /// Thread safety: any member function from any thread, at the same time. Only assignment to one pool object needs a
 /// lock.
 template <checking C = checking::checked> class basic_shared_memory_pool {
@@ -40,16 +41,23 @@ public:
 
     /// The copy refers to the same pool.
     basic_shared_memory_pool(const basic_shared_memory_pool&) noexcept = default;  // and no move
+    /// This object refers to the same pool as the other one afterwards. It gives up its own pool, as its destructor.
     basic_shared_memory_pool& operator=(const basic_shared_memory_pool&) noexcept = default;
     ~basic_shared_memory_pool() = default;  ///< destroys the pool if this is its last copy
 
-    /// As in memory_pool.
+    /// Size of the memory that a pool of this layout needs, in bytes: blocks and metadata. For its
+    /// alignment, see memory_pool.
+    /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
         return basic_memory_pool<C>::required_bytes(layout);
     }
+    /// Size of the metadata buffer for `arena::borrow(blocks, metadata)`, in bytes. It is enough at any alignment.
+    /// Throws: as `required_bytes`.
     [[nodiscard]] static constexpr std::size_t required_metadata_bytes(pool_layout layout) {
         return basic_memory_pool<C>::required_metadata_bytes(layout);
     }
+    /// Number of blocks that fit into an aligned buffer of `bytes` bytes, together with their metadata. Maybe 0.
+    /// Throws: std::invalid_argument if `block_size` is 0, or if `alignment` is not a power of two.
     [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes, std::size_t block_size,
                                                          std::size_t alignment = 0) {
         return basic_memory_pool<C>::blocks_in(bytes, block_size, alignment);
@@ -67,6 +75,7 @@ public:
     }
 
     /// As `allocate`, but returns nullptr if all blocks are in use.
+    /// Complexity: O(1).
     [[nodiscard]] void* try_allocate() const noexcept { return given_up(state_->template take<false>()); }
 
     /// Takes a block back. Does nothing for nullptr. If `block` is not the start of a block in use, reports a violation
@@ -77,7 +86,8 @@ public:
         if (!is_taken_back(block, was)) report_misuse(block, was);
     }
 
-    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
+    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. At debug level, it still
+    /// reports damaged guard bytes.
     /// Complexity: O(1).
     [[nodiscard]] release_status try_deallocate(void* block) const noexcept requires knows_live_blocks<C> {
         if (block == nullptr) return release_status::null_pointer;
@@ -94,24 +104,31 @@ public:
     /// As in memory_pool. It empties the magazines of all threads, so call it rarely.
     bool audit() const noexcept requires knows_live_blocks<C> { return state_->is_sound(); }
 
-    /// As in memory_pool.
+    /// Whether `address` is inside the pool's blocks. It may be any address.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
+    /// The memory of all blocks. Block i starts at byte i * stride().
     [[nodiscard]] std::span<std::byte> blocks() const noexcept { return constant().blocks(); }
+    /// Index of the block that starts at this address, in use or not; npos if no block starts there.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->numbers().index_of(block); }
+    /// Address of a block. Requires: index < total_blocks().
     [[nodiscard]] void* block_at(std::size_t index) const noexcept { return constant().block_at(index); }
     [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< capacity
-    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    /// Usable bytes per block.
     [[nodiscard]] std::size_t block_size() const noexcept { return constant().block_size(); }
+    /// Bytes from one block to the next.
     [[nodiscard]] std::size_t stride() const noexcept { return constant().stride(); }
+    /// Each block starts at a multiple of so many bytes.
     [[nodiscard]] std::size_t alignment() const noexcept { return constant().alignment(); }
-    [[nodiscard]] const char* name() const noexcept { return constant().name(); }  ///< "" if it has none
+    [[nodiscard]] const char* name() const noexcept { return constant().name(); }  ///< the name, or ""
 
-    /// Counters of one moment: while other threads use the pool, they may be outdated when they are read. The peak is
-    /// an upper bound: it counts blocks that were ever in use, even if not at once. At unchecked level it counts some
-    /// more.
+    /// Free blocks at one moment.
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
+    /// Blocks in use at one moment.
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
+    /// Upper bound of in_use() so far: it counts blocks that were ever in use, even if not at once. At unchecked level
+    /// it counts some more.
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
+    /// All counters at one moment: while other threads use the pool, they may be outdated when they are read.
     [[nodiscard]] pool_stats stats() const noexcept { return state_->stats(); }
 
     /// Whether both refer to the same pool.

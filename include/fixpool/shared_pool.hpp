@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// shared_pool: a fixed number of objects for many threads. The pool lives as long as any copy or any of its handles.
+// shared_pool: a fixed number of objects for many threads. The pool lives as long as any copy, any of its handles, or
+// any object that a handle gave up.
 #pragma once
 
 #include <fixpool/detail/shared_state.hpp>
@@ -113,9 +114,9 @@ private:
 template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_objects<T, C>>;
 
 /// A typed_pool for all threads at once. A copy refers to the same pool; a move is a copy. The pool lives as long as
-/// any copy or any of its handles. Capacity is exact: `try_allocate` returns an empty handle only if every block was in
-/// use. The constructor and the destructor of T run while no lock is held, and may use this very pool. There is no
-/// `for_each`, because another thread may destroy an object during the visit.
+/// any copy, any of its handles, or any object given up by `release`. Capacity is exact: `try_allocate` returns an
+/// empty handle only if every block was in use. The constructor and the destructor of T run while no lock is held, and
+/// may use this very pool. There is no `for_each`, because another thread may destroy an object during the visit.
 ///
 /// Each thread has a magazine: a stock of free blocks. It moves up to `pool_options::magazine_size` blocks at once
 /// between its magazine and the pool, and takes the pool's lock only for that. A magazine has at most twice as many
@@ -135,8 +136,8 @@ public:
     explicit shared_pool(std::size_t block_count, pool_options options = {})
         : shared_pool(block_count, arena::heap(), options) {}
 
-    /// A pool whose memory comes from `memory`, which it then owns. A borrowed buffer must outlive the last handle,
-    /// too.
+    /// A pool whose memory comes from `memory`, which it then owns. A borrowed buffer must outlive the pool: see
+    /// there how long it lives.
     /// Throws: as the constructors of memory_pool.
     // Not std::make_shared: its symbol is unique in the process, so a plug-in could not be unloaded.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
@@ -144,16 +145,22 @@ public:
 
     /// The copy refers to the same pool.
     shared_pool(const shared_pool&) noexcept = default;  // and no move: a moved-from pool is still this pool
+    /// This object refers to the same pool as the other one afterwards. It gives up its own pool, as its destructor.
     shared_pool& operator=(const shared_pool&) noexcept = default;
-    ~shared_pool() = default;  ///< destroys the pool if no copy and no handle is left
+    ~shared_pool() = default;  ///< destroys the pool if no copy, no handle and no object given up is left
 
-    /// As in typed_pool.
+    /// Size of the memory that a pool of so many objects needs, in bytes: blocks and metadata. For its alignment, see
+    /// memory_pool.
+    /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(std::size_t block_count) {
         return typed_pool<T, C>::required_bytes(block_count);
     }
+    /// Size of the metadata buffer for `arena::borrow(blocks, metadata)`, in bytes. It is enough at any alignment.
+    /// Throws: as `required_bytes`.
     [[nodiscard]] static constexpr std::size_t required_metadata_bytes(std::size_t block_count) {
         return typed_pool<T, C>::required_metadata_bytes(block_count);
     }
+    /// Number of objects that fit into an aligned buffer of `bytes` bytes, together with their metadata. Maybe 0.
     [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes) {
         return typed_pool<T, C>::blocks_in(bytes);
     }
@@ -170,6 +177,8 @@ public:
     }
 
     /// As `allocate`, but returns an empty handle if all blocks are in use. The arguments are then unchanged.
+    /// Throws: any exception of T's constructor.
+    /// Complexity: O(1), plus T's constructor.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const requires(!keeps_sites<C>) {
         return objects_->template allocate<false>(std::forward<Args>(args)...);
@@ -179,10 +188,13 @@ public:
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
-    /// As `allocate()` and `try_allocate()`, but T is default-initialised. See typed_pool.
+    /// As `allocate()`, but T is default-initialised. See typed_pool.
+    /// Throws: as `allocate`. Complexity: O(1), plus T's constructor.
     template <class...> [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const requires(!keeps_sites<C>) {
         return allocate(detail::for_overwrite());
     }
+    /// As `allocate_for_overwrite`, but returns an empty handle if all blocks are in use.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class...> [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const requires(!keeps_sites<C>) {
         return try_allocate(detail::for_overwrite());
     }
@@ -195,12 +207,15 @@ public:
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
     }
 
-    /// As `allocate` and `try_allocate`, with a place for reports of the debug level. See typed_pool.
+    /// As `allocate`, with a place for reports of the debug level. `{}` is the caller's line.
+    /// Throws: as `allocate`. Complexity: O(1), plus T's constructor.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
         if constexpr (keeps_sites<C>) return objects_->template allocate_at<true>(where, std::forward<Args>(args)...);
         else return allocate(std::forward<Args>(args)...);
     }
+    /// As `try_allocate`, with a place for reports of the debug level.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> try_allocate_at([[maybe_unused]] site where, Args&&... args) const {
         if constexpr (keeps_sites<C>) return objects_->template allocate_at<false>(where, std::forward<Args>(args)...);
@@ -216,25 +231,30 @@ public:
     /// As in shared_memory_pool.
     bool audit() const noexcept requires knows_live_blocks<C> { return objects_->blocks().is_sound(); }
 
-    /// As in memory_pool.
+    /// Whether `address` is inside the pool's blocks. It may be any address.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
+    /// Index of the block that starts at this address, in use or not; npos if no block starts there.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
         return objects_->blocks().numbers().template index_of<stride()>(block);
     }
 
     [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< capacity
-    /// Counters of one moment: while other threads use the pool, they may be outdated when they are read. The peak is
-    /// an upper bound: it counts blocks that were ever in use, even if not at once. At unchecked level it counts some
-    /// more.
+    /// Free blocks at one moment.
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
+    /// Blocks in use at one moment.
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
+    /// Upper bound of in_use() so far: it counts blocks that were ever in use, even if not at once. At unchecked level
+    /// it counts some more.
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
-    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    /// Usable bytes per block: the size of T.
     [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }
+    /// Bytes from one block to the next.
     [[nodiscard]] static constexpr std::size_t stride() noexcept { return objects::stride; }
+    /// Each block starts at a multiple of so many bytes.
     [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }
-    [[nodiscard]] const char* name() const noexcept { return constant().name(); }           ///< "" if it has none
-    [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }  ///< all counters at once
+    [[nodiscard]] const char* name() const noexcept { return constant().name(); }  ///< the name, or ""
+    /// All counters at one moment: while other threads use the pool, they may be outdated when they are read.
+    [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }
 
     /// Whether both refer to the same pool.
     [[nodiscard]] friend bool operator==(const shared_pool& a, const shared_pool& b) noexcept {

@@ -29,7 +29,7 @@ using static_block = block<T, C, static_pool<T, N, C>>;
 ///
 /// Such a pool lies in .bss, because an empty pool consists of zero bytes. It takes no space in .data, and no code runs
 /// before main. Metadata takes 2 bytes per block: 3 from 256 blocks on, 5 from 65,536 blocks on, a pointer at unchecked
-/// level. There is no debug level.
+/// level. Misuse is detected and reported as in typed_pool. There is no debug level.
 ///
 /// `set_options` sets a name and a handler at run time. Options in the initialiser would move the pool to .data.
 /// Without options, a report names the pool by its address and goes to the handler of the image whose code detects the
@@ -57,34 +57,47 @@ public:
     static_pool(const static_pool&) = delete;  // fixpool: blocks know their pool's address
     static_pool& operator=(const static_pool&) = delete;
 
-    /// Sets name, handler and context. May be called several times.
+    /// Sets name, handler and context, as the constructors of other pools do. May be called several times.
     void set_options(const pool_options& options) noexcept { reporter_ = detail::reporter(options); }
 
-    /// Size of the pool object in bytes.
+    /// Size of the pool object in bytes: blocks, metadata and options.
     [[nodiscard]] static constexpr std::size_t required_bytes() noexcept { return sizeof(static_pool); }
 
-    /// As in typed_pool. Throws: pool_exhausted if all blocks are in use; any exception of T's constructor.
+    /// As in typed_pool.
+    /// Throws: pool_exhausted if all blocks are in use; any exception of T's constructor.
+    /// Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] static_block<T, N, C> allocate(Args&&... args) {
         entry taken;
         if (!list_.take(taken)) raise_exhausted();
         return made_in(taken, std::forward<Args>(args)...);
     }
+    /// As `allocate`, but returns an empty handle if all blocks are in use. The arguments are then unchanged.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] static_block<T, N, C> try_allocate(Args&&... args) {
         entry taken;
         if (!list_.take(taken)) return {};
         return made_in(taken, std::forward<Args>(args)...);
     }
+    /// As `allocate()`, but T is default-initialised. See typed_pool.
+    /// Throws: as `allocate`. Complexity: O(1), plus T's constructor.
     template <class...> [[nodiscard]] static_block<T, N, C> allocate_for_overwrite() { return allocate(overwrite()); }
+    /// As `allocate_for_overwrite`, but returns an empty handle if all blocks are in use.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class...> [[nodiscard]] static_block<T, N, C> try_allocate_for_overwrite() {
         return try_allocate(overwrite());
     }
+    /// As `allocate`. The place is ignored: it is for pools that have a debug level.
+    /// Throws: as `allocate`. Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] static_block<T, N, C> allocate_at(site, Args&&... args) {
         return allocate(std::forward<Args>(args)...);
     }
+    /// As `try_allocate`. The place is ignored.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] static_block<T, N, C> try_allocate_at(site, Args&&... args) {
         return try_allocate(std::forward<Args>(args)...);
     }
     /// As in typed_pool.
+    /// Complexity: O(1); reporting a violation, here or at a release, takes O(peak_in_use()).
     [[nodiscard]] static_block<T, N, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
         if (list_.change(object, given_up, live) == list::none) {
@@ -95,6 +108,7 @@ public:
     }
 
     /// As in typed_pool.
+    /// Complexity: O(peak_in_use()).
     template <class Fn> void for_each(Fn&& fn) requires knows_live_blocks<C> {
         for (std::size_t i = 0; i < list_.carved(); ++i)
             if (T* const object = object_at(i); object != nullptr) fn(*object);
@@ -103,6 +117,7 @@ public:
         for (std::size_t i = 0; i < list_.carved(); ++i)
             if (const T* const object = object_at(i); object != nullptr) fn(*object);
     }
+    /// The object in the block with this index; nullptr if there is none.
     [[nodiscard]] T* object_at(std::size_t index) noexcept requires knows_live_blocks<C> {
         if (!list_.is_live(index)) return nullptr;
         return std::launder(reinterpret_cast<T*>(list_.base() + index * stride()));
@@ -112,14 +127,20 @@ public:
         return std::launder(reinterpret_cast<const T*>(list_.base() + index * stride()));
     }
 
-    /// As in memory_pool.
+    /// Whether `block` is the start of a block in use. It may be any address.
     [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return list_.is_live(index_of(block));
     }
+    /// Whether `address` is inside the pool's blocks. It may be any address.
     [[nodiscard]] bool contains(const void* address) const noexcept { return list_.contains(address); }
+    /// Index of the block that starts at this address, in use or not; npos if no block starts there.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return list_.index_of(block); }
+    /// Sorts the free blocks by address, so that the lowest is handed out next.
+    /// Complexity: O(peak_in_use()).
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { list_.sort(); }
-    /// As in memory_pool. Complexity: O(total_blocks()), whatever was overwritten.
+    /// Verifies the pool's metadata, for tests or after a wrong write. Reports the first contradiction as
+    /// `corrupted_pool` and returns false.
+    /// Complexity: O(total_blocks()), whatever was overwritten.
     bool audit() const noexcept requires knows_live_blocks<C> {
         const detail::finding found = list_.find_disorder();
         if (found) report_disorder(found);
@@ -130,11 +151,13 @@ public:
     [[nodiscard]] std::size_t available() const noexcept { return N - in_use(); }          ///< free blocks
     [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }              ///< blocks in use
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }  ///< peak of in_use()
-    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    /// Usable bytes per block: the size of T.
     [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }
+    /// Bytes from one block to the next.
     [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T, 0>; }
+    /// Each block starts at a multiple of so many bytes.
     [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }
-    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< "" if it has none
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< the name, or ""
     /// All counters at once. `arena_bytes` is required_bytes(). `metadata_bytes` is all of it but the blocks.
     [[nodiscard]] pool_stats stats() const noexcept {
         return {N,         in_use(), peak_in_use(),    list_.refused(),

@@ -14,7 +14,7 @@
 namespace fixpool::inline FIXPOOL_ABI {
 
 /// A pool with memory for a fixed number of objects of type T. `allocate` constructs an object and returns its handle,
-/// a block<T>. T may be neither copyable nor movable. The constructor and the destructor of T may use this very pool.
+/// a block<T>. T need not be copyable or movable. The constructor and the destructor of T may use this very pool.
 ///
 /// The pool must outlive its handles. They contain its address, so it can be neither copied nor moved.
 /// Thread safety: one thread at a time.
@@ -50,13 +50,18 @@ public:
         }
     }
 
-    /// As in memory_pool, for blocks that each hold one T.
+    /// Size of the memory that a pool of so many objects needs, in bytes: blocks and metadata. For its
+    /// alignment, see memory_pool.
+    /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(std::size_t block_count) {
         return basic_memory_pool<C>::required_bytes(detail::layout_for<T>(block_count));
     }
+    /// Size of the metadata buffer for `arena::borrow(blocks, metadata)`, in bytes. It is enough at any alignment.
+    /// Throws: as `required_bytes`.
     [[nodiscard]] static constexpr std::size_t required_metadata_bytes(std::size_t block_count) {
         return basic_memory_pool<C>::required_metadata_bytes(detail::layout_for<T>(block_count));
     }
+    /// Number of objects that fit into an aligned buffer of `bytes` bytes, together with their metadata. Maybe 0.
     [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes) {
         return basic_memory_pool<C>::blocks_in(bytes, sizeof(T), alignof(T));
     }
@@ -74,6 +79,8 @@ public:
     }
 
     /// As `allocate`, but returns an empty handle if all blocks are in use. The arguments are then unchanged.
+    /// Throws: any exception of T's constructor.
+    /// Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) requires(!sites) {
         entry taken;
         if (!pool_.list_.take(taken)) return {};
@@ -83,11 +90,14 @@ public:
         return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
-    /// As `allocate()` and `try_allocate()`, but T is default-initialised, as by std::make_unique_for_overwrite. So
-    /// members without an initialiser are uninitialised. `allocate()` sets them to 0 in an aggregate.
+    /// As `allocate()`, but T is default-initialised, as by std::make_unique_for_overwrite. So members without an
+    /// initialiser are uninitialised. `allocate()` sets them to 0 in an aggregate.
+    /// Throws: as `allocate`. Complexity: O(1), plus T's constructor.
     template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() requires(!sites) {
         return allocate(overwrite());
     }
+    /// As `allocate_for_overwrite`, but returns an empty handle if all blocks are in use.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() requires(!sites) {
         return try_allocate(overwrite());
     }
@@ -98,8 +108,9 @@ public:
         return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
     }
 
-    /// As `allocate` and `try_allocate`, with a place for reports of the debug level. `{}` is the caller's line.
-    /// Without `_at`, the debug level records the caller's code address.
+    /// As `allocate`, with a place for reports of the debug level. `{}` is the caller's line. Without `_at`, the debug
+    /// level records the caller's code address.
+    /// Throws: as `allocate`. Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) {
         if constexpr (sites) {
             entry taken;
@@ -109,6 +120,8 @@ public:
             return allocate(std::forward<Args>(args)...);
         }
     }
+    /// As `try_allocate`, with a place for reports of the debug level.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] block<T, C> try_allocate_at([[maybe_unused]] site where, Args&&... args) {
         if constexpr (sites) {
             entry taken;
@@ -120,7 +133,8 @@ public:
     }
 
     /// Returns a handle for an object that `block::release` gave up. For nullptr, returns an empty handle. For any
-    /// other pointer, reports a violation (`still_owned` if a handle owns the object) and returns an empty handle.
+    /// other pointer, reports a violation (`still_owned` if a handle owns the object), changes nothing, and returns an
+    /// empty handle. At unchecked level, the behaviour is then undefined.
     /// Complexity: O(1); reporting a violation, here or at a release, takes O(peak_in_use()).
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
@@ -133,7 +147,7 @@ public:
 
     /// Calls fn(T&) for every object, in order of addresses. It skips objects that are being constructed or destroyed.
     /// fn may allocate, and may destroy any object. Objects that are allocated meanwhile may be visited or not.
-    /// Complexity: O(peak_in_use()).
+    /// Complexity: O(peak_in_use()). At debug level: linear in the number of blocks that were ever handed out.
     template <class Fn> void for_each(Fn&& fn) requires knows_live_blocks<C> {
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(*object_in(bytes)); });
     }
@@ -147,26 +161,35 @@ public:
         return live_object(index);
     }
 
-    /// As in memory_pool.
+    /// Whether `block` is the start of a block in use. It may be any address.
     [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return pool_.list_.is_live(index_of(block));
     }
+    /// Whether `address` is inside the pool's blocks. It may be any address.
     [[nodiscard]] bool contains(const void* address) const noexcept { return pool_.contains(address); }
+    /// Index of the block that starts at this address, in use or not; npos if no block starts there.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
         return pool_.list_.template index_of<stride()>(block);
     }
+    /// As in memory_pool.
+    /// Complexity: O(peak_in_use()).
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { pool_.list_.sort(); }
+    /// As in memory_pool.
+    /// Complexity: O(peak_in_use()), whatever was overwritten. At debug level: linear in the bytes of all blocks that
+    /// were ever handed out.
     bool audit() const noexcept requires knows_live_blocks<C> { return pool_.is_sound(0); }
 
     [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }  ///< capacity, in blocks
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }        ///< free blocks
     [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }              ///< blocks in use
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }    ///< peak of in_use()
-    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    /// Usable bytes per block: the size of T.
     [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }
+    /// Bytes from one block to the next.
     [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T, gap>; }
+    /// Each block starts at a multiple of so many bytes.
     [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }
-    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }   ///< "" if it has none
+    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }   ///< the name, or ""
     [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }  ///< all counters at once
 
 private:
