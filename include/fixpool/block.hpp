@@ -49,7 +49,7 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return object_ != nullptr; }
 
     /// Destroys the object and gives its memory back. Then the handle is empty. Does nothing if it is empty already. If
-    /// the object is not in use any more, reports a violation instead, as the pool's level of checking allows.
+    /// the object is not in use any more, the pool reports a violation instead, if its level of checking detects that.
     /// Complexity: O(1), plus T's destructor; expected O(1) in a pool that grows.
     void reset() noexcept {
         if (T* const object = std::exchange(object_, nullptr); object != nullptr) owner_->give_back(object);

@@ -112,7 +112,7 @@ public:
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->numbers().index_of(block); }
     /// Address of a block. Requires: index < total_blocks().
     [[nodiscard]] void* block_at(std::size_t index) const noexcept { return constant().block_at(index); }
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< capacity
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< number of blocks
     /// Usable bytes per block.
     [[nodiscard]] std::size_t block_size() const noexcept { return constant().block_size(); }
     /// Bytes from one block to the next.

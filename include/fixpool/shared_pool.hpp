@@ -238,7 +238,7 @@ public:
         return objects_->blocks().numbers().template index_of<stride()>(block);
     }
 
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< capacity
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< number of blocks
     /// Free blocks at one moment.
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
     /// Blocks in use at one moment.

@@ -37,8 +37,8 @@ struct site {
     struct here {};  ///< tag of the constructor that takes the caller's place
 
     const char* file;      ///< name of the source file; nullptr if unknown
-    unsigned line;         ///< from 1; 0 if unknown
-    const char* function;  ///< nullptr if unknown
+    unsigned line;         ///< line number, from 1; 0 if unknown
+    const char* function;  ///< name of the function; nullptr if unknown
     const void* address;   ///< code address; nullptr if unknown
 
     /// The caller's place: leave out all arguments.
