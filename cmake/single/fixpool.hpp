@@ -29,9 +29,11 @@
 // ==== fixpool/version.hpp ====
 // The library's version. CMake reads it from these lines.
 
-/// The library's version is MAJOR.MINOR.PATCH.
+/// First number of the library's version MAJOR.MINOR.PATCH.
 #define FIXPOOL_VERSION_MAJOR 0
+/// Second number of the version.
 #define FIXPOOL_VERSION_MINOR 2
+/// Third number of the version.
 #define FIXPOOL_VERSION_PATCH 0
 
 // ==== fixpool/detail/platform.hpp ====
@@ -185,13 +187,18 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// How much misuse a pool detects. The level is part of the pool's type, not a macro or a build mode. All levels have
 /// the same capacity and, but for `debug`, the same complexity.
 ///
-/// | level       | detects                                            | costs                                       |
-/// |-------------|----------------------------------------------------|---------------------------------------------|
-/// | `unchecked` | nothing: misuse is undefined behaviour             | one pointer per block                       |
-/// | `checked`   | wrong pointers, double free, a second owner, leaks | 5 bytes per block; one index per release    |
-/// | `debug`     | also wrong writes, and where blocks were allocated | 150 bytes per block, O(block_size) per call |
+/// | level       | detects                                         | costs                                            |
+/// |-------------|-------------------------------------------------|--------------------------------------------------|
+/// | `unchecked` | nothing: misuse is undefined behaviour          | one pointer per block                            |
+/// | `checked`   | double free, wrong pointers, second owner, leak | 5 bytes per block; finding an index per release  |
+/// | `debug`     | also wrong writes; where blocks were allocated  | over 150 bytes per block; O(block_size) per call |
 ///
-/// debug.hpp describes the debug level in detail. It is part of fixpool.hpp.
+/// Wrong pointers are foreign, misaligned (as inside a block), or of a block that was never allocated. Each misuse is
+/// detected exactly, not by samples. Wrong writes are writes after free, overflows and underflows. At each release,
+/// `checked` computes the block's index.
+///
+/// The debug level also reports where and when a block was allocated and released. debug.hpp describes it in detail. It
+/// is part of fixpool.hpp.
 enum class checking : unsigned char { unchecked, checked, debug };
 
 /// Satisfied by every level but `unchecked`. Members that need to know which blocks are in use require it.
@@ -422,30 +429,42 @@ FIXPOOL_CALLERS_END
 
 /// The source of a pool's memory. It is an argument of the pool's constructor, which moves it into the pool. It is used
 /// only at construction and destruction of the pool, so it does not slow down allocations.
+///
+/// The functions of this class throw nothing: an arena gets its memory when a pool is constructed. That constructor
+/// throws if there is no memory, or too little.
+/// Complexity: O(1), plus the time of the memory's source.
+/// Thread safety: one thread at a time.
 class arena {
 public:
-    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. It may throw.
+    /// Returns `size` bytes at a multiple of `alignment`, or nullptr if there is no memory. It may throw: the pool's
+    /// constructor passes the exception on.
     using fetch_function = void* (*)(std::size_t size, std::size_t alignment, void* context);
     /// Takes back memory from a `fetch_function`. Size and alignment are the same as there.
     using release_function = void (*)(void* bytes, std::size_t size, std::size_t alignment, void* context) noexcept;
 
-    /// Memory from `operator new`: one allocation when the pool is constructed.
+    /// Memory from `operator new`: one allocation at the pool's construction, one deallocation at its destruction.
+    /// Throws: the pool's constructor throws std::bad_alloc if there is no memory.
     [[nodiscard]] static arena heap() noexcept { return from(&fetch_from_heap, &release_to_heap); }
 
-    /// Memory from the caller's functions. The pool calls `fetch` once at its construction and `release` once at its
-    /// destruction, both with `context`. `release` may be nullptr. Requires: `fetch` is not nullptr.
+    /// Memory from the caller's functions. The pool calls `fetch` once, at its construction. It calls `release` once,
+    /// at its destruction or if its constructor fails after `fetch`. Both get `context`. `release` may be nullptr.
+    /// Requires: `fetch` is not nullptr.
+    /// Throws: the pool's constructor throws std::bad_alloc if `fetch` returns nullptr, std::length_error if it returns
+    /// misaligned memory, and any exception of `fetch`.
     [[nodiscard]] static arena from(fetch_function fetch, release_function release, void* context = nullptr) noexcept {
         return arena({.fetch = fetch, .release = release, .context = context});
     }
 
     /// A buffer of the caller. The caller keeps it until the pool is destroyed, and gives it to one pool only. A
     /// memory_pool or typed_pool in it allocates no other memory.
+    /// Throws: the pool's constructor throws std::length_error if the buffer is too small.
     [[nodiscard]] static arena borrow(lent_bytes lent) noexcept {
         return arena({lent.bytes.data(), lent.bytes.size()});
     }
 
     /// Two buffers of the caller: `blocks` holds only blocks, in memory for DMA for example. `metadata` holds the rest.
     /// It needs at least the pool's `required_metadata_bytes`, at any alignment.
+    /// Throws: the pool's constructor throws std::length_error if a buffer is too small.
     [[nodiscard]] static arena borrow(lent_bytes blocks, lent_bytes metadata) noexcept {
         return arena({blocks.bytes.data(), blocks.bytes.size(), metadata.bytes.data(), metadata.bytes.size(), true});
     }
@@ -458,7 +477,8 @@ public:
         std::swap(source_, taken.source_);
         return *this;
     }
-    /// Gives the memory back. Does nothing if it is borrowed, or if no pool was constructed.
+    /// Gives back what `fetch` returned, also if the pool's constructor threw afterwards. Does nothing for borrowed
+    /// memory.
     ~arena() {
         if (source_.release != nullptr && source_.blocks != nullptr)
             source_.release(source_.blocks, source_.blocks_size, source_.alignment, source_.context);
@@ -582,17 +602,20 @@ public:
 
     [[nodiscard]] T* get() const noexcept { return object_; }         ///< address of the object; nullptr if empty
     [[nodiscard]] T& operator*() const noexcept { return *object_; }  ///< the object. Requires: not empty.
-    [[nodiscard]] T* operator->() const noexcept { return object_; }  ///< its members. Requires: not empty.
+    [[nodiscard]] T* operator->() const noexcept { return object_; }  ///< access to its members. Requires: not empty.
     /// Whether the handle owns an object.
     [[nodiscard]] explicit operator bool() const noexcept { return object_ != nullptr; }
 
-    /// Destroys the object and gives its memory back. Then the handle is empty. Does nothing if it is empty already.
+    /// Destroys the object and gives its memory back. Then the handle is empty. Does nothing if it is empty already. If
+    /// the object is not in use any more, the pool reports a violation instead, if its level of checking detects that.
+    /// Complexity: O(1), plus T's destructor; expected O(1) in a pool that grows.
     void reset() noexcept {
         if (T* const object = std::exchange(object_, nullptr); object != nullptr) owner_->give_back(object);
     }
 
-    /// Gives up the object without destroying it. Then the handle is empty. Pass the returned pointer to the pool's
-    /// `adopt` later. Returns nullptr if the handle is empty.
+    /// Gives up the object without destroying it. Then the handle is empty, and the object lives on in its block. Pass
+    /// the returned pointer to the pool's `adopt` later. Returns nullptr if the handle is empty.
+    /// Complexity: O(1); expected O(1) in a pool that grows.
     [[nodiscard]] T* release() noexcept {
         T* const object = std::exchange(object_, nullptr);
         if (object != nullptr) owner_->give_up(object);
@@ -604,11 +627,13 @@ public:
         std::swap(owner_, other.owner_);
         std::swap(object_, other.object_);
     }
+    /// Exchanges the objects of two handles.
     friend void swap(block& a, block& b) noexcept { a.swap(b); }
 
-    /// Compares the addresses of the objects; the address of an empty handle is nullptr.
+    /// Whether the addresses of the objects are equal; the address of an empty handle is nullptr.
     [[nodiscard]] friend bool operator==(const block& a, const block& b) noexcept { return a.object_ == b.object_; }
     [[nodiscard]] friend bool operator==(const block& a, std::nullptr_t) noexcept { return a.object_ == nullptr; }
+    /// Orders handles by the addresses of their objects, as std::unique_ptr does.
     [[nodiscard]] friend std::strong_ordering operator<=>(const block& a, const block& b) noexcept {
         return std::compare_three_way()(a.object_, b.object_);
     }
@@ -663,7 +688,8 @@ namespace fixpool::inline FIXPOOL_ABI {
 
 /// Kinds of misuse. A block is in use from its allocation until it is free again.
 enum class violation_kind : unsigned char {
-    /// The block is free now, but was handed out since construction or the last `reset()`.
+    /// The block is free now, but was handed out since construction or the last `reset()`. It was released, or its
+    /// constructor threw.
     double_free,
     /// The block was never handed out since then, or its object is being constructed or destroyed.
     not_allocated,
@@ -686,8 +712,8 @@ struct site {
     struct here {};  ///< tag of the constructor that takes the caller's place
 
     const char* file;      ///< name of the source file; nullptr if unknown
-    unsigned line;         ///< from 1; 0 if unknown
-    const char* function;  ///< nullptr if unknown
+    unsigned line;         ///< line number, from 1; 0 if unknown
+    const char* function;  ///< name of the function; nullptr if unknown
     const void* address;   ///< code address; nullptr if unknown
 
     /// The caller's place: leave out all arguments.
@@ -709,7 +735,8 @@ struct holder {
     std::size_t blocks = 0;        ///< number of blocks
 };
 
-/// The description of a misuse. Unknown members are 0, nullptr or empty; an unknown index is npos.
+/// The description of a misuse. Unknown members are 0, nullptr or empty; an unknown index is npos. In pools that grow,
+/// `index` and the counts refer to one page: see basic_growing_pool.
 struct violation {
     FIXPOOL_HIDDEN static constexpr std::size_t npos = static_cast<std::size_t>(-1);  ///< index of no block
 
@@ -724,15 +751,16 @@ struct violation {
     site released_at = site::unknown();   ///< debug level: where it was released
     void* context = nullptr;              ///< pool_options::context
 
-    // The following are set at debug level.
-    std::ptrdiff_t offset = 0;             ///< position of the first wrong byte, from the block's start
-    unsigned char byte = 0;                ///< the value of that byte
-    std::uint64_t allocation = 0;          ///< number of the block's allocation; the pool numbers its operations from 1
-    std::uint64_t release = 0;             ///< number of its release; 0: not released since that allocation
-    unsigned allocated_by = 0;             ///< number of the allocating thread, from 1; each image counts its own
-    unsigned released_by = 0;              ///< number of the releasing thread
-    std::span<const holder> holders = {};  ///< of a destroyed pool: its blocks by place, most first; for this call
-    void (*print)(const violation&) noexcept = nullptr;  ///< used by the default handler; nullptr: it prints one line
+    std::ptrdiff_t offset = 0;     ///< debug level: position of the first wrong byte, from the block's start
+    unsigned char byte = 0;        ///< debug level: the value of that byte
+    std::uint64_t allocation = 0;  ///< debug level: number of the allocation among the pool's operations, from 1
+    std::uint64_t release = 0;     ///< debug level: number of the release; 0: not released since that allocation
+    unsigned allocated_by = 0;     ///< debug level: number of the allocating thread, from 1; each image counts its own
+    unsigned released_by = 0;      ///< debug level: number of the releasing thread
+    /// Debug level: the blocks in use of a destroyed pool by place, largest group first. Valid during the call.
+    std::span<const holder> holders = {};
+    /// Debug level: the function by which the default handler prints the report. nullptr: it prints one line.
+    void (*print)(const violation&) noexcept = nullptr;
 
     const char* problem = "";  ///< of a corrupted pool: which data disagree
 };
@@ -1311,9 +1339,9 @@ private:
     }
 
     /// The number of the block that starts at `address`. For any other address, a number that is at least total().
-    // If offset == index * stride, then offset * inverse is exactly index << shift, because multiplying by an odd
-    // number permutes the integers modulo 2^bits. Otherwise a bit below shift is set, and rotated to the top. The
-    // result is at least 2^(bits - shift), which exceeds total(), as total() << shift <= 2^(bits - 1).
+    // offset * inverse is index << shift exactly if offset == index * stride: multiplying by an odd number permutes the
+    // integers modulo 2^bits. So no other multiple of 2^shift gives an index. A bit of offset below shift is rotated to
+    // the top. The result is then 2^(bits - shift) or more: above total(), as total() << shift <= 2^(bits - 1).
     template <std::size_t Stride>
     [[nodiscard]] FIXPOOL_WRAPS std::uintptr_t number_of(const void* address) const noexcept {
         const std::uintptr_t offset = offset_of(address);
@@ -1974,14 +2002,18 @@ private:
 
 namespace fixpool::inline FIXPOOL_ABI {
 
-/// Options of a pool: its name, its violation handler, and the size of its magazines. Every option has a default.
+/// Options of a pool: its name, its violation handler, and the size of its magazines. Later versions may add options,
+/// each with a default.
+///
 /// In a plug-in, write `pool_options options{}`. Without the braces it may get the defaults of the host program.
 struct FIXPOOL_HIDDEN_FUNCTIONS pool_options {
     const char* name = "";  ///< appears in reports; the pool copies 31 characters (none if FIXPOOL_TRAP is 1)
     violation_handler on_violation = nullptr;  ///< handler of this pool; nullptr: see set_violation_handler
     void* context = nullptr;                   ///< passed to the handler as violation::context
     const detail::handler_place* image = &detail::image_handler;  ///< selects that default handler; leave it as it is
-    unsigned magazine_size = 60;  ///< shared pools: see shared_pool; 0: each operation takes the lock
+    /// Shared pools: most blocks that move at once between a thread's magazine and the pool. 0: there are no magazines,
+    /// each operation takes the lock. See shared_pool.
+    unsigned magazine_size = 60;
 };
 
 namespace detail {
@@ -2055,10 +2087,10 @@ struct pool_stats {
     std::size_t total_blocks = 0;    ///< capacity, in blocks
     std::size_t in_use = 0;          ///< blocks in use
     std::size_t peak_in_use = 0;     ///< most blocks in use at once since `reset()`; shared pools: an upper bound
-    std::size_t refused = 0;         ///< failed allocations since then; a bulk allocation counts once
+    std::size_t refused = 0;         ///< allocations that found too few free blocks, since then; a bulk one counts once
     std::size_t block_size = 0;      ///< usable bytes per block
     std::size_t stride = 0;          ///< bytes from the start of one block to the start of the next
-    std::size_t arena_bytes = 0;     ///< bytes for blocks and metadata together: what `required_bytes` returns
+    std::size_t arena_bytes = 0;     ///< bytes for blocks and metadata together, in one buffer or two: `required_bytes`
     std::size_t metadata_bytes = 0;  ///< bytes for metadata: `arena_bytes - total_blocks * stride`
 };
 
@@ -2084,7 +2116,8 @@ template <checking C, class Sync> class shared_state;
 ///
 /// The block that was released last is handed out first. A large pool that becomes empty hands out its blocks in order
 /// of addresses again, ascending or descending. Large means that at least 64 blocks and 256 KiB were in use at once.
-/// The pool keeps its order if samples show that it is good. Free blocks keep their bytes, except at debug level.
+/// It does not if samples show that they are in order of addresses already. Free blocks keep their bytes, except at
+/// debug level.
 /// Complexity: construction is O(1).
 /// Thread safety: one thread at a time.
 // Invariant: in_use() + available() == total_blocks(), in_use() <= peak_in_use() <= total_blocks()
@@ -2111,8 +2144,8 @@ public:
 
     /// Takes over the blocks of the other pool, which then has 0 blocks.
     basic_memory_pool(basic_memory_pool&&) noexcept = default;
-    /// Takes over the blocks of `other`. First reports a `leak` if blocks of this pool are in use, and frees its
-    /// memory.
+    /// Takes over the blocks of `other`. First reports a `leak` if blocks of this pool are in use (not at unchecked
+    /// level), and frees its memory.
     basic_memory_pool& operator=(basic_memory_pool&& other) noexcept {
         if (this == &other) return *this;
         report_leak();
@@ -2167,6 +2200,7 @@ public:
     }
 
     /// As `allocate`, but returns nullptr if all blocks are in use.
+    /// Complexity: O(1).
     [[nodiscard]] void* try_allocate() noexcept {
         entry taken;
         return list_.take(taken) ? hand_out(taken) : nullptr;
@@ -2181,7 +2215,8 @@ public:
         list_.put(claimed);
     }
 
-    /// Stores a new block in each element of `blocks`. Returns false and hands out none if too few are free.
+    /// Stores a new block in each element of `blocks`. If too few are free, returns false, hands out none, and leaves
+    /// the elements unchanged.
     /// Complexity: O(blocks.size()).
     [[nodiscard]] bool try_allocate_bulk(std::span<void*> blocks) noexcept {
         if (blocks.size() > available()) return list_.refuse();
@@ -2190,11 +2225,13 @@ public:
     }
 
     /// Calls `deallocate` for each element, in order.
+    /// Complexity: O(blocks.size()).
     void deallocate_bulk(std::span<void* const> blocks) noexcept {
         for (void* const block : blocks) deallocate(block);
     }
 
-    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
+    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. At debug level, it still
+    /// reports damaged guard bytes.
     /// Complexity: O(1).
     [[nodiscard]] release_status try_deallocate(void* block) noexcept requires knows_live_blocks<C> {
         if (block == nullptr) return release_status::null_pointer;
@@ -2237,8 +2274,9 @@ public:
     /// Verifies the pool's metadata, for tests or after a wrong write. Reports the first contradiction as
     /// `corrupted_pool` and returns false. Of this object itself it verifies only the counts. At debug level, it also
     /// verifies the bytes of free blocks and of guards. It reports `write_after_free` and `buffer_overflow`, and
-    /// repairs nothing.
-    /// Complexity: O(peak_in_use()), whatever was overwritten. At debug level: linear in the bytes of these blocks.
+    /// repairs nothing: a handler that calls `audit` is called again.
+    /// Complexity: O(peak_in_use()), whatever was overwritten. At debug level: linear in the bytes of all blocks that
+    /// were ever handed out.
     bool audit() const noexcept requires knows_live_blocks<C> { return is_sound(in_use()); }
 
     /// Makes all blocks free, even those in use. Sets the peak and the count of refused allocations to 0.
@@ -2248,12 +2286,15 @@ public:
     [[nodiscard]] std::size_t total_blocks() const noexcept { return list_.total(); }           ///< capacity, in blocks
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }  ///< free blocks
     [[nodiscard]] std::size_t in_use() const noexcept { return list_.out(); }                   ///< blocks in use
-    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }       ///< peak of in_use()
-    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    /// Most blocks in use at once since construction or the last `reset()`.
+    [[nodiscard]] std::size_t peak_in_use() const noexcept { return list_.handed_out(); }
+    /// Usable bytes per block.
     [[nodiscard]] std::size_t block_size() const noexcept { return list_.layout().block_size; }
+    /// Bytes from one block to the next.
     [[nodiscard]] std::size_t stride() const noexcept { return list_.layout().stride; }
+    /// Each block starts at a multiple of so many bytes.
     [[nodiscard]] std::size_t alignment() const noexcept { return list_.layout().alignment; }
-    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< "" if it has none
+    [[nodiscard]] const char* name() const noexcept { return reporter_.name(); }  ///< the name, or ""
 
     /// All counters at once.
     [[nodiscard]] pool_stats stats() const noexcept {
@@ -2659,8 +2700,8 @@ private:
 // first.
 //
 // Overflows: guard bytes (0xfd), 16 or more, lie before and behind each block. They are verified when the block or a
-// neighbour is released, or when a neighbour is handed out for the first time. Strides are larger than at other levels.
-// The pool's metadata lies before the blocks, out of reach of an overflow.
+// neighbour is released or handed out for the first time. Strides are larger than at other levels. The pool's metadata
+// lies before the blocks, out of reach of an overflow.
 //
 // When the handler returns from write_after_free or buffer_overflow, the pool repairs the bytes and goes on. `audit`
 // verifies all bytes and repairs nothing. `sort_free_blocks` does nothing.
@@ -3465,7 +3506,8 @@ namespace fixpool::inline FIXPOOL_ABI {
 /// threads give back the same block, one succeeds and the other causes a `double_free`. shared_pool describes
 /// magazines.
 ///
-/// The last copy to be destroyed frees the memory. First it reports a `leak` if blocks are in use.
+/// The last copy to be destroyed frees the memory. First it reports a `leak` if blocks are in use (not at unchecked
+/// level).
 /// Thread safety: any member function from any thread, at the same time. Only assignment to one pool object needs a
 /// lock.
 template <checking C = checking::checked> class basic_shared_memory_pool {
@@ -3488,16 +3530,23 @@ public:
 
     /// The copy refers to the same pool.
     basic_shared_memory_pool(const basic_shared_memory_pool&) noexcept = default;  // and no move
+    /// This object refers to the same pool as the other one afterwards. It gives up its own pool, as its destructor.
     basic_shared_memory_pool& operator=(const basic_shared_memory_pool&) noexcept = default;
     ~basic_shared_memory_pool() = default;  ///< destroys the pool if this is its last copy
 
-    /// As in memory_pool.
+    /// Size of the memory that a pool of this layout needs, in bytes: blocks and metadata. For its
+    /// alignment, see memory_pool.
+    /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(pool_layout layout) {
         return basic_memory_pool<C>::required_bytes(layout);
     }
+    /// Size of the metadata buffer for `arena::borrow(blocks, metadata)`, in bytes. It is enough at any alignment.
+    /// Throws: as `required_bytes`.
     [[nodiscard]] static constexpr std::size_t required_metadata_bytes(pool_layout layout) {
         return basic_memory_pool<C>::required_metadata_bytes(layout);
     }
+    /// Number of blocks that fit into an aligned buffer of `bytes` bytes, together with their metadata. Maybe 0.
+    /// Throws: std::invalid_argument if `block_size` is 0, or if `alignment` is not a power of two.
     [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes, std::size_t block_size,
                                                          std::size_t alignment = 0) {
         return basic_memory_pool<C>::blocks_in(bytes, block_size, alignment);
@@ -3515,6 +3564,7 @@ public:
     }
 
     /// As `allocate`, but returns nullptr if all blocks are in use.
+    /// Complexity: O(1).
     [[nodiscard]] void* try_allocate() const noexcept { return given_up(state_->template take<false>()); }
 
     /// Takes a block back. Does nothing for nullptr. If `block` is not the start of a block in use, reports a violation
@@ -3525,7 +3575,8 @@ public:
         if (!is_taken_back(block, was)) report_misuse(block, was);
     }
 
-    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation.
+    /// As `deallocate`, but returns the kind of misuse instead of reporting a violation. At debug level, it still
+    /// reports damaged guard bytes.
     /// Complexity: O(1).
     [[nodiscard]] release_status try_deallocate(void* block) const noexcept requires knows_live_blocks<C> {
         if (block == nullptr) return release_status::null_pointer;
@@ -3542,24 +3593,31 @@ public:
     /// As in memory_pool. It empties the magazines of all threads, so call it rarely.
     bool audit() const noexcept requires knows_live_blocks<C> { return state_->is_sound(); }
 
-    /// As in memory_pool.
+    /// Whether `address` is inside the pool's blocks. It may be any address.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
+    /// The memory of all blocks. Block i starts at byte i * stride().
     [[nodiscard]] std::span<std::byte> blocks() const noexcept { return constant().blocks(); }
+    /// Index of the block that starts at this address, in use or not; npos if no block starts there.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept { return state_->numbers().index_of(block); }
+    /// Address of a block. Requires: index < total_blocks().
     [[nodiscard]] void* block_at(std::size_t index) const noexcept { return constant().block_at(index); }
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< capacity
-    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< number of blocks
+    /// Usable bytes per block.
     [[nodiscard]] std::size_t block_size() const noexcept { return constant().block_size(); }
+    /// Bytes from one block to the next.
     [[nodiscard]] std::size_t stride() const noexcept { return constant().stride(); }
+    /// Each block starts at a multiple of so many bytes.
     [[nodiscard]] std::size_t alignment() const noexcept { return constant().alignment(); }
-    [[nodiscard]] const char* name() const noexcept { return constant().name(); }  ///< "" if it has none
+    [[nodiscard]] const char* name() const noexcept { return constant().name(); }  ///< the name, or ""
 
-    /// Counters of one moment: while other threads use the pool, they may be outdated when they are read. The peak is
-    /// an upper bound: it counts blocks that were ever in use, even if not at once. At unchecked level it counts some
-    /// more.
+    /// Free blocks at one moment.
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
+    /// Blocks in use at one moment.
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
+    /// Upper bound of in_use() so far: it counts blocks that were ever in use, even if not at once. At unchecked level
+    /// it counts some more.
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
+    /// All counters at one moment: while other threads use the pool, they may be outdated when they are read.
     [[nodiscard]] pool_stats stats() const noexcept { return state_->stats(); }
 
     /// Whether both refer to the same pool.
@@ -3680,7 +3738,7 @@ FIXPOOL_CALLERS_END
 namespace fixpool::inline FIXPOOL_ABI {
 
 /// A pool with memory for a fixed number of objects of type T. `allocate` constructs an object and returns its handle,
-/// a block<T>. T may be neither copyable nor movable. The constructor and the destructor of T may use this very pool.
+/// a block<T>. T need not be copyable or movable. The constructor and the destructor of T may use this very pool.
 ///
 /// The pool must outlive its handles. They contain its address, so it can be neither copied nor moved.
 /// Thread safety: one thread at a time.
@@ -3716,13 +3774,18 @@ public:
         }
     }
 
-    /// As in memory_pool, for blocks that each hold one T.
+    /// Size of the memory that a pool of so many objects needs, in bytes: blocks and metadata. For its
+    /// alignment, see memory_pool.
+    /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(std::size_t block_count) {
         return basic_memory_pool<C>::required_bytes(detail::layout_for<T>(block_count));
     }
+    /// Size of the metadata buffer for `arena::borrow(blocks, metadata)`, in bytes. It is enough at any alignment.
+    /// Throws: as `required_bytes`.
     [[nodiscard]] static constexpr std::size_t required_metadata_bytes(std::size_t block_count) {
         return basic_memory_pool<C>::required_metadata_bytes(detail::layout_for<T>(block_count));
     }
+    /// Number of objects that fit into an aligned buffer of `bytes` bytes, together with their metadata. Maybe 0.
     [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes) {
         return basic_memory_pool<C>::blocks_in(bytes, sizeof(T), alignof(T));
     }
@@ -3740,6 +3803,8 @@ public:
     }
 
     /// As `allocate`, but returns an empty handle if all blocks are in use. The arguments are then unchanged.
+    /// Throws: any exception of T's constructor.
+    /// Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] block<T, C> try_allocate(Args&&... args) requires(!sites) {
         entry taken;
         if (!pool_.list_.take(taken)) return {};
@@ -3749,11 +3814,14 @@ public:
         return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
-    /// As `allocate()` and `try_allocate()`, but T is default-initialised, as by std::make_unique_for_overwrite. So
-    /// members without an initialiser are uninitialised. `allocate()` sets them to 0 in an aggregate.
+    /// As `allocate()`, but T is default-initialised, as by std::make_unique_for_overwrite. So members without an
+    /// initialiser are uninitialised. `allocate()` sets them to 0 in an aggregate.
+    /// Throws: as `allocate`. Complexity: O(1), plus T's constructor.
     template <class...> [[nodiscard]] block<T, C> allocate_for_overwrite() requires(!sites) {
         return allocate(overwrite());
     }
+    /// As `allocate_for_overwrite`, but returns an empty handle if all blocks are in use.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class...> [[nodiscard]] block<T, C> try_allocate_for_overwrite() requires(!sites) {
         return try_allocate(overwrite());
     }
@@ -3764,8 +3832,9 @@ public:
         return try_allocate_at(free_list::called_before(FIXPOOL_CALLER()), overwrite());
     }
 
-    /// As `allocate` and `try_allocate`, with a place for reports of the debug level. `{}` is the caller's line.
-    /// Without `_at`, the debug level records the caller's code address.
+    /// As `allocate`, with a place for reports of the debug level. `{}` is the caller's line. Without `_at`, the debug
+    /// level records the caller's code address.
+    /// Throws: as `allocate`. Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) {
         if constexpr (sites) {
             entry taken;
@@ -3775,6 +3844,8 @@ public:
             return allocate(std::forward<Args>(args)...);
         }
     }
+    /// As `try_allocate`, with a place for reports of the debug level.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class... Args> [[nodiscard]] block<T, C> try_allocate_at([[maybe_unused]] site where, Args&&... args) {
         if constexpr (sites) {
             entry taken;
@@ -3786,7 +3857,8 @@ public:
     }
 
     /// Returns a handle for an object that `block::release` gave up. For nullptr, returns an empty handle. For any
-    /// other pointer, reports a violation (`still_owned` if a handle owns the object) and returns an empty handle.
+    /// other pointer, reports a violation (`still_owned` if a handle owns the object), changes nothing, and returns an
+    /// empty handle. At unchecked level, the behaviour is then undefined.
     /// Complexity: O(1); reporting a violation, here or at a release, takes O(peak_in_use()).
     [[nodiscard]] block<T, C> adopt(T* object) noexcept {
         if (object == nullptr) return {};
@@ -3799,7 +3871,7 @@ public:
 
     /// Calls fn(T&) for every object, in order of addresses. It skips objects that are being constructed or destroyed.
     /// fn may allocate, and may destroy any object. Objects that are allocated meanwhile may be visited or not.
-    /// Complexity: O(peak_in_use()).
+    /// Complexity: O(peak_in_use()). At debug level: linear in the number of blocks that were ever handed out.
     template <class Fn> void for_each(Fn&& fn) requires knows_live_blocks<C> {
         pool_.list_.for_each_live([&fn](std::byte* bytes) { fn(*object_in(bytes)); });
     }
@@ -3813,26 +3885,35 @@ public:
         return live_object(index);
     }
 
-    /// As in memory_pool.
+    /// Whether `block` is the start of a block in use. It may be any address.
     [[nodiscard]] bool owns(const void* block) const noexcept requires knows_live_blocks<C> {
         return pool_.list_.is_live(index_of(block));
     }
+    /// Whether `address` is inside the pool's blocks. It may be any address.
     [[nodiscard]] bool contains(const void* address) const noexcept { return pool_.contains(address); }
+    /// Index of the block that starts at this address, in use or not; npos if no block starts there.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
         return pool_.list_.template index_of<stride()>(block);
     }
+    /// As in memory_pool.
+    /// Complexity: O(peak_in_use()).
     void sort_free_blocks() noexcept requires knows_live_blocks<C> { pool_.list_.sort(); }
+    /// As in memory_pool.
+    /// Complexity: O(peak_in_use()), whatever was overwritten. At debug level: linear in the bytes of all blocks that
+    /// were ever handed out.
     bool audit() const noexcept requires knows_live_blocks<C> { return pool_.is_sound(0); }
 
     [[nodiscard]] std::size_t total_blocks() const noexcept { return pool_.total_blocks(); }  ///< capacity, in blocks
     [[nodiscard]] std::size_t available() const noexcept { return pool_.available(); }        ///< free blocks
     [[nodiscard]] std::size_t in_use() const noexcept { return pool_.in_use(); }              ///< blocks in use
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return pool_.peak_in_use(); }    ///< peak of in_use()
-    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    /// Usable bytes per block: the size of T.
     [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }
+    /// Bytes from one block to the next.
     [[nodiscard]] static constexpr std::size_t stride() noexcept { return detail::stride_of<T, gap>; }
+    /// Each block starts at a multiple of so many bytes.
     [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }
-    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }   ///< "" if it has none
+    [[nodiscard]] const char* name() const noexcept { return pool_.name(); }   ///< the name, or ""
     [[nodiscard]] pool_stats stats() const noexcept { return pool_.stats(); }  ///< all counters at once
 
 private:
@@ -3887,7 +3968,8 @@ private:
 }  // namespace fixpool::inline FIXPOOL_ABI
 
 // ==== fixpool/shared_pool.hpp ====
-// shared_pool: a fixed number of objects for many threads. The pool lives as long as any copy or any of its handles.
+// shared_pool: a fixed number of objects for many threads. The pool lives as long as any copy, any of its handles, or
+// any object that a handle gave up.
 
 #include <cstddef>
 #include <memory>
@@ -3997,9 +4079,9 @@ private:
 template <class T, checking C = checking::checked> using shared_block = block<T, C, detail::shared_objects<T, C>>;
 
 /// A typed_pool for all threads at once. A copy refers to the same pool; a move is a copy. The pool lives as long as
-/// any copy or any of its handles. Capacity is exact: `try_allocate` returns an empty handle only if every block was in
-/// use. The constructor and the destructor of T run while no lock is held, and may use this very pool. There is no
-/// `for_each`, because another thread may destroy an object during the visit.
+/// any copy, any of its handles, or any object given up by `release`. Capacity is exact: `try_allocate` returns an
+/// empty handle only if every block was in use. The constructor and the destructor of T run while no lock is held, and
+/// may use this very pool. There is no `for_each`, because another thread may destroy an object during the visit.
 ///
 /// Each thread has a magazine: a stock of free blocks. It moves up to `pool_options::magazine_size` blocks at once
 /// between its magazine and the pool, and takes the pool's lock only for that. A magazine has at most twice as many
@@ -4019,8 +4101,8 @@ public:
     explicit shared_pool(std::size_t block_count, pool_options options = {})
         : shared_pool(block_count, arena::heap(), options) {}
 
-    /// A pool whose memory comes from `memory`, which it then owns. A borrowed buffer must outlive the last handle,
-    /// too.
+    /// A pool whose memory comes from `memory`, which it then owns. A borrowed buffer must outlive the pool: see
+    /// there how long it lives.
     /// Throws: as the constructors of memory_pool.
     // Not std::make_shared: its symbol is unique in the process, so a plug-in could not be unloaded.
     shared_pool(std::size_t block_count, arena memory, pool_options options = {})
@@ -4028,16 +4110,22 @@ public:
 
     /// The copy refers to the same pool.
     shared_pool(const shared_pool&) noexcept = default;  // and no move: a moved-from pool is still this pool
+    /// This object refers to the same pool as the other one afterwards. It gives up its own pool, as its destructor.
     shared_pool& operator=(const shared_pool&) noexcept = default;
-    ~shared_pool() = default;  ///< destroys the pool if no copy and no handle is left
+    ~shared_pool() = default;  ///< destroys the pool if no copy, no handle and no object given up is left
 
-    /// As in typed_pool.
+    /// Size of the memory that a pool of so many objects needs, in bytes: blocks and metadata. For its alignment, see
+    /// memory_pool.
+    /// Throws: std::invalid_argument and std::length_error, as the constructor.
     [[nodiscard]] static constexpr std::size_t required_bytes(std::size_t block_count) {
         return typed_pool<T, C>::required_bytes(block_count);
     }
+    /// Size of the metadata buffer for `arena::borrow(blocks, metadata)`, in bytes. It is enough at any alignment.
+    /// Throws: as `required_bytes`.
     [[nodiscard]] static constexpr std::size_t required_metadata_bytes(std::size_t block_count) {
         return typed_pool<T, C>::required_metadata_bytes(block_count);
     }
+    /// Number of objects that fit into an aligned buffer of `bytes` bytes, together with their metadata. Maybe 0.
     [[nodiscard]] static constexpr std::size_t blocks_in(std::size_t bytes) {
         return typed_pool<T, C>::blocks_in(bytes);
     }
@@ -4054,6 +4142,8 @@ public:
     }
 
     /// As `allocate`, but returns an empty handle if all blocks are in use. The arguments are then unchanged.
+    /// Throws: any exception of T's constructor.
+    /// Complexity: O(1), plus T's constructor.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> try_allocate(Args&&... args) const requires(!keeps_sites<C>) {
         return objects_->template allocate<false>(std::forward<Args>(args)...);
@@ -4063,10 +4153,13 @@ public:
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), std::forward<Args>(args)...);
     }
 
-    /// As `allocate()` and `try_allocate()`, but T is default-initialised. See typed_pool.
+    /// As `allocate()`, but T is default-initialised. See typed_pool.
+    /// Throws: as `allocate`. Complexity: O(1), plus T's constructor.
     template <class...> [[nodiscard]] shared_block<T, C> allocate_for_overwrite() const requires(!keeps_sites<C>) {
         return allocate(detail::for_overwrite());
     }
+    /// As `allocate_for_overwrite`, but returns an empty handle if all blocks are in use.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class...> [[nodiscard]] shared_block<T, C> try_allocate_for_overwrite() const requires(!keeps_sites<C>) {
         return try_allocate(detail::for_overwrite());
     }
@@ -4079,12 +4172,15 @@ public:
         return try_allocate_at(list::called_before(FIXPOOL_CALLER()), detail::for_overwrite());
     }
 
-    /// As `allocate` and `try_allocate`, with a place for reports of the debug level. See typed_pool.
+    /// As `allocate`, with a place for reports of the debug level. `{}` is the caller's line.
+    /// Throws: as `allocate`. Complexity: O(1), plus T's constructor.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> allocate_at([[maybe_unused]] site where, Args&&... args) const {
         if constexpr (keeps_sites<C>) return objects_->template allocate_at<true>(where, std::forward<Args>(args)...);
         else return allocate(std::forward<Args>(args)...);
     }
+    /// As `try_allocate`, with a place for reports of the debug level.
+    /// Throws: any exception of T's constructor. Complexity: O(1), plus T's constructor.
     template <class... Args>
     [[nodiscard]] shared_block<T, C> try_allocate_at([[maybe_unused]] site where, Args&&... args) const {
         if constexpr (keeps_sites<C>) return objects_->template allocate_at<false>(where, std::forward<Args>(args)...);
@@ -4100,25 +4196,30 @@ public:
     /// As in shared_memory_pool.
     bool audit() const noexcept requires knows_live_blocks<C> { return objects_->blocks().is_sound(); }
 
-    /// As in memory_pool.
+    /// Whether `address` is inside the pool's blocks. It may be any address.
     [[nodiscard]] bool contains(const void* address) const noexcept { return constant().contains(address); }
+    /// Index of the block that starts at this address, in use or not; npos if no block starts there.
     [[nodiscard]] std::size_t index_of(const void* block) const noexcept {
         return objects_->blocks().numbers().template index_of<stride()>(block);
     }
 
-    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< capacity
-    /// Counters of one moment: while other threads use the pool, they may be outdated when they are read. The peak is
-    /// an upper bound: it counts blocks that were ever in use, even if not at once. At unchecked level it counts some
-    /// more.
+    [[nodiscard]] std::size_t total_blocks() const noexcept { return constant().total_blocks(); }  ///< number of blocks
+    /// Free blocks at one moment.
     [[nodiscard]] std::size_t available() const noexcept { return total_blocks() - in_use(); }
+    /// Blocks in use at one moment.
     [[nodiscard]] std::size_t in_use() const noexcept { return stats().in_use; }
+    /// Upper bound of in_use() so far: it counts blocks that were ever in use, even if not at once. At unchecked level
+    /// it counts some more.
     [[nodiscard]] std::size_t peak_in_use() const noexcept { return stats().peak_in_use; }
-    /// In bytes: usable size of a block, distance from block to block, alignment of each block.
+    /// Usable bytes per block: the size of T.
     [[nodiscard]] static constexpr std::size_t block_size() noexcept { return sizeof(T); }
+    /// Bytes from one block to the next.
     [[nodiscard]] static constexpr std::size_t stride() noexcept { return objects::stride; }
+    /// Each block starts at a multiple of so many bytes.
     [[nodiscard]] static constexpr std::size_t alignment() noexcept { return alignof(T); }
-    [[nodiscard]] const char* name() const noexcept { return constant().name(); }           ///< "" if it has none
-    [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }  ///< all counters at once
+    [[nodiscard]] const char* name() const noexcept { return constant().name(); }  ///< the name, or ""
+    /// All counters at one moment: while other threads use the pool, they may be outdated when they are read.
+    [[nodiscard]] pool_stats stats() const noexcept { return objects_->blocks().stats(); }
 
     /// Whether both refer to the same pool.
     [[nodiscard]] friend bool operator==(const shared_pool& a, const shared_pool& b) noexcept {
@@ -4156,8 +4257,9 @@ template <class T, checking C> class typed_pool;
 template <class T, checking C> class shared_pool;
 
 /// A report on the blocks of a pool at one moment: `fixpool::census(pool).print()`. At debug level, it groups the
-/// blocks in use by the place that allocated them. At checked level, it groups them by ranges of indices. It is
-/// independent of the pool afterwards, but the file names in its sites must stay valid.
+/// blocks in use by the place that allocated them. At checked level, it groups them by ranges of indices. It accepts a
+/// memory_pool, typed_pool, shared_memory_pool or shared_pool of these two levels. It is independent of the pool
+/// afterwards, but the file names in its sites must stay valid.
 /// Thread safety: construction as the pool; then one thread at a time.
 // Invariant: each element of blocks_ is `free`, `never_out`, or the number of the block's group.
 class census {
