@@ -2,7 +2,7 @@
 """Changes one line of a header at random, and runs only the tests that are nearest to that header. They must fail.
 
 `mutate.py --seed N --count N` draws the changes: other relational and logical operators, other constants, conditions negated,
-branches swapped, statements dropped (locks, too), memory orders relaxed. If a change does not compile, another one is drawn.
+branches swapped, memory orders relaxed. It also drops statements, locks too. If a change does not compile, another one is drawn.
 Some changes have no effect that can be observed: equivalent.txt names them, and says why. Exit status 1: fewer than 90 % were found.
 """
 import argparse
