@@ -74,7 +74,7 @@ NEAREST = {
     "detail/page_memory": ["growing_pool", "detail/paged_blocks", "pool_resource"],
     "detail/page_report": ["growing_pool", "pool_resource", "detail/debug_growing_pool"],
     "growing_pool": ["growing_pool", "death: "],
-    "layout": ["layout", "arena", "detail/free_list", "memory_pool"],
+    "layout": ["layout", "arena", "detail/free_list", "memory_pool", "address sanitizer: .*, debug"],
     "memory_pool": ["memory_pool", "moves", "order", "typed_pool", "stats", "arena", "debug", "audit"],
     "options": ["memory_pool", "address sanitizer: .*checked$"],
     "pool_allocator": ["pool_allocator", "address sanitizer: resource_.*, checked$"],
@@ -126,7 +126,7 @@ PROCESSES = "^(death: |debug death: |sites: |bss: |without exceptions: |[a-z]+ s
 REFUSED = "^(accepted: |refused: |headers: no warnings)"
 # Tests that are left out. Some compare files or count lines, and would notice any change. Patches may not fit any more.
 # Slow tests are left out if another test is a part of them.
-BLIND = ["-LE", "package|planted", "-E", "^(headers: layers|readme: |interleavings: shared_state$)"]
+BLIND = ["-LE", "package|planted", "-E", "^(headers: layers|readme: |guide: |pages: |prose: |reference: |interleavings: shared_state$)"]
 
 
 class Broken(Exception):
